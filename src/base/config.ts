@@ -1,0 +1,138 @@
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { z } from "zod";
+import { defaultPort } from "../contract/defaults.ts";
+import { type Provider, providers } from "../contract/submission.ts";
+import type { LogLevel } from "./log.ts";
+
+/** Where a provider is reached and with which of the operator's keys. */
+export interface ProviderConfig {
+  apiKey?: string;
+  baseUrl?: string;
+}
+
+/** Everything an operator can set. No setting is needed for a first run. */
+export interface Config {
+  dataDir: string;
+  host: string;
+  port: number;
+  logLevel: LogLevel;
+  /** Runs that work at the same time, in all and of one workspace. The others wait in the queue. */
+  runsMax: number;
+  runsPerWorkspaceMax: number;
+  /** What a run gets when it asks for no limit, and the most it can ask for. */
+  runLimits: {
+    wallClockSeconds: number;
+    turns: number;
+    calls: number;
+    outputTokens: number;
+    diskBytes: number;
+    memoryBytes: number;
+    callSeconds: number;
+    processes: number;
+  };
+  uidRange: { first: number; last: number };
+  toolchains: string[];
+  models: Record<Provider | "compatible", ProviderConfig>;
+  /** A script file played by the model `scripted/…`; for demonstrations and tests. */
+  scriptedModel: string | undefined;
+}
+
+const positiveInt = z.coerce.number().int().positive();
+
+const Environment = z.object({
+  AIRLOCK_DATA_DIR: z.string().min(1).optional(),
+  AIRLOCK_HOST: z.string().min(1).default("127.0.0.1"),
+  AIRLOCK_PORT: z.coerce.number().int().min(0).max(65_535).default(defaultPort),
+  AIRLOCK_LOG_LEVEL: z
+    .enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"])
+    .default("info"),
+  AIRLOCK_MAX_RUNS: positiveInt.default(16),
+  AIRLOCK_MAX_RUNS_PER_WORKSPACE: positiveInt.default(8),
+  AIRLOCK_RUN_WALL_CLOCK_SECONDS: positiveInt.default(3600),
+  AIRLOCK_RUN_TURNS: positiveInt.default(200),
+  AIRLOCK_RUN_CALLS: positiveInt.default(1000),
+  AIRLOCK_RUN_OUTPUT_TOKENS: positiveInt.default(1_000_000),
+  AIRLOCK_RUN_DISK_BYTES: positiveInt.default(4 * 1024 ** 3),
+  AIRLOCK_RUN_MEMORY_BYTES: positiveInt.default(2 * 1024 ** 3),
+  AIRLOCK_CALL_SECONDS: positiveInt.default(600),
+  AIRLOCK_RUN_PROCESSES: positiveInt.default(512),
+  AIRLOCK_UID_RANGE: z
+    .string()
+    .regex(/^\d+-\d+$/, "expected FIRST-LAST")
+    .default("700000-765535"),
+  AIRLOCK_TOOLCHAINS: z.string().default(""),
+  AIRLOCK_SCRIPTED_MODEL: z.string().min(1).optional(),
+  OPENAI_COMPATIBLE_API_KEY: z.string().optional(),
+  OPENAI_COMPATIBLE_BASE_URL: z.url().optional(),
+});
+
+/** The variables that hold the operator's own model keys and base URLs, by provider. */
+export function providerVariables(provider: string): { apiKey: string; baseUrl: string } {
+  const name = provider === "compatible" ? "OPENAI_COMPATIBLE" : provider.toUpperCase();
+  return { apiKey: `${name}_API_KEY`, baseUrl: `${name}_BASE_URL` };
+}
+
+/**
+ * Reads the configuration from an environment, the only place that does. Options given on the command line win. Throws
+ * an error that names the variable, its value and what was wanted.
+ */
+export function readConfig(
+  env: Record<string, string | undefined>,
+  options: Partial<Pick<Config, "dataDir" | "host" | "port" | "logLevel" | "scriptedModel">> = {},
+): Config {
+  const parsed = Environment.safeParse(env);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const name = String(issue?.path[0]);
+    throw new ConfigError(`Cannot use ${name}=${JSON.stringify(env[name])}: ${issue?.message}`);
+  }
+  const e = parsed.data;
+  const [first = 0, last = 0] = e.AIRLOCK_UID_RANGE.split("-").map(Number);
+  if (first < 1000 || last <= first || last > 4_000_000_000) {
+    throw new ConfigError(
+      `Cannot use AIRLOCK_UID_RANGE=${e.AIRLOCK_UID_RANGE}: expected FIRST-LAST with 1000 <= FIRST < LAST`,
+    );
+  }
+  return {
+    dataDir: options.dataDir ?? e.AIRLOCK_DATA_DIR ?? defaultDataDir(env),
+    host: options.host ?? e.AIRLOCK_HOST,
+    port: options.port ?? e.AIRLOCK_PORT,
+    logLevel: options.logLevel ?? e.AIRLOCK_LOG_LEVEL,
+    runsMax: e.AIRLOCK_MAX_RUNS,
+    runsPerWorkspaceMax: e.AIRLOCK_MAX_RUNS_PER_WORKSPACE,
+    runLimits: {
+      wallClockSeconds: e.AIRLOCK_RUN_WALL_CLOCK_SECONDS,
+      turns: e.AIRLOCK_RUN_TURNS,
+      calls: e.AIRLOCK_RUN_CALLS,
+      outputTokens: e.AIRLOCK_RUN_OUTPUT_TOKENS,
+      diskBytes: e.AIRLOCK_RUN_DISK_BYTES,
+      memoryBytes: e.AIRLOCK_RUN_MEMORY_BYTES,
+      callSeconds: e.AIRLOCK_CALL_SECONDS,
+      processes: e.AIRLOCK_RUN_PROCESSES,
+    },
+    uidRange: { first, last },
+    toolchains: e.AIRLOCK_TOOLCHAINS.split(":").filter((dir) => dir !== ""),
+    models: Object.fromEntries(
+      [...providers, "compatible"].map((provider) => [provider, providerConfig(provider, env)]),
+    ) as Config["models"],
+    scriptedModel: options.scriptedModel ?? e.AIRLOCK_SCRIPTED_MODEL,
+  };
+}
+
+function providerConfig(provider: string, env: Record<string, string | undefined>): ProviderConfig {
+  const names = providerVariables(provider);
+  const apiKey = env[names.apiKey];
+  const baseUrl = env[names.baseUrl];
+  return { ...(apiKey ? { apiKey } : {}), ...(baseUrl ? { baseUrl } : {}) };
+}
+
+/** `/var/lib/airlock` for root, `$XDG_DATA_HOME/airlock` (or `~/.local/share/airlock`) for anybody else. */
+export function defaultDataDir(env: Record<string, string | undefined>): string {
+  if (process.getuid?.() === 0) return "/var/lib/airlock";
+  return join(env.XDG_DATA_HOME || join(homedir(), ".local", "share"), "airlock");
+}
+
+export class ConfigError extends Error {
+  override name = "ConfigError";
+}

@@ -1,0 +1,71 @@
+/**
+ * Every limit of the gateway that is not a run's own (I9): value, unit in the name, and why it is what it is. Reaching
+ * one is a named result, event or error, never an accident. What an operator may change is in `config.ts`.
+ */
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const GiB = 1024 * MiB;
+
+export const limits = {
+  /** A JSON request body. Larger inputs travel as multipart parts, which are streamed to disk. */
+  requestJsonBytes: 16 * MiB,
+  /** Nesting of a JSON body: deeper than any honest request, far from the stack's end. */
+  requestJsonDepth: 64,
+  /** One uploaded input file. */
+  inputFileBytes: 1 * GiB,
+  /** All input files of one run together. */
+  inputTotalBytes: 2 * GiB,
+  inputFiles: 1000,
+  /** An inline `files[].content`; the SDK sends anything larger as a part. */
+  inlineFileBytes: 1 * MiB,
+  idempotencyKeyChars: 255,
+  promptBytes: 4 * MiB,
+  metadataBytes: 16 * KiB,
+
+  /** One `content_write`. The spec asks for 10 MB at least; a model rarely sends one. */
+  contentBytes: 32 * MiB,
+  contentNameBytes: 512,
+  /** A command is one argument of `sh -c`; the kernel's own limit for one argument is 128 KiB. */
+  commandBytes: 100 * KiB,
+  /** A string of an event longer than this is kept as a blob and named (`BlobRef`). */
+  eventStringBytes: 64 * KiB,
+  /** What the model sees of stdout and of stderr: half from the head, half from the tail. */
+  callOutputShownBytes: 32 * KiB,
+  /** What is kept of stdout and of stderr as blobs. Beyond `callOutputKilledBytes` the command is killed. */
+  callOutputKeptBytes: 16 * MiB,
+  callOutputKilledBytes: 1 * GiB,
+
+  outputDirs: 32,
+  outputDirBytes: 512,
+  outputFiles: 10_000,
+  outputFileBytes: 4 * GiB,
+  outputTotalBytes: 8 * GiB,
+
+  /** Rows of one page of a list. */
+  pageRows: 1000,
+  pageRowsDefault: 100,
+  /** Runs that may wait for a place before a submission is refused with 429. */
+  queuedRuns: 10_000,
+  /** Open event streams per gateway. */
+  eventStreams: 2_000,
+  eventHeartbeatMs: 15_000,
+
+  modelAttempts: 4,
+  modelFirstByteMs: 120_000,
+  modelIdleMs: 120_000,
+  modelAttemptMs: 15 * 60_000,
+  modelBackoffFirstMs: 1_000,
+  modelBackoffMaxMs: 60_000,
+
+  /** Failing results in a row, whatever the calls were. */
+  guardFailures: 12,
+  /** The same call failing in the same way, in a row. */
+  guardIdenticalFailures: 3,
+  /** The same call with the same answer, in a row: a poll that goes nowhere. */
+  guardIdenticalPolls: 5,
+
+  /** How long a graceful stop waits for calls and streams before it lets go. */
+  drainMs: 10_000,
+  /** A blob younger than this is never swept: its row may still be on the way. */
+  sweepSparesMs: 60 * 60_000,
+} as const;

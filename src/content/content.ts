@@ -1,0 +1,38 @@
+/**
+ * Content: bytes by hash, and what is made of them: inputs, content of a run tree, outputs, archives.
+ *
+ * I8 A blob is what its hash says: verified when written and when read. A digest is not a permission: who may read a
+ *    blob is decided by the rows that refer to it, in the store.
+ */
+import type { Readable } from "node:stream";
+import type { MissingOutput, Output } from "../contract/output.ts";
+import type { GcReport } from "../contract/upkeep.ts";
+
+export interface StoredBlob {
+  sha256: string;
+  bytes: number;
+}
+
+export interface Blobs {
+  /** Stores bytes: unique temp file, fsync, rename, fsync of the directory. Idempotent. */
+  put(bytes: Uint8Array): Promise<StoredBlob>;
+  /** Stores a stream without holding it in memory. More than `maxBytes`: `payload_too_large`, nothing is kept. */
+  putStream(source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<StoredBlob>;
+  /** The bytes, verified; `digest_mismatch` when they are not what their name says, `not_found` when they are gone. */
+  get(sha256: string): Promise<Buffer>;
+  /** The bytes as a stream, verified on the way: it fails with `digest_mismatch` in place of its end. */
+  read(sha256: string): Promise<{ stream: Readable; bytes: number }>;
+  /** Every blob on disk with its size and age, for `gc` and `verify`. */
+  all(): AsyncIterable<{ sha256: string; bytes: number; ageMs: number }>;
+}
+
+/** What was captured of the output directories of one run. */
+export interface Captured {
+  outputs: Output[];
+  missing: MissingOutput[];
+}
+
+export interface GcOptions {
+  dryRun: boolean;
+}
+export type { GcReport };

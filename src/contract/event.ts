@@ -1,0 +1,167 @@
+import { z } from "zod";
+import { Digest, RunId } from "./ids.ts";
+import { MissingOutput, Output } from "./output.ts";
+import { CleanupStatus, EndStatus, Isolation, StopReason } from "./run.ts";
+import { RunSnapshot } from "./submission.ts";
+
+/**
+ * The facts of a run, as its journal keeps them (`seq`, hash chain) and as the stream sends them. The data of an event
+ * is spelt in snake_case, like the tools' own arguments and results. A client must let types pass that it does not know.
+ */
+
+/** A string too long for an event: kept as a blob, named here with its first characters. */
+export const BlobRef = z
+  .strictObject({ blob: Digest, bytes: z.int(), head: z.string() })
+  .meta({ id: "BlobRef" });
+export type BlobRef = z.infer<typeof BlobRef>;
+
+export const EventUsage = z.object({
+  input_tokens: z.int(),
+  output_tokens: z.int(),
+  cache_read_tokens: z.int(),
+  cache_write_tokens: z.int(),
+});
+export type EventUsage = z.infer<typeof EventUsage>;
+
+/** One tool use that a turn asked for. `tool_call_id` is the model's own name for it, `call_id` is ours. */
+export const RequestedCall = z.object({
+  call_id: z.string(),
+  tool_call_id: z.string(),
+  tool: z.string(),
+  arguments: z.unknown().describe("Long strings inside are BlobRefs"),
+  provider_metadata: z.unknown().optional(),
+});
+export type RequestedCall = z.infer<typeof RequestedCall>;
+
+/** A part of a reply that must go back to the model as it came: its text, or its reasoning with a signature. */
+export const ReplyPart = z.object({
+  type: z.enum(["text", "reasoning"]),
+  text: z.union([z.string(), BlobRef]),
+  provider_metadata: z.unknown().optional(),
+});
+export type ReplyPart = z.infer<typeof ReplyPart>;
+
+const byType = {
+  "run.submitted": z.object({
+    submission: RunSnapshot,
+    body_hash: Digest,
+    idempotency_key: z.string().nullable(),
+    secrets: z.array(z.string()).describe("Names only"),
+    submitted_by: z.string(),
+  }),
+  "run.started": z.object({ epoch: z.int() }),
+  "run.resumed": z.object({ epoch: z.int() }).describe("A new worker took the run over"),
+  "run.provisioned": z.object({ isolation: Isolation }),
+  "turn.replied": z.object({
+    turn: z.int(),
+    attempt: z.int(),
+    model: z.string(),
+    parts: z.array(ReplyPart),
+    calls: z.array(RequestedCall),
+    finish_reason: z.enum(["stop", "calls", "length", "refused", "other"]),
+    usage: EventUsage,
+    duration_ms: z.int(),
+  }),
+  "call.decided": z.object({
+    call_id: z.string(),
+    tool: z.string(),
+    decision: z.enum(["allow", "deny"]),
+    rule: z.string(),
+  }),
+  "call.started": z.object({ call_id: z.string(), tool: z.string(), turn: z.int() }),
+  "call.finished": z.object({
+    call_id: z.string(),
+    tool: z.string(),
+    outcome: z.enum(["returned", "denied", "invalid", "interrupted", "cancelled"]),
+    result: z.unknown().describe("What the model was told; long strings inside are BlobRefs"),
+    duration_ms: z.int(),
+    staged: z
+      .array(z.object({ name: z.string(), sha256: Digest }))
+      .optional()
+      .describe("Content that this call placed in /tmp"),
+    content: z
+      .array(
+        z.object({
+          name: z.string(),
+          visibility: z.enum(["private", "session"]),
+          sha256: Digest,
+          bytes: z.int(),
+        }),
+      )
+      .optional()
+      .describe("Content that this call wrote"),
+    stdout: z.object({ blob: Digest, bytes: z.int(), truncated: z.boolean() }).optional(),
+    stderr: z.object({ blob: Digest, bytes: z.int(), truncated: z.boolean() }).optional(),
+  }),
+  "outputs.captured": z.object({
+    partial: z.boolean(),
+    outputs: z.array(Output),
+    missing: z.array(MissingOutput),
+  }),
+  "run.cancel_requested": z.object({ requested_by: z.string() }),
+  "run.finishing": z.object({
+    status: EndStatus,
+    stop_reason: StopReason,
+    message: z.string().optional(),
+  }),
+  "run.finished": z.object({
+    status: EndStatus,
+    stop_reason: StopReason,
+    message: z.string().optional(),
+    cleanup_status: CleanupStatus,
+  }),
+  "run.cleaned": z.object({ cleanup_status: CleanupStatus }),
+} as const;
+
+export type EventType = keyof typeof byType;
+export type EventData<T extends EventType> = z.infer<(typeof byType)[T]>;
+export const eventData = byType;
+export const eventTypes = Object.keys(byType) as EventType[];
+
+/** What is appended: a type and its data. The journal adds number, time and hash. */
+export type NewEvent = { [T in EventType]: { type: T; data: EventData<T> } }[EventType];
+
+const stored = {
+  runId: RunId,
+  seq: z.int().min(1).describe("1, 2, 3 … without a gap"),
+  time: z.iso.datetime(),
+  hash: z.string().describe("sha256 over the previous hash and this event"),
+};
+
+/** A durable event. */
+export type RunEvent = {
+  [T in EventType]: {
+    runId: string;
+    seq: number;
+    time: string;
+    hash: string;
+    type: T;
+    data: EventData<T>;
+  };
+}[EventType];
+
+export const RunEvent = z
+  .object({ ...stored, type: z.string(), data: z.record(z.string(), z.unknown()) })
+  .meta({ id: "RunEvent" });
+
+/**
+ * Live events are pushed to whoever listens and never stored. They carry turn, attempt and offset; none of a turn is
+ * sent after its `turn.replied`; a retry sends `model.reset`, which voids the deltas of the attempt before.
+ */
+export type LiveEvent =
+  | { type: "model.delta"; data: { turn: number; attempt: number; offset: number; text: string } }
+  | { type: "model.reset"; data: { turn: number; attempt: number; reason: string } }
+  | {
+      type: "call.output";
+      data: { call_id: string; stream: "stdout" | "stderr"; offset: number; text: string };
+    };
+
+export const liveEventTypes = ["model.delta", "model.reset", "call.output"] as const;
+
+/** Narrows an event that came over the wire to one type with its data. */
+export function isEvent<T extends EventType>(
+  event: { type: string },
+  type: T,
+): event is Extract<RunEvent, { type: T }> {
+  return event.type === type;
+}

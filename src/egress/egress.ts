@@ -1,0 +1,10 @@
+/**
+ * Egress: where secrets live. Values are sealed at rest, opened only to be spent, and cut out of whatever is about to be
+ * written down.
+ *
+ * I6 Secret values live in one module and are spent in one place: not in argv, the environment of children, journal,
+ *    blob, log, error or prompt. Redaction happens before the append.
+ */
+
+export { containsSecret, type Redactor, redactor } from "./redact.ts";
+export { openVault, type Vault } from "./vault.ts";

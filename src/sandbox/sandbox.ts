@@ -1,0 +1,117 @@
+/**
+ * The sandbox: where commands run. Bubblewrap, driven directly; fail closed.
+ *
+ * I7  No sandbox, no run: if the host cannot give the isolation, `openSandbox` refuses with `sandbox_unavailable`, says
+ *     why and how to fix it. There is no unsandboxed path.
+ * I2  A process is spawned only after the caller made the intent durable.
+ */
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Isolation } from "../contract/run.ts";
+
+/** The two directories of a run, kept between its calls, and who owns them. */
+export interface Place {
+  runId: string;
+  /** Host paths. `/tmp`, `/workspace` and the caches inside; never interpreted on the host. */
+  tmp: string;
+  workspace: string;
+  cache: string;
+  /** The run's host uid, or null when the gateway is an ordinary user. */
+  uid: number | null;
+}
+
+export interface PlaceRequest {
+  runId: string;
+  uid: number | null;
+  outputDirs: string[];
+  /** Input files for `/workspace`. */
+  files: { path: string; executable: boolean; sha256: string; read: () => Promise<Buffer> }[];
+}
+
+export interface ExecLimits {
+  /** Wall clock of this command. */
+  timeoutMs: number;
+  memoryBytes: number;
+  processes: number;
+  /** Of `/tmp`, `/workspace` and the caches together. */
+  diskBytes: number;
+  /** stdout and stderr, each: kept in full up to here … */
+  outputKeptBytes: number;
+  /** … and the command is killed here. */
+  outputKilledBytes: number;
+}
+
+/** What one stream said: the whole up to the cap, and how much there was. */
+export interface StreamCapture {
+  /** The first `outputKeptBytes`. */
+  kept: Buffer;
+  /** The last bytes, when there was more than was kept. */
+  tail: Buffer;
+  totalBytes: number;
+}
+
+export type ExecEnd =
+  | { type: "exited"; exitCode: number }
+  | {
+      type: "killed";
+      reason: "timeout" | "cancelled" | "disk_limit" | "output_limit" | "memory_limit";
+    };
+
+export interface ExecResult {
+  end: ExecEnd;
+  stdout: StreamCapture;
+  stderr: StreamCapture;
+  durationMs: number;
+}
+
+export interface ExecRequest {
+  command: string;
+  limits: ExecLimits;
+  signal: AbortSignal;
+  onOutput?: (stream: "stdout" | "stderr", offset: number, text: string) => void;
+}
+
+/** One content to place at `/tmp/<name>`. */
+export interface StageRequest {
+  name: string;
+  sha256: string;
+  /** Digests that the gateway itself placed under this name before: a file with one of them may be replaced. */
+  placedBefore: string[];
+  /** The content is newer than what was last placed, so it replaces even a file that the run changed. */
+  newer: boolean;
+  read: () => Promise<Buffer>;
+}
+
+export interface Staged {
+  placed: { name: string; sha256: string }[];
+  /** Copies that the run changed itself; they were left as they are. */
+  kept: string[];
+  /** Names that could not be placed (a directory or a link of the run is in the way), with the reason. */
+  refused: { name: string; reason: string }[];
+}
+
+export interface Sandbox {
+  isolation: Isolation;
+  /** Makes the run's directories and places its inputs; called again after a crash it finds them and repairs. */
+  provision(request: PlaceRequest): Promise<Place>;
+  /** Places content. Only while no command of the run is running. */
+  stage(place: Place, requests: StageRequest[]): Promise<Staged>;
+  /** Runs one command. Never rejects for what the command does; resolves once its whole process tree is gone. */
+  exec(place: Place, request: ExecRequest): Promise<ExecResult>;
+  /** Removes the run's directories, however deep or strange. False when something could not be removed. */
+  remove(runId: string, uid: number | null): Promise<boolean>;
+  /** Kills what an earlier gateway left behind, and lists the run directories on disk. */
+  sweep(): Promise<{ runDirectories: string[] }>;
+  close(): Promise<void>;
+}
+
+export interface SandboxOptions {
+  /** The data directory; all that is mounted lies below it. */
+  dataDir: string;
+  /** Host uids for runs, when the gateway is root. The first is the group of all runs. */
+  uidRange: { first: number; last: number };
+  /** Operator-declared directories, mounted read-only at their own path; their `bin` goes on PATH. */
+  toolchains: string[];
+  clock: Clock;
+  log: Log;
+}

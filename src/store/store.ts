@@ -1,0 +1,159 @@
+/**
+ * The store: facts in SQL. One journal per run, hash-chained; rows that cache its fold; tokens; sealed secrets.
+ *
+ * I1  A run changes only by appending to its journal; the run row, outputs and content rows are caches of the fold,
+ *     written in the same transaction as the events they come from.
+ * I4  One writer per run: `epoch` and expected `seq` are checked on every append, inside the transaction.
+ * I14 Every row carries its workspace and every question is scoped by it.
+ */
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { EventType, NewEvent, RunEvent } from "../contract/event.ts";
+import type { Output } from "../contract/output.ts";
+import type { Run, RunStatus } from "../contract/run.ts";
+import type { RunSnapshot } from "../contract/submission.ts";
+import type { Scope, Token } from "../contract/token.ts";
+import type { VerifyReport } from "../contract/upkeep.ts";
+
+/** What a submission writes, all in one transaction: key, run row, event 1, sealed secrets. */
+export interface NewRun {
+  runId: string;
+  workspaceId: string;
+  idempotencyKey: string | null;
+  bodyHash: string;
+  snapshot: RunSnapshot;
+  secrets: { name: string; sealed: Uint8Array }[];
+  submittedBy: string;
+}
+
+export type Submitted =
+  | { type: "created"; run: Run }
+  | { type: "existing"; run: Run }
+  | { type: "conflict"; existingRunId: string }
+  | { type: "deleted"; runId: string }
+  | { type: "queue_full"; queued: number };
+
+/** Who may append: the epoch of the worker's lease, and the number of the last event it has seen. */
+export interface Fence {
+  epoch: number;
+  seq: number;
+}
+
+export type Appended =
+  | { type: "appended"; events: RunEvent[] }
+  /** Somebody else appended (a cancellation): read on from `fence.seq`, fold, decide again. */
+  | { type: "behind"; lastSeq: number }
+  /** Another worker holds the run, or it has ended: let go. */
+  | { type: "fenced" };
+
+/** What the worker needs of a run that is not the API's business. */
+export interface RunLease {
+  run: Run;
+  uid: number | null;
+  epoch: number;
+}
+
+export interface ContentRow {
+  runId: string;
+  name: string;
+  visibility: "private" | "session";
+  sha256: string;
+  bytes: number;
+  /** Order of writing within the run tree: larger is newer. */
+  order: number;
+}
+
+export interface Journal {
+  submit(run: NewRun): Promise<Submitted>;
+  /** Takes the run over for this epoch. Undefined when it has ended or was deleted. */
+  claim(runId: string, epoch: number): Promise<RunLease | undefined>;
+  /** Appends all events or none. Resolves only after the commit is on disk. */
+  append(runId: string, fence: Fence, events: NewEvent[]): Promise<Appended>;
+  /**
+   * Appends one event from outside the worker (a cancellation), unless `decide`, called inside the transaction with the
+   * run as it is, returns null. Undefined when the run is not there or not of this workspace.
+   */
+  appendFromOutside(
+    workspaceId: string,
+    runId: string,
+    decide: (run: Run) => NewEvent | null,
+  ): Promise<{ run: Run; event: RunEvent | null } | undefined>;
+  /** Events with `seq > since`, at most `limit`. */
+  read(runId: string, since: number, limit: number): Promise<RunEvent[]>;
+  /** Calls back after every commit that appended to this run. Returns how to stop. */
+  onAppend(runId: string, callback: (lastSeq: number) => void): () => void;
+  /** The newest event of one type, if any. */
+  latest(runId: string, type: EventType): Promise<RunEvent | undefined>;
+}
+
+export interface Runs {
+  get(workspaceId: string, runId: string): Promise<Run | undefined>;
+  list(
+    workspaceId: string,
+    filter: { status?: RunStatus[]; limit: number; cursor?: string },
+  ): Promise<{ runs: Run[]; nextCursor?: string }>;
+  /** Every run that has not ended, oldest first, of all workspaces. */
+  unfinished(): Promise<{ runId: string; workspaceId: string; status: RunStatus }[]>;
+  /** Runs that ended but whose directories may still be there (`cleanup_status` is not final). */
+  uncleaned(): Promise<{ runId: string; uid: number | null }[]>;
+  /** Appends `run.cleaned` after the end, when a later sweep removed what the first could not. */
+  markCleaned(runId: string): Promise<void>;
+  /** Deletes a run that has ended, with events, outputs and references; its key answers 410 from then on. */
+  delete(workspaceId: string, runId: string): Promise<"deleted" | "not_finished" | "not_found">;
+  /** Gives the run a host uid of its own from the range, or the one it has. */
+  takeUid(runId: string, range: { first: number; last: number }): Promise<number>;
+  freeUid(runId: string): Promise<void>;
+  /** Whether a deleted run of this workspace had this id: such ids answer 410, all others 404. */
+  wasDeleted(workspaceId: string, runId: string): Promise<boolean>;
+}
+
+export interface RunFiles {
+  outputs(workspaceId: string, runId: string): Promise<Output[]>;
+  output(workspaceId: string, runId: string, outputId: string): Promise<Output | undefined>;
+  /** Every version of all content visible to a run of this tree, oldest first. */
+  content(rootRunId: string): Promise<ContentRow[]>;
+  /** Whether any row of any workspace still refers to the blob. */
+  isReferenced(sha256: string): Promise<boolean>;
+  /** Every digest that any row refers to. */
+  referenced(): AsyncIterable<string>;
+}
+
+export interface Tokens {
+  /** Makes a token; `secret` is shown once and only its hash is kept. */
+  create(token: {
+    name: string;
+    workspaceName: string;
+    scopes: Scope[];
+  }): Promise<{ token: Token; secret: string }>;
+  list(): Promise<Token[]>;
+  revoke(tokenId: string): Promise<Token | undefined>;
+  /** The live token with this secret. Compared by hash, so timing tells nothing. */
+  find(secret: string): Promise<Token | undefined>;
+  count(): Promise<number>;
+}
+
+export interface SealedSecrets {
+  get(runId: string): Promise<{ name: string; sealed: Uint8Array }[]>;
+}
+
+export interface Store {
+  journal: Journal;
+  runs: Runs;
+  files: RunFiles;
+  tokens: Tokens;
+  secrets: SealedSecrets;
+  /** The number of this start of the gateway: the epoch of every lease it takes. */
+  epoch: number;
+  /** Checks every chain, every cached row against its chain, and the database itself. */
+  verify(onProgress?: (runs: number) => void): Promise<VerifyReport>;
+  close(): Promise<void>;
+}
+
+export interface StoreOptions {
+  /** The data directory. Created (0710) when it is not there; locked until `close` or death. */
+  dir: string;
+  clock: Clock;
+  log: Log;
+  /** Called once when the disk broke a promise (a failed fsync): nothing is accepted any more, the process must end. */
+  onBroken: (error: unknown) => void;
+}
