@@ -67,10 +67,19 @@ const Environment = z.object({
   OPENAI_COMPATIBLE_BASE_URL: z.url().optional(),
 });
 
-/** The variables that hold the operator's own model keys and base URLs, by provider. */
-export function providerVariables(provider: string): { apiKey: string; baseUrl: string } {
+/**
+ * The variables that hold the operator's own model keys and base URLs, by provider. `otherApiKeys` are the names under
+ * which the same key is found in other tools; they are read when `apiKey` is not set.
+ */
+export function providerVariables(provider: string): {
+  apiKey: string;
+  otherApiKeys: readonly string[];
+  baseUrl: string;
+} {
   const name = provider === "compatible" ? "OPENAI_COMPATIBLE" : provider.toUpperCase();
-  return { apiKey: `${name}_API_KEY`, baseUrl: `${name}_BASE_URL` };
+  const otherApiKeys =
+    provider === "google" ? ["GEMINI_API_KEY", "GOOGLE_GENERATIVE_AI_API_KEY"] : [];
+  return { apiKey: `${name}_API_KEY`, otherApiKeys, baseUrl: `${name}_BASE_URL` };
 }
 
 /**
@@ -122,7 +131,7 @@ export function readConfig(
 
 function providerConfig(provider: string, env: Record<string, string | undefined>): ProviderConfig {
   const names = providerVariables(provider);
-  const apiKey = env[names.apiKey];
+  const apiKey = [names.apiKey, ...names.otherApiKeys].map((name) => env[name]).find(Boolean);
   const baseUrl = env[names.baseUrl];
   return { ...(apiKey ? { apiKey } : {}), ...(baseUrl ? { baseUrl } : {}) };
 }

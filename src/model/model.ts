@@ -91,3 +91,6 @@ export interface Models {
     apiKeys: Partial<Record<string, string>>,
   ): Model;
 }
+
+export { type ModelsOptions, openModels } from "./open-models.ts";
+export { parseScript, type Script } from "./scripted.ts";

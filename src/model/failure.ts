@@ -1,0 +1,178 @@
+import type { Fault } from "./attempt.ts";
+import { retryAfterMs } from "./retry-after.ts";
+import { scrub } from "./scrub.ts";
+import { AnswerTooLong, ProviderTimeout } from "./timed-fetch.ts";
+
+/** Who was asked, and with which key; so that a message can say whose key was refused. */
+export interface Asked {
+  /** `provider/model`. */
+  id: string;
+  provider: string;
+  apiKey: string | undefined;
+  /** "the key of this run", "the gateway's ANTHROPIC_API_KEY". */
+  keyName: string;
+}
+
+/** What is known of an error, wherever in its chain of causes it is said. */
+interface Facts {
+  status: number | undefined;
+  headers: Record<string, string>;
+  text: string;
+  body: string;
+  network: string | undefined;
+  retryable: boolean | undefined;
+}
+
+/**
+ * Says what an error of a provider's package means: the reason, a message for a person without any credential, and
+ * whether asking again can help. `now` is wall-clock time, for a `Retry-After` that is a date.
+ */
+export function faultOf(error: unknown, asked: Asked, now: number): Fault {
+  const fault = classify(error, asked, now);
+  return { ...fault, message: scrub(fault.message, asked.apiKey ? [asked.apiKey] : []) };
+}
+
+function classify(error: unknown, asked: Asked, now: number): Fault {
+  const ours = chainOf(error).find(
+    (link) => link instanceof ProviderTimeout || link instanceof AnswerTooLong,
+  );
+  if (ours instanceof ProviderTimeout) {
+    return { reason: "model_error", message: `${asked.id} ${ours.message}`, retry: true };
+  }
+  if (ours instanceof AnswerTooLong) {
+    return { reason: "model_error", message: `${asked.id}: ${ours.message}`, retry: false };
+  }
+  const facts = factsOf(error);
+  const { status, text } = facts;
+  const said = text === "" ? "" : `: ${text}`;
+  if (status === undefined && facts.network !== undefined) {
+    const message = `${asked.id} could not be reached (${facts.network})${said}`;
+    return { reason: "model_error", message, retry: true };
+  }
+  const answered = `${asked.id} answered${status === undefined ? " with an error" : ` ${status}`}`;
+  const whole = `${text} ${facts.body}`;
+  if (status === 401 || (status !== 429 && refusedKey.test(whole))) {
+    const message = `${asked.provider} refused ${asked.keyName} for ${asked.id}${said}`;
+    return { reason: "model_error", message, retry: false };
+  }
+  if (status === 413 || (status !== 429 && contextFull.test(whole))) {
+    const message = `The conversation no longer fits into ${asked.id}${said}`;
+    return { reason: "context_full", message, retry: false };
+  }
+  if (mayBePolicy(status) && contentPolicy.test(whole)) {
+    const message = `${asked.id} refused the content${said}`;
+    return { reason: "model_refused", message, retry: false };
+  }
+  if (status === 403) {
+    const message = `${asked.provider} refused ${asked.keyName} access to ${asked.id}${said}`;
+    return { reason: "model_error", message, retry: false };
+  }
+  if (status === 404) {
+    const message = `${asked.provider} does not know the model ${asked.id}${said}`;
+    return { reason: "model_error", message, retry: false };
+  }
+  const wait = retryAfterMs(facts.headers, now);
+  return {
+    reason: "model_error",
+    message: `${answered}${said}`,
+    retry: canRetry(facts),
+    ...(wait === undefined ? {} : { retryAfterMs: wait }),
+  };
+}
+
+const refusedKey = /api[ _]key not valid|API_KEY_INVALID|invalid[ _](x-)?api[ _-]key/i;
+
+const contextFull = new RegExp(
+  [
+    "context_length_exceeded|exceed_context_size|model_context_window_exceeded|request_too_large",
+    "prompt is too long|exceeds? (the )?context (limit|window|length)|maximum context length",
+    "input token count .*exceeds|exceeds the maximum number of tokens",
+    "exceeds the available context size|greater than the context length|context window (is )?full",
+    "too large for model with \\d+ maximum context|input is too long for",
+  ].join("|"),
+  "i",
+);
+
+const contentPolicy = new RegExp(
+  [
+    "content[ _-]?(policy|filter|management)|usage polic|responsibleai|prohibited_content",
+    "flagged|requires moderation|blocked by .*(safety|policy)|safety (system|setting|filter)",
+  ].join("|"),
+  "i",
+);
+
+/** Quota and rate answers (429) and the provider's own defects (5xx) quote policies too, but mean something else. */
+function mayBePolicy(status: number | undefined): boolean {
+  return status === undefined || (status >= 400 && status < 500 && status !== 429);
+}
+
+/** No money is no matter of waiting, although some providers say it with 429. */
+const noFunds = /insufficient_quota|billing_hard_limit|insufficient[ _](balance|credits|funds)/i;
+
+function canRetry(facts: Facts): boolean {
+  const { status, headers, text, body } = facts;
+  if (headers["x-should-retry"] === "false" || noFunds.test(`${text} ${body}`)) return false;
+  if (status === undefined) return facts.retryable ?? /overloaded|rate.?limit/i.test(text + body);
+  if (status === 408 || status === 409 || status === 425 || status === 429) return true;
+  // A 200 that cannot be read was cut or garbled on its way.
+  return status >= 500 || (status >= 200 && status < 300);
+}
+
+function factsOf(error: unknown): Facts {
+  const facts: Facts = {
+    status: undefined,
+    headers: {},
+    text: "",
+    body: "",
+    network: undefined,
+    retryable: undefined,
+  };
+  for (const link of chainOf(error)) {
+    const field = link as Record<string, unknown>;
+    if (typeof field.statusCode === "number") facts.status ??= field.statusCode;
+    if (typeof field.isRetryable === "boolean") facts.retryable ??= field.isRetryable;
+    if (typeof field.message === "string") facts.text ||= field.message;
+    if (typeof field.responseBody === "string") facts.body ||= field.responseBody;
+    else if (isRecord(field.data)) facts.body ||= JSON.stringify(field.data);
+    if (isRecord(field.responseHeaders)) {
+      facts.headers = field.responseHeaders as Record<string, string>;
+    }
+    facts.network ??= networkTrouble(link);
+  }
+  if (facts.text === "" && typeof error === "string") facts.text = error;
+  facts.body = facts.body.slice(0, 10_000);
+  return facts;
+}
+
+/** The name of what went wrong below HTTP: nobody there, a cut line, a name that does not resolve, a bad certificate. */
+function networkTrouble(link: Record<string, unknown>): string | undefined {
+  const code = link.code;
+  if (
+    typeof code === "string" &&
+    /^(E[A-Z_]+|UND_ERR_\w+|CERT_\w+|DEPTH_\w+|HPE_\w+)$/.test(code)
+  ) {
+    return code;
+  }
+  const message = typeof link.message === "string" ? link.message : "";
+  if (
+    /^(fetch failed|terminated|socket hang up|other side closed|premature close)/i.test(message)
+  ) {
+    return "connection lost";
+  }
+  return undefined;
+}
+
+/** The error and its causes, outermost first. An error thrown by our own code or a package's is last resort text. */
+function chainOf(error: unknown): Record<string, unknown>[] {
+  const chain: Record<string, unknown>[] = [];
+  let link = error;
+  while (isRecord(link) && chain.length < 10 && !chain.includes(link)) {
+    chain.push(link);
+    link = link.cause ?? link.error;
+  }
+  return chain;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
