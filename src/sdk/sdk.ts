@@ -1,0 +1,261 @@
+/**
+ * The client. It needs `fetch` and nothing else, so it runs in Node, in a browser and in workers; only reading an input
+ * from a path and `download({ to })` need Node. It reads no environment variable: every input is an argument.
+ */
+import type { LiveEvent, RunEvent } from "../contract/event.ts";
+import type { Output } from "../contract/output.ts";
+import type { Run, RunStatus } from "../contract/run.ts";
+import type { NewToken, Token, Whoami } from "../contract/token.ts";
+import type { DoctorReport, GcReport, VerifyReport } from "../contract/upkeep.ts";
+import { type DownloadOptions, downloadBytes } from "./download.ts";
+import { AirlockApiError } from "./errors.ts";
+import type { SavedFile } from "./files.ts";
+import { type ClientOptions, checkOptions } from "./options.ts";
+import { RunRef } from "./run-ref.ts";
+import { type OutputSelector, selectOutput } from "./selector.ts";
+import { type StreamOptions, streamEvents } from "./stream.ts";
+import { type SubmitOptions, submitRequest } from "./submit.ts";
+import { type ApiRequest, openTransport, type Transport } from "./transport.ts";
+import { type WaitOptions, waitForEnd } from "./wait.ts";
+
+export type { LiveEvent, RunEvent } from "../contract/event.ts";
+export { isEvent, liveEventTypes } from "../contract/event.ts";
+export type { Output } from "../contract/output.ts";
+export type { EndStatus, Run, RunStatus } from "../contract/run.ts";
+export { isEnd } from "../contract/run.ts";
+export type { Scope, Token, Whoami } from "../contract/token.ts";
+export type { DoctorReport, GcReport, VerifyReport } from "../contract/upkeep.ts";
+export type { DownloadOptions } from "./download.ts";
+export * from "./errors.ts";
+export type { SavedFile } from "./files.ts";
+export type { InputSource } from "./input-files.ts";
+export type { ClientOptions } from "./options.ts";
+export { RunRef } from "./run-ref.ts";
+export { type OutputSelector, selectOutput } from "./selector.ts";
+export type { StreamOptions } from "./stream.ts";
+export type { SubmitOptions } from "./submit.ts";
+export type { WaitOptions } from "./wait.ts";
+
+interface Signal {
+  signal?: AbortSignal | undefined;
+}
+
+/** What a stream yields: live events only when they were asked for. */
+export type EventStream<Options extends StreamOptions> = AsyncGenerator<
+  Options extends { live: true } ? RunEvent | LiveEvent : RunEvent
+>;
+
+/**
+ * A client of one gateway, for one token. Methods take ids; `run(id)` and `submitRun` give a `RunRef` with the same
+ * methods. An aborted `signal` rejects with its reason, except in `stream`, where it ends the loop.
+ *
+ * ```ts
+ * const airlock = new AirlockClient({ token });
+ * const run = await airlock.submitRun({ model: "claude-sonnet-4-5", prompt: "Write a haiku to /workspace/out/haiku.txt", outputDirs: ["/workspace/out"] });
+ * const { status } = await run.wait();
+ * await run.download({ to: "haiku.zip" });
+ * ```
+ */
+export class AirlockClient {
+  readonly #transport: Transport;
+
+  /** Throws at once, naming the option, when one cannot be used. */
+  constructor(options: ClientOptions) {
+    this.#transport = openTransport(checkOptions(options));
+  }
+
+  /**
+   * Submits a run and resolves once it is durable. What is wrong with the submission itself is found before anything is
+   * sent. The same `idempotencyKey` with the same submission gives the same run.
+   */
+  async submitRun(options: SubmitOptions): Promise<RunRef> {
+    const { run } = await this.#json<{ run: Run }>(await submitRequest(options));
+    return new RunRef(this, run.id);
+  }
+
+  /** A handle on a run by its id; asks nothing. */
+  run(runId: string): RunRef {
+    return new RunRef(this, runId);
+  }
+
+  async getRun(runId: string, options: Signal = {}): Promise<Run> {
+    return (await this.#json<{ run: Run }>({ method: "GET", path: at(runId), ...options })).run;
+  }
+
+  /** One page of runs, newest first; `nextCursor` is there when there are more. At most 1,000 a page. */
+  async listRuns(
+    options: { status?: RunStatus | RunStatus[]; limit?: number; cursor?: string } & Signal = {},
+  ): Promise<{ runs: Run[]; nextCursor?: string }> {
+    const { status, limit, cursor, signal } = options;
+    const query = { status: status && [status].flat().join(","), limit, cursor };
+    return await this.#json({ method: "GET", path: "/api/runs", query, signal });
+  }
+
+  /** All runs, newest first, fetched page by page as the loop goes on. */
+  async *runs(options: { status?: RunStatus | RunStatus[] } & Signal = {}): AsyncGenerator<Run> {
+    let cursor: string | undefined;
+    do {
+      const page = await this.listRuns({ ...options, ...(cursor ? { cursor } : {}) });
+      yield* page.runs;
+      cursor = page.nextCursor;
+    } while (cursor !== undefined);
+  }
+
+  /** Asks a run to end, durably. A run that has already ended is returned as it is. */
+  async cancelRun(runId: string, options: Signal = {}): Promise<Run> {
+    const path = `${at(runId)}/cancel`;
+    const request = { method: "POST", path, repeatable: true, ...options } as const;
+    return (await this.#json<{ run: Run }>(request)).run;
+  }
+
+  /** Deletes a run that has ended, with all it left. Deleting it again changes nothing. */
+  async deleteRun(runId: string, options: Signal = {}): Promise<void> {
+    try {
+      await this.#json({ method: "DELETE", path: at(runId), ...options });
+    } catch (error) {
+      if (!(error instanceof AirlockApiError && error.code === "run_deleted")) throw error;
+    }
+  }
+
+  /** The durable events there are now, after `since`, fetched page by page as the loop goes on. */
+  async *events(
+    runId: string,
+    options: { since?: number } & Signal = {},
+  ): AsyncGenerator<RunEvent> {
+    let since = options.since ?? 0;
+    while (true) {
+      const page = await this.#json<{ events: RunEvent[]; nextCursor?: unknown }>({
+        method: "GET",
+        path: `${at(runId)}/events`,
+        query: { since },
+        signal: options.signal,
+      });
+      yield* page.events;
+      const last = page.events.at(-1);
+      if (page.nextCursor === undefined || page.nextCursor === null || !last) return;
+      since = last.seq;
+    }
+  }
+
+  /**
+   * The events of a run as they happen, until it has finished: first what happened after `since`, then what happens.
+   * Durable events come exactly once and in order, whatever happens to the connection or the gateway.
+   */
+  stream<Options extends StreamOptions = StreamOptions>(
+    runId: string,
+    options?: Options,
+  ): EventStream<Options> {
+    return streamEvents(this.#doors(runId), options ?? {}) as EventStream<Options>;
+  }
+
+  /** Resolves with the run once it has ended, however it ended. See `WaitOptions` for deadlines. */
+  wait(runId: string, options: WaitOptions = {}): Promise<Run> {
+    return waitForEnd(this.#doors(runId), options);
+  }
+
+  /** The files that were captured so far. */
+  async outputs(runId: string, options: Signal = {}): Promise<Output[]> {
+    const path = `${at(runId)}/outputs`;
+    return (await this.#json<{ outputs: Output[] }>({ method: "GET", path, ...options })).outputs;
+  }
+
+  /** One output: its bytes, or, with `to`, a file. */
+  downloadOutput(
+    runId: string,
+    selector: OutputSelector,
+    options: DownloadOptions & { to: string },
+  ): Promise<SavedFile>;
+  downloadOutput(
+    runId: string,
+    selector: OutputSelector,
+    options?: DownloadOptions,
+  ): Promise<Uint8Array>;
+  downloadOutput(
+    runId: string,
+    selector: OutputSelector,
+    options?: DownloadOptions,
+  ): Promise<SavedFile | Uint8Array>;
+  async downloadOutput(
+    runId: string,
+    selector: OutputSelector,
+    options: DownloadOptions = {},
+  ): Promise<SavedFile | Uint8Array> {
+    const { signal } = options;
+    const id =
+      "id" in selector
+        ? selector.id
+        : selectOutput(await this.outputs(runId, { signal }), selector).id;
+    const path = `${at(runId)}/outputs/${encodeURIComponent(id)}`;
+    return await downloadBytes(this.#transport, path, options);
+  }
+
+  /** Everything of a run as one zip: its record, its events, its outputs, and a manifest that says what is missing. */
+  download(runId: string, options: DownloadOptions & { to: string }): Promise<SavedFile>;
+  download(runId: string, options?: DownloadOptions): Promise<Uint8Array>;
+  download(runId: string, options?: DownloadOptions): Promise<SavedFile | Uint8Array>;
+  async download(runId: string, options: DownloadOptions = {}): Promise<SavedFile | Uint8Array> {
+    return await downloadBytes(this.#transport, `${at(runId)}/archive`, options);
+  }
+
+  /** What this token is, what it opens, and what the gateway allows its workspace. */
+  whoami(options: Signal = {}): Promise<Whoami> {
+    return this.#json({ method: "GET", path: "/api/whoami", ...options });
+  }
+
+  /** API tokens; they need the scope `admin`. The secret of a new one is shown this once. */
+  readonly tokens = {
+    create: (token: NewToken, options: Signal = {}): Promise<{ token: Token; secret: string }> =>
+      this.#json({ method: "POST", path: "/api/tokens", json: token, ...options }),
+    list: async (options: Signal = {}): Promise<Token[]> =>
+      (await this.#json<{ tokens: Token[] }>({ method: "GET", path: "/api/tokens", ...options }))
+        .tokens,
+    revoke: async (tokenId: string, options: Signal = {}): Promise<void> => {
+      const path = `/api/tokens/${encodeURIComponent(tokenId)}`;
+      await this.#json({ method: "DELETE", path, ...options });
+    },
+  };
+
+  /** Checks every chain, row and blob of the gateway. Takes as long as reading all of them. */
+  async verify(options: Signal = {}): Promise<VerifyReport> {
+    return await this.#report("POST", "/api/verify", {}, options);
+  }
+
+  /** Removes what nothing refers to any more; with `dryRun`, only says what would go. */
+  async gc(options: { dryRun?: boolean } & Signal = {}): Promise<GcReport> {
+    const { dryRun = false, signal } = options;
+    return await this.#report("POST", "/api/gc", { dryRun }, { signal });
+  }
+
+  /** What the gateway's host can give a sandbox, and what to do about what it cannot. */
+  async doctor(options: Signal = {}): Promise<DoctorReport> {
+    return await this.#report("GET", "/api/doctor", undefined, options);
+  }
+
+  /** Whether the gateway is alive, and whether it takes work. Throws when nothing answers at all. */
+  async health(options: Signal = {}): Promise<{ live: boolean; ready: boolean }> {
+    const live = (await this.#transport.status("/healthz", options.signal)) === 200;
+    return { live, ready: (await this.#transport.status("/readyz", options.signal)) === 200 };
+  }
+
+  async #report<T>(method: "GET" | "POST", path: string, json: unknown, { signal }: Signal) {
+    const request = { method, path, json, patient: true, repeatable: true, signal };
+    return (await this.#json<{ report: T }>(request)).report;
+  }
+
+  /** Strict on what is sent, loose on what comes back: an older client lets a newer gateway's members pass. */
+  async #json<T>(request: ApiRequest): Promise<T> {
+    return (await this.#transport.json(request)) as T;
+  }
+
+  #doors(runId: string) {
+    return {
+      transport: this.#transport,
+      runId,
+      getRun: (signal: AbortSignal | undefined) => this.getRun(runId, { signal }),
+    };
+  }
+}
+
+function at(runId: string): string {
+  return `/api/runs/${encodeURIComponent(runId)}`;
+}

@@ -1,0 +1,205 @@
+import { errorOf, parseAnswer } from "./answer.ts";
+import { readText } from "./chunks.ts";
+import { AirlockApiError, AirlockError, AirlockNetworkError } from "./errors.ts";
+import { backOff, pause } from "./pause.ts";
+
+export interface TransportOptions {
+  token: string;
+  baseUrl: string;
+  fetch: typeof fetch;
+  debug: ((line: string) => void) | undefined;
+  maxRetries: number;
+  /** How long to wait for the first byte of an answer, in milliseconds. */
+  timeoutMs: number;
+  /** How long an answer may say nothing once it has begun, in milliseconds. */
+  idleMs: number;
+}
+
+export interface ApiRequest {
+  method: "GET" | "POST" | "DELETE";
+  path: string;
+  query?: Record<string, string | number | undefined>;
+  headers?: Record<string, string>;
+  json?: unknown;
+  form?: FormData;
+  /** Sending it twice does no harm, so the transport may. GET and DELETE always are. */
+  repeatable?: boolean;
+  /** The answer takes as long as the work: no limit for its first byte. */
+  patient?: boolean;
+  /** Overrides the client's own number of retries. */
+  maxRetries?: number;
+  signal?: AbortSignal | undefined;
+}
+
+export interface Transport {
+  /** A request whose answer is a JSON object; an empty one for 204. */
+  json(request: ApiRequest): Promise<Record<string, unknown>>;
+  /** A request whose body the caller reads. Not a success: throws as `json` does. */
+  open(request: ApiRequest): Promise<Response>;
+  /** The status of an unauthenticated probe. */
+  status(path: string, signal?: AbortSignal): Promise<number>;
+  readonly idleMs: number;
+}
+
+/** A `Retry-After` longer than this is the caller's decision, not ours. */
+const longestRetryAfterMs = 30_000;
+
+/**
+ * Round trips: headers, retries, deadlines, debug lines, errors. The token is kept in this closure, so that printing a
+ * client or an error never shows it.
+ */
+export function openTransport(options: TransportOptions): Transport {
+  const { token, baseUrl, idleMs, fetch } = options;
+
+  // Something on the way may echo the request: the token must not end up in an error (I6).
+  const scrub = (text: string) => (token.length < 8 ? text : text.replaceAll(token, "[token]"));
+
+  async function once(request: ApiRequest): Promise<Response> {
+    const started = performance.now();
+    const log = (end: string) => {
+      const ms = Math.round(performance.now() - started);
+      options.debug?.(
+        `[airlock] ${request.method} ${request.path} -> ${end.replace("%", `${ms}ms`)}`,
+      );
+    };
+    const limit = deadline(request.patient ? undefined : options.timeoutMs, request.signal);
+    try {
+      const response = await fetch(urlOf(baseUrl, request), {
+        method: request.method,
+        headers: headersOf(request, token),
+        ...bodyOf(request),
+        redirect: "error",
+        signal: limit.signal,
+      });
+      const id = response.headers.get("x-request-id");
+      log(`${response.status} %${id ? ` (${id})` : ""}`);
+      return response;
+    } catch (error) {
+      if (request.signal?.aborted) throw request.signal.reason;
+      log("no answer %");
+      throw unreachable(baseUrl, limit.passed() ? options.timeoutMs : undefined, error);
+    } finally {
+      limit.release();
+    }
+  }
+
+  async function retrying<T>(
+    request: ApiRequest,
+    use: (response: Response) => T | Promise<T>,
+  ): Promise<T> {
+    const repeatable = request.repeatable ?? request.method !== "POST";
+    const retries = repeatable ? (request.maxRetries ?? options.maxRetries) : 0;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const response = await once(request);
+        if (response.ok) return await use(response);
+        throw errorOf(response, scrub(await readText(response, idleMs, request.signal)));
+      } catch (error) {
+        const wait = waitBeforeNext(error, attempt);
+        if (wait === undefined || attempt > retries) throw error;
+        await pause(wait, request.signal);
+      }
+    }
+  }
+
+  return {
+    idleMs,
+    open: (request) => retrying(request, (response) => response),
+    json: (request) =>
+      retrying(request, async (response) => {
+        const text = await readText(response, idleMs, request.signal);
+        if (response.status === 204) return {};
+        const answer = parseAnswer(text);
+        if (answer === undefined) throw errorOf(response, scrub(text));
+        return answer;
+      }),
+    async status(path, signal) {
+      const response = await once({ method: "GET", path, signal });
+      await readText(response, idleMs, signal);
+      return response.status;
+    },
+  };
+}
+
+/** Milliseconds until the next try, or nothing when trying again would not help. */
+function waitBeforeNext(error: unknown, attempt: number): number | undefined {
+  if (error instanceof AirlockNetworkError) return backOff(attempt);
+  if (!(error instanceof AirlockApiError)) return undefined;
+  const busy = error.status === 429 || error.status === 503;
+  const wait = error.retryAfterMs;
+  return busy && wait !== undefined && wait <= longestRetryAfterMs ? wait : undefined;
+}
+
+function urlOf(baseUrl: string, request: ApiRequest): string {
+  const query = Object.entries(request.query ?? {}).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, String(value)]],
+  );
+  const search = query.length > 0 ? `?${new URLSearchParams(query)}` : "";
+  return `${baseUrl}${request.path}${search}`;
+}
+
+function headersOf(request: ApiRequest, token: string): Record<string, string> {
+  return {
+    accept: "application/json",
+    authorization: `Bearer ${token}`,
+    ...(request.json === undefined ? {} : { "content-type": "application/json" }),
+    ...request.headers,
+  };
+}
+
+function bodyOf(request: ApiRequest): { body?: string | FormData } {
+  if (request.form) return { body: request.form };
+  return request.json === undefined ? {} : { body: JSON.stringify(request.json) };
+}
+
+/** A signal that follows the caller's and ends after `ms`; `release` leaves the caller's to go on with the body. */
+function deadline(ms: number | undefined, outer: AbortSignal | undefined) {
+  const controller = new AbortController();
+  let late = false;
+  const onAbort = () => controller.abort(outer?.reason);
+  const timer =
+    ms === undefined
+      ? undefined
+      : setTimeout(() => {
+          late = true;
+          controller.abort();
+        }, ms);
+  if (outer?.aborted) onAbort();
+  else outer?.addEventListener("abort", onAbort, { once: true });
+  return {
+    signal: controller.signal,
+    passed: () => late,
+    release: () => {
+      clearTimeout(timer);
+      outer?.removeEventListener("abort", onAbort);
+    },
+  };
+}
+
+function unreachable(baseUrl: string, lateMs: number | undefined, error: unknown): AirlockError {
+  const unreadable = chain(error).find((link) => link.name === "NotReadableError");
+  if (unreadable) {
+    const message = "An input file changed or went away while it was sent";
+    return new AirlockError({ code: "input_changed", message, cause: error });
+  }
+  const reason =
+    lateMs === undefined
+      ? chain(error).at(-1)?.message || String(error)
+      : `no answer in ${lateMs} ms`;
+  return new AirlockNetworkError({
+    code: lateMs === undefined ? "unreachable" : "request_timeout",
+    message: `Cannot reach the gateway at ${baseUrl}: ${reason}`,
+    cause: error,
+  });
+}
+
+/** The error, its cause, the cause of that …; `fetch failed` alone tells nobody anything. */
+function chain(error: unknown): Error[] {
+  const links: Error[] = [];
+  let link: unknown = error;
+  while (link instanceof Error && links.length < 8) {
+    links.push(link);
+    link = link instanceof AggregateError ? link.errors[0] : link.cause;
+  }
+  return links;
+}
