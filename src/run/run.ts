@@ -69,3 +69,5 @@ export interface Corridor {
   /** `run.json events.jsonl outputs/<name> manifest.json` as one streamed zip. `run_not_started` before it starts. */
   archive(workspaceId: string, runId: string): Promise<{ filename: string; stream: Readable }>;
 }
+
+export { type CorridorOptions, type OpenCorridor, openCorridor } from "./corridor.ts";

@@ -1,0 +1,130 @@
+/**
+ * The wiring: the only place that knows every room. Opens each once, in the order in which they need each other, and
+ * closes them in the reverse.
+ */
+
+import { ensureAdminToken } from "./admin-token.ts";
+import { systemClock } from "./base/clock.ts";
+import type { Config } from "./base/config.ts";
+import { limits } from "./base/limits.ts";
+import { type Log, openLog } from "./base/log.ts";
+import { openBlobs } from "./content/content.ts";
+import { openVault } from "./egress/egress.ts";
+import { createHttp } from "./http/http.ts";
+import { openModels, type Script } from "./model/model.ts";
+import { openCorridor } from "./run/run.ts";
+import { closeInheritedFds, openSandbox, runDoctor } from "./sandbox/sandbox.ts";
+import { openStore } from "./store/store.ts";
+import { openUpkeepOver, type Upkeep } from "./upkeep.ts";
+import { version } from "./version.ts";
+
+export type { Upkeep } from "./upkeep.ts";
+
+/** A gateway that is open: it serves until `close`, or until the store breaks. */
+export interface Gateway {
+  url: string;
+  port: number;
+  dataDir: string;
+  adminTokenFile: string;
+  upkeep: Upkeep;
+  /** Resolves when the disk broke a promise: nothing is accepted any more and the process should end. */
+  broken: Promise<Error>;
+  /** Stops accepting, lets requests and steps end for at most `limits.drainMs`, and closes every room. */
+  close(): Promise<void>;
+}
+
+export interface GatewayOptions {
+  /** A script for the model `scripted/…`, in place of a file. */
+  script?: Script;
+  log?: Log;
+}
+
+/**
+ * Opens a gateway on `config.dataDir` and listens. Throws a `Problem` that says what to do when the directory is held
+ * by another gateway (`data_dir_locked`) or the host cannot give a sandbox (`sandbox_unavailable`).
+ */
+export async function openGateway(config: Config, options: GatewayOptions = {}): Promise<Gateway> {
+  // A forked process talks to its parent over an inherited descriptor; anybody else has no use for one.
+  if (process.channel === undefined) closeInheritedFds();
+  const log = options.log ?? openLog(config.logLevel);
+  const closers: (() => Promise<void>)[] = [];
+  const closeAll = async () => {
+    for (const close of closers.splice(0).reverse()) await close();
+  };
+  try {
+    return await openRooms(config, options, log, closers, closeAll);
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+/** Opens every room; each is on the list of closers as soon as it is open. */
+async function openRooms(
+  config: Config,
+  options: GatewayOptions,
+  log: Log,
+  closers: (() => Promise<void>)[],
+  closeAll: () => Promise<void>,
+): Promise<Gateway> {
+  const clock = systemClock;
+  const { dataDir, uidRange, toolchains } = config;
+  const broke = Promise.withResolvers<Error>();
+  const onBroken = (error: unknown) =>
+    broke.resolve(error instanceof Error ? error : new Error(String(error)));
+  const store = await openStore({ dir: dataDir, clock, log, onBroken });
+  closers.push(() => store.close());
+  const adminTokenFile = await ensureAdminToken(dataDir, store.tokens);
+  const blobs = await openBlobs({ dir: dataDir, clock, log });
+  const vault = await openVault({ dir: dataDir });
+  const models = await openModels({ config, clock, log, ...script(options) });
+  const sandbox = await openSandbox({ dataDir, uidRange, toolchains, clock, log });
+  closers.push(() => sandbox.close());
+  const corridor = openCorridor({ store, blobs, vault, models, sandbox, config, clock, log });
+  closers.push(() => corridor.close(limits.drainMs));
+  const doctor = () => runDoctor({ dataDir, uidRange, toolchains, clock, log });
+  const upkeep = openUpkeepOver({ store, blobs, dataDir, clock, log, sandbox, doctor });
+  await upkeep.sweepRunDirectories();
+
+  let closing: Promise<void> | undefined;
+  const http = createHttp({
+    corridor,
+    tokens: store.tokens,
+    upkeep,
+    caps: {
+      maxConcurrentRuns: config.runsPerWorkspaceMax,
+      maxRunDurationMs: config.runLimits.wallClockSeconds * 1000,
+    },
+    ready: () => (closing ? { ok: false, reason: "shutting_down" } : { ok: true }),
+    version,
+    clock,
+    log,
+  });
+  const listening = await http.listen({ host: config.host, port: config.port });
+  closers.push(() => listening.close(limits.drainMs));
+  await corridor.start();
+  const { url, port } = listening;
+  log.info({ url, data: dataDir, isolation: sandbox.isolation }, "gateway.ready");
+  const close = () => {
+    closing ??= closeAll().then(() => log.info("gateway.closed"));
+    return closing;
+  };
+  return { url, port, dataDir, adminTokenFile, upkeep, broken: broke.promise, close };
+}
+
+function script({ script: own }: GatewayOptions): { script?: Script } {
+  return own === undefined ? {} : { script: own };
+}
+
+/** Upkeep of a data directory that no gateway holds: `airlock verify` and `airlock gc` offline. */
+export async function openUpkeep(config: Config): Promise<Upkeep & { close(): Promise<void> }> {
+  const log = openLog(config.logLevel);
+  const clock = systemClock;
+  const { dataDir, uidRange, toolchains } = config;
+  const onBroken = (error: unknown) => log.fatal({ err: error }, "store.broken");
+  const store = await openStore({ dir: dataDir, clock, log, onBroken });
+  const blobs = await openBlobs({ dir: dataDir, clock, log });
+  const doctor = () => runDoctor({ dataDir, uidRange, toolchains, clock, log });
+  const upkeep = openUpkeepOver({ store, blobs, dataDir, clock, log, doctor });
+  return { ...upkeep, close: () => store.close() };
+}

@@ -1,0 +1,35 @@
+import { canonicalJson } from "../base/canonical-json.ts";
+import type { NewEvent } from "../contract/event.ts";
+import type { Tool } from "../tools/tools.ts";
+import type { Drive } from "./drive.ts";
+import { openPlace } from "./provision.ts";
+
+/**
+ * Captures the run's outputs after a call that may have changed them, as an event beside the call's end: a snapshot that
+ * is served while the run goes on and survives whatever ends it. Nothing when nothing changed.
+ */
+export async function captureBetweenCalls(drive: Drive, tool: Tool): Promise<NewEvent[]> {
+  if (tool.capability !== "CodeExecution") return [];
+  const event = await capture(drive, true);
+  return event === undefined ? [] : [event];
+}
+
+/** Captures the outputs for good. Undefined when the run asked for none, or never had a place to put them. */
+export async function captureAtEnd(drive: Drive): Promise<NewEvent | undefined> {
+  if (!drive.ledger.state.provisioned) return undefined;
+  return capture(drive, false);
+}
+
+async function capture(drive: Drive, partial: boolean): Promise<NewEvent | undefined> {
+  const { snapshot, captured } = drive.ledger.state;
+  const outputDirs = snapshot.outputDirs ?? [];
+  if (outputDirs.length === 0) return undefined;
+  const { outputs, missing } = await drive.captureOutputs({
+    place: await openPlace(drive),
+    outputDirs,
+    previous: captured?.outputs ?? [],
+  });
+  const data = { partial, outputs, missing };
+  const same = captured !== undefined && canonicalJson(captured) === canonicalJson(data);
+  return same ? undefined : { type: "outputs.captured", data };
+}

@@ -1,0 +1,120 @@
+import type { Clock } from "../base/clock.ts";
+import type { Config } from "../base/config.ts";
+import { limits } from "../base/limits.ts";
+import type { Log } from "../base/log.ts";
+import type { Blobs } from "../content/content.ts";
+import { Problem } from "../contract/problem.ts";
+import { isEnd, type Run } from "../contract/run.ts";
+import type { Vault } from "../egress/egress.ts";
+import type { Models } from "../model/model.ts";
+import type { Sandbox } from "../sandbox/sandbox.ts";
+import type { Store } from "../store/store.ts";
+import { openRunArchive } from "./archive.ts";
+import { openDriver } from "./driver.ts";
+import { follow } from "./follow.ts";
+import { openLive } from "./live.ts";
+import type { Corridor } from "./run.ts";
+import { submit } from "./submit.ts";
+import { openWorker } from "./worker.ts";
+
+export interface CorridorOptions {
+  store: Store;
+  blobs: Blobs;
+  vault: Vault;
+  models: Models;
+  sandbox: Sandbox;
+  config: Pick<Config, "runsMax" | "runsPerWorkspaceMax" | "runLimits" | "uidRange">;
+  clock: Clock;
+  log: Log;
+}
+
+/** The corridor with its worker. */
+export interface OpenCorridor extends Corridor {
+  /** Takes over the runs that an earlier gateway left unfinished. */
+  start(): Promise<void>;
+  close(drainMs: number): Promise<void>;
+}
+
+/** Opens the corridor over rooms that are open already. */
+export function openCorridor(options: CorridorOptions): OpenCorridor {
+  const { store, blobs, vault, models, config, clock, log } = options;
+  const { journal, runs, files } = store;
+  const live = openLive();
+  const worker = openWorker({
+    store,
+    runsMax: config.runsMax,
+    runsPerWorkspaceMax: config.runsPerWorkspaceMax,
+    drive: openDriver({ ...options, live }),
+    clock,
+    log,
+  });
+  const find = async (workspaceId: string, runId: string): Promise<Run> => {
+    const run = await runs.get(workspaceId, runId);
+    if (run) return run;
+    throw await notThere(store, workspaceId, runId);
+  };
+
+  return {
+    upload: (source, maxBytes) => blobs.putStream(source, maxBytes),
+    async submit(request) {
+      const deps = { journal, blobs, vault, models, runLimits: config.runLimits };
+      const answer = await submit(deps, request);
+      if (answer.created) worker.enqueue(answer.run.id, answer.run.workspaceId);
+      return answer;
+    },
+    get: find,
+    list: (workspaceId, filter) => runs.list(workspaceId, filter),
+    async cancel(workspaceId, runId, requestedBy) {
+      const cancelled = await journal.appendFromOutside(workspaceId, runId, (run) =>
+        isEnd(run.status) || run.status === "cleaning_up"
+          ? null
+          : { type: "run.cancel_requested", data: { requested_by: requestedBy } },
+      );
+      if (!cancelled) throw await notThere(store, workspaceId, runId);
+      if (cancelled.event) worker.cancelled(runId, workspaceId);
+      return cancelled.run;
+    },
+    async delete(workspaceId, runId) {
+      const outcome = await runs.delete(workspaceId, runId);
+      if (outcome === "not_found") throw await notThere(store, workspaceId, runId);
+      if (outcome === "not_finished") {
+        throw new Problem(
+          "run_not_finished",
+          `Run ${runId} has not ended; cancel it first, or wait for its end`,
+        );
+      }
+    },
+    async events(workspaceId, runId, since, limit) {
+      await find(workspaceId, runId);
+      const events = await journal.read(runId, since, Math.min(limit, limits.pageRows) + 1);
+      return { events: events.slice(0, limit), more: events.length > limit };
+    },
+    async follow(workspaceId, runId, since, signal) {
+      return follow(journal, live, await find(workspaceId, runId), since, signal);
+    },
+    async outputs(workspaceId, runId) {
+      await find(workspaceId, runId);
+      return files.outputs(workspaceId, runId);
+    },
+    async output(workspaceId, runId, outputId) {
+      await find(workspaceId, runId);
+      const output = await files.output(workspaceId, runId, outputId);
+      if (!output) {
+        throw new Problem("not_found", `Run ${runId} has no output ${JSON.stringify(outputId)}`);
+      }
+      return { output, stream: (await blobs.read(output.sha256)).stream };
+    },
+    async archive(workspaceId, runId) {
+      return openRunArchive(await find(workspaceId, runId), { journal, files, blobs });
+    },
+    start: () => worker.start(),
+    close: (drainMs) => worker.close(drainMs),
+  };
+}
+
+/** "Not yours" and "not there" look the same (I14); only the workspace that deleted a run is told so. */
+async function notThere(store: Store, workspaceId: string, runId: string): Promise<Problem> {
+  return (await store.runs.wasDeleted(workspaceId, runId))
+    ? new Problem("run_deleted", `Run ${runId} was deleted`)
+    : new Problem("not_found", `There is no run ${JSON.stringify(runId)}`);
+}

@@ -1,0 +1,43 @@
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Blobs, OutputCapture } from "../content/content.ts";
+import type { Capability } from "../contract/agent.ts";
+import type { Model } from "../model/model.ts";
+import type { Place, Sandbox } from "../sandbox/sandbox.ts";
+import type { Store } from "../store/store.ts";
+import type { Tool } from "../tools/tools.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Live } from "./live.ts";
+import type { EffectiveLimits } from "./next-step.ts";
+import type { Record } from "./record.ts";
+
+/** One run in the hands of its worker: all that the steps of the loop work with. Made at the claim, gone at its end. */
+export interface Drive {
+  runId: string;
+  workspaceId: string;
+  uid: number | null;
+  ledger: Ledger;
+  limits: EffectiveLimits;
+  capabilities: readonly Capability[];
+  tools: readonly Tool[];
+  model: () => Model;
+  record: Record;
+  captureOutputs: OutputCapture;
+  /** Set by the first step that needs it; the directories on disk are what counts. */
+  place: Place | undefined;
+  /** How long the run has worked by now, milliseconds. */
+  elapsedMs: () => number;
+  /** Aborts when the run was cancelled, has used up its time, or the gateway stops. */
+  signal: AbortSignal;
+  /** Aborts when the gateway wants the run to be let go after the step that it is at. */
+  draining: AbortSignal;
+  /** Aborts when the gateway stops: what is going on is left as it is, to be found at the next start. */
+  stopping: AbortSignal;
+  sandbox: Sandbox;
+  blobs: Blobs;
+  store: Pick<Store, "runs" | "files">;
+  takeUid: () => Promise<number>;
+  live: Live;
+  clock: Clock;
+  log: Log;
+}

@@ -1,0 +1,110 @@
+import type { Config } from "../base/config.ts";
+import type { EndStatus, StopReason } from "../contract/run.ts";
+import type { RunSnapshot } from "../contract/submission.ts";
+import { loopGuard } from "./guard.ts";
+import { type CallState, type RunState, textOf } from "./state.ts";
+
+/** How a run ends: its status, why, and a sentence when that needs one. */
+export interface End {
+  status: EndStatus;
+  stop_reason: StopReason;
+  message?: string;
+}
+
+export type Step =
+  | { type: "provision" }
+  | { type: "turn" }
+  | { type: "call"; call: CallState }
+  | { type: "finish"; end: End }
+  | { type: "done" };
+
+export type EffectiveLimits = Config["runLimits"];
+
+/** The run's limits: what it asked for, else what the operator gives. Asking for more was refused at submission. */
+export function effectiveLimits(snapshot: RunSnapshot, operator: EffectiveLimits): EffectiveLimits {
+  const asked = Object.fromEntries(
+    Object.entries(snapshot.limits ?? {}).filter(([, value]) => value !== undefined),
+  );
+  const merged: EffectiveLimits = { ...operator, ...asked };
+  const agent = snapshot.agent?.limits;
+  if (agent?.max_memory_mb !== undefined) {
+    merged.memoryBytes = Math.min(merged.memoryBytes, agent.max_memory_mb * 1024 * 1024);
+  }
+  if (agent?.max_execution_time_sec !== undefined) {
+    merged.wallClockSeconds = Math.min(merged.wallClockSeconds, agent.max_execution_time_sec);
+  }
+  return merged;
+}
+
+/**
+ * What comes next for a run, from its state alone: the whole of the loop's judgement in one place, without an effect.
+ * `elapsedMs` is how long the run has worked by now.
+ */
+export function nextStep(state: RunState, limits: EffectiveLimits, elapsedMs: number): Step {
+  if (state.finished) return { type: "done" };
+  if (state.finishing) return { type: "finish", end: endOf(state.finishing) };
+  if (state.cancelRequested) return finish("cancelled", "cancelled");
+  if (elapsedMs >= limits.wallClockSeconds * 1000) {
+    return finish("terminated", "deadline", `The run used up its ${limits.wallClockSeconds} s`);
+  }
+  if (!state.provisioned) return { type: "provision" };
+
+  const turn = state.turns.at(-1);
+  if (turn === undefined) return { type: "turn" };
+  const call = turn.calls.find(({ finished }) => finished === undefined);
+  if (call !== undefined) {
+    // A call that was started before a crash is only told of as interrupted: that costs nothing.
+    if (!call.started && state.callsStarted >= limits.calls) {
+      return finish("terminated", "call_limit", `The run used up its ${limits.calls} calls`);
+    }
+    return { type: "call", call };
+  }
+  if (turn.calls.length === 0) return afterLastWord(state);
+
+  const circle = loopGuard(state);
+  if (circle !== undefined) return finish("failed", "loop_guard", circle);
+  if (state.turns.length >= limits.turns) {
+    return finish("terminated", "turn_limit", `The run used up its ${limits.turns} turns`);
+  }
+  if (state.outputTokens >= limits.outputTokens) {
+    const used = `${state.outputTokens} of ${limits.outputTokens}`;
+    return finish("terminated", "token_limit", `The run used ${used} output tokens`);
+  }
+  return { type: "turn" };
+}
+
+/** A reply without calls is the agent's last word; how it ended decides what the run is. */
+function afterLastWord(state: RunState): Step {
+  const turn = state.turns.at(-1);
+  if (turn === undefined) return { type: "turn" };
+  switch (turn.reply.finish_reason) {
+    case "refused":
+      return finish("failed", "model_refused", "The model refused to answer");
+    case "length":
+      return finish(
+        "failed",
+        "reply_truncated",
+        "The model's reply was cut off at its length limit",
+      );
+    case "stop":
+    case "calls":
+      return finish("succeeded", "end_turn");
+    case "other":
+      return textOf(turn.reply) === ""
+        ? finish("failed", "model_error", "The model ended its reply without saying anything")
+        : finish("succeeded", "end_turn");
+  }
+}
+
+function finish(status: EndStatus, stopReason: StopReason, message?: string): Step {
+  return { type: "finish", end: endOf({ status, stop_reason: stopReason, message }) };
+}
+
+function endOf(end: {
+  status: EndStatus;
+  stop_reason: StopReason;
+  message?: string | undefined;
+}): End {
+  const { status, stop_reason, message } = end;
+  return { status, stop_reason, ...(message === undefined ? {} : { message }) };
+}

@@ -1,0 +1,21 @@
+import { limits } from "../base/limits.ts";
+import type { Blobs } from "../content/content.ts";
+import { restore, shorten } from "../content/content.ts";
+import type { Redactor } from "../egress/egress.ts";
+import type { Restore } from "./transcript.ts";
+
+/**
+ * What may be written down of a value that came from a model or a tool: without the run's secrets (I6), then with its
+ * long strings as blobs. In this order, so that no blob holds a secret either.
+ */
+export interface Record {
+  keep(value: unknown): Promise<unknown>;
+  restore: Restore;
+}
+
+export function openRecord(blobs: Blobs, redactor: Redactor): Record {
+  return {
+    keep: (value) => shorten(redactor.json(value), blobs, limits.eventStringBytes),
+    restore: (value) => restore(value, blobs),
+  };
+}

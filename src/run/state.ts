@@ -1,0 +1,141 @@
+import { assert } from "../base/assert.ts";
+import type { BlobRef, EventData, RequestedCall, RunEvent } from "../contract/event.ts";
+import type { RunSnapshot } from "../contract/submission.ts";
+
+export interface CallState {
+  turn: number;
+  request: RequestedCall;
+  decided: boolean;
+  started: boolean;
+  finished: EventData<"call.finished"> | undefined;
+}
+
+export interface TurnState {
+  turn: number;
+  reply: EventData<"turn.replied">;
+  calls: CallState[];
+}
+
+/**
+ * Everything that the loop knows of a run: a fold of its journal and nothing else (I3). Kill the process anywhere; the
+ * same events give the same state, and the loop goes on from there.
+ */
+export interface RunState {
+  runId: string;
+  workspaceId: string;
+  seq: number;
+  snapshot: RunSnapshot;
+  secretNames: string[];
+  started: boolean;
+  provisioned: boolean;
+  cancelRequested: boolean;
+  finishing: EventData<"run.finishing"> | undefined;
+  finished: boolean;
+  turns: TurnState[];
+  callsStarted: number;
+  outputTokens: number;
+  /** Time spent in turns and calls by earlier events, milliseconds: measured, so a clock that jumps changes nothing. */
+  spentMs: number;
+  /** The last capture of outputs. */
+  captured: EventData<"outputs.captured"> | undefined;
+  /** What this run last placed in `/tmp`, by name. */
+  placed: Map<string, string>;
+}
+
+/** Folds a whole journal. It starts with `run.submitted`. */
+export function foldState(workspaceId: string, events: readonly RunEvent[]): RunState {
+  const first = events[0];
+  assert(first?.type === "run.submitted", "A journal starts with run.submitted");
+  const state: RunState = {
+    runId: first.runId,
+    workspaceId,
+    seq: 0,
+    snapshot: first.data.submission,
+    secretNames: first.data.secrets,
+    started: false,
+    provisioned: false,
+    cancelRequested: false,
+    finishing: undefined,
+    finished: false,
+    turns: [],
+    callsStarted: 0,
+    outputTokens: 0,
+    spentMs: 0,
+    captured: undefined,
+    placed: new Map(),
+  };
+  for (const event of events) applyEvent(state, event);
+  return state;
+}
+
+/** Moves the state on by one event, in place. */
+export function applyEvent(state: RunState, event: RunEvent): void {
+  assert(event.seq === state.seq + 1, `Event ${event.seq} follows event ${state.seq}`);
+  state.seq = event.seq;
+  switch (event.type) {
+    case "run.started":
+      state.started = true;
+      return;
+    case "run.provisioned":
+      state.provisioned = true;
+      return;
+    case "turn.replied":
+      applyReply(state, event.data);
+      return;
+    case "call.decided":
+      findCall(state, event.data.call_id).decided = true;
+      return;
+    case "call.started":
+      findCall(state, event.data.call_id).started = true;
+      state.callsStarted += 1;
+      return;
+    case "call.finished":
+      findCall(state, event.data.call_id).finished = event.data;
+      state.spentMs += event.data.duration_ms;
+      for (const { name, sha256 } of event.data.staged ?? []) state.placed.set(name, sha256);
+      return;
+    case "outputs.captured":
+      state.captured = event.data;
+      return;
+    case "run.cancel_requested":
+      state.cancelRequested = true;
+      return;
+    case "run.finishing":
+      state.finishing = event.data;
+      return;
+    case "run.finished":
+      state.finished = true;
+      return;
+  }
+}
+
+function applyReply(state: RunState, reply: EventData<"turn.replied">): void {
+  state.outputTokens += reply.usage.output_tokens;
+  state.spentMs += reply.duration_ms;
+  state.turns.push({
+    turn: reply.turn,
+    reply,
+    calls: reply.calls.map((request) => ({
+      turn: reply.turn,
+      request,
+      decided: false,
+      started: false,
+      finished: undefined,
+    })),
+  });
+}
+
+function findCall(state: RunState, callId: string): CallState {
+  const call = state.turns.at(-1)?.calls.find(({ request }) => request.call_id === callId);
+  assert(call !== undefined, `Call ${callId} belongs to the last turn`);
+  return call;
+}
+
+/** The text of a reply as far as an event holds it: a long text is a blob, of which only the head is here. */
+export function textOf(reply: EventData<"turn.replied">): string {
+  const head = (text: string | BlobRef) => (typeof text === "string" ? text : text.head);
+  return reply.parts
+    .filter((part) => part.type === "text")
+    .map((part) => head(part.text))
+    .join("");
+}

@@ -1,0 +1,220 @@
+import { createHash } from "node:crypto";
+import { canonicalJson } from "../base/canonical-json.ts";
+import type { Config } from "../base/config.ts";
+import { limits } from "../base/limits.ts";
+import type { Blobs } from "../content/content.ts";
+import { newId } from "../contract/ids.ts";
+import { Problem } from "../contract/problem.ts";
+import type { Run } from "../contract/run.ts";
+import type { InputFile, PlacedFile, RunSnapshot } from "../contract/submission.ts";
+import type { Vault } from "../egress/egress.ts";
+import type { Models } from "../model/model.ts";
+import type { Journal, Submitted } from "../store/store.ts";
+import type { SubmitRequest } from "./run.ts";
+
+export interface SubmitDeps {
+  journal: Journal;
+  blobs: Blobs;
+  vault: Vault;
+  models: Models;
+  runLimits: Config["runLimits"];
+}
+
+/**
+ * Submits a run (I10): blobs first, then one transaction with key, row, event 1 and sealed secrets. The same key with
+ * the same canonical body gives the run that is already there, whatever its secrets; with another body a conflict.
+ */
+export async function submit(
+  deps: SubmitDeps,
+  request: SubmitRequest,
+): Promise<{ created: boolean; run: Run }> {
+  const { submission, workspaceId, submittedBy } = request;
+  checkModels(deps.models, submission);
+  checkLimits(submission.limits, deps.runLimits);
+  const files = await placeFiles(deps.blobs, submission.files ?? [], request.uploads);
+  const snapshot = snapshotOf(submission, files);
+  const runId = newId("run");
+  const secrets = Object.entries(submission.secrets ?? {}).flatMap(([name, secret]) =>
+    secret ? [{ name, sealed: deps.vault.seal(secret.apiKey, secretContext(runId, name)) }] : [],
+  );
+  const submitted = await deps.journal.submit({
+    runId,
+    workspaceId,
+    idempotencyKey: submission.idempotencyKey ?? null,
+    bodyHash: bodyHash(snapshot),
+    snapshot,
+    secrets,
+    submittedBy,
+  });
+  return answer(submitted, submission.idempotencyKey);
+}
+
+/** What a sealed secret is bound to: it cannot be opened as another run's or another provider's. */
+export function secretContext(runId: string, name: string): string {
+  return `${runId}/${name}`;
+}
+
+/** The name of a submission's content: equal for every spelling of the same run, blind to secrets. */
+export function bodyHash(snapshot: RunSnapshot): string {
+  return `sha256:${createHash("sha256").update(canonicalJson(snapshot)).digest("hex")}`;
+}
+
+function answer(submitted: Submitted, key: string | undefined): { created: boolean; run: Run } {
+  switch (submitted.type) {
+    case "created":
+      return { created: true, run: submitted.run };
+    case "existing":
+      return { created: false, run: submitted.run };
+    case "conflict":
+      throw new Problem(
+        "idempotency_conflict",
+        `The idempotency key ${JSON.stringify(key)} was used for another submission; expected the same body or a new key`,
+        { existingRunId: submitted.existingRunId },
+      );
+    case "deleted":
+      throw new Problem(
+        "run_deleted",
+        `The run of the idempotency key ${JSON.stringify(key)} was deleted; use a new key`,
+        { runId: submitted.runId },
+      );
+    case "queue_full":
+      throw new Problem(
+        "queue_full",
+        `${submitted.queued} runs are waiting already; try again later`,
+        { cap: limits.queuedRuns, observed: submitted.queued },
+      );
+  }
+}
+
+function checkModels(models: Models, submission: SubmitRequest["submission"]): void {
+  const own = Object.keys(submission.secrets ?? {});
+  for (const field of ["model", "fallbackModel"] as const) {
+    const id = submission[field];
+    if (id === undefined) continue;
+    const resolved = models.resolve(id, own);
+    if (resolved.type === "unknown") {
+      throw new Problem("model_unknown", `${field}: ${resolved.message}`, { field });
+    }
+    if (resolved.type === "no_credential") {
+      throw new Problem("model_credential_missing", `${field}: ${resolved.message}`, {
+        field,
+        provider: resolved.provider,
+        variable: resolved.variable,
+      });
+    }
+  }
+}
+
+function checkLimits(asked: RunSnapshot["limits"], most: Config["runLimits"]): void {
+  for (const [name, value] of Object.entries(asked ?? {})) {
+    const max = most[name as keyof typeof most];
+    if (typeof value === "number" && value > max) {
+      throw new Problem(
+        "invalid_request",
+        `limits.${name}: ${value} is more than this gateway allows (${max})`,
+        {
+          fields: [{ path: `limits.${name}`, message: `at most ${max}`, received: String(value) }],
+        },
+      );
+    }
+  }
+}
+
+/** Stores what came inline, finds what came as a part, and checks each digest that was promised. */
+async function placeFiles(
+  blobs: Blobs,
+  files: readonly InputFile[],
+  uploads: SubmitRequest["uploads"],
+): Promise<PlacedFile[]> {
+  checkPaths(files);
+  const placed: PlacedFile[] = [];
+  for (const [index, file] of files.entries()) {
+    const stored = await bytesOf(blobs, file, index, uploads);
+    if (file.sha256 !== undefined && file.sha256 !== stored.sha256) {
+      throw wrongFile(index, "sha256", `the bytes have the digest ${stored.sha256}`);
+    }
+    placed.push({ path: file.path, executable: file.executable ?? false, ...stored });
+  }
+  const total = placed.reduce((sum, { bytes }) => sum + bytes, 0);
+  if (total > limits.inputTotalBytes) {
+    throw new Problem(
+      "payload_too_large",
+      `files: ${total} bytes together; expected at most ${limits.inputTotalBytes}`,
+    );
+  }
+  return placed.sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+async function bytesOf(
+  blobs: Blobs,
+  file: InputFile,
+  index: number,
+  uploads: SubmitRequest["uploads"],
+): Promise<{ sha256: string; bytes: number }> {
+  if (file.slot !== undefined) {
+    const upload = uploads.get(file.slot);
+    if (upload === undefined) {
+      throw wrongFile(index, "slot", `there is no part "file:${file.slot}" in this request`);
+    }
+    return { sha256: upload.sha256, bytes: upload.bytes };
+  }
+  const bytes =
+    file.content === undefined
+      ? Buffer.from(file.contentBase64 ?? "", "base64")
+      : Buffer.from(file.content, "utf8");
+  if (bytes.length > limits.inlineFileBytes) {
+    throw new Problem(
+      "payload_too_large",
+      `files[${index}]: ${bytes.length} bytes inline; expected at most ${limits.inlineFileBytes}: send it as a part`,
+    );
+  }
+  return blobs.put(bytes);
+}
+
+/** Two files cannot be in one place, and a file cannot be the directory of another. */
+function checkPaths(files: readonly InputFile[]): void {
+  const seen = new Map(files.map(({ path }, index) => [path, index]));
+  for (const [index, { path }] of files.entries()) {
+    if (seen.get(path) !== index) throw wrongFile(index, "path", `${path} is there twice`);
+    const parts = path.split("/");
+    for (let depth = 1; depth < parts.length; depth++) {
+      const parent = parts.slice(0, depth).join("/");
+      if (seen.has(parent)) {
+        throw wrongFile(index, "path", `${path} is below ${parent}, which is a file`);
+      }
+    }
+  }
+}
+
+function wrongFile(index: number, field: string, message: string): Problem {
+  const path = `files[${index}].${field}`;
+  return new Problem("invalid_request", `${path}: ${message}`, { fields: [{ path, message }] });
+}
+
+/** Normalised: what means the same is written the same, and what says nothing is left out. */
+function snapshotOf(
+  submission: SubmitRequest["submission"],
+  files: readonly PlacedFile[],
+): RunSnapshot {
+  const {
+    model,
+    fallbackModel,
+    prompt,
+    system,
+    agent,
+    outputDirs,
+    limits: asked,
+    metadata,
+  } = submission;
+  return {
+    model,
+    ...(fallbackModel === undefined ? {} : { fallbackModel }),
+    prompt: typeof prompt === "string" ? [prompt] : prompt,
+    ...(system === undefined || system === "" ? {} : { system }),
+    ...(agent === undefined ? {} : { agent }),
+    ...(files.length === 0 ? {} : { files: [...files] }),
+    ...(outputDirs === undefined || outputDirs.length === 0 ? {} : { outputDirs }),
+    ...(asked === undefined || Object.keys(asked).length === 0 ? {} : { limits: asked }),
+    ...(metadata === undefined || Object.keys(metadata).length === 0 ? {} : { metadata }),
+  };
+}

@@ -1,0 +1,52 @@
+import type { RunSnapshot } from "../contract/submission.ts";
+import type { EffectiveLimits } from "./next-step.ts";
+
+/**
+ * What the model is told before the prompt: where it is, what its tools do and where results go; then the agent's own
+ * instructions and the submission's `system`. Only facts of this run, so that it can act on every sentence.
+ */
+export function systemPrompt(
+  snapshot: RunSnapshot,
+  tools: readonly string[],
+  limits: EffectiveLimits,
+): string {
+  const sections = [surroundings(snapshot, tools, limits)];
+  if (snapshot.agent) sections.push(snapshot.agent.instructions);
+  if (snapshot.system) sections.push(snapshot.system);
+  return sections.join("\n\n");
+}
+
+function surroundings(
+  snapshot: RunSnapshot,
+  tools: readonly string[],
+  limits: EffectiveLimits,
+): string {
+  const lines = [
+    "You are an autonomous agent. You work alone until the task is done: nobody answers questions. When you are done, reply with a short summary and no tool call.",
+  ];
+  if (tools.includes("sandbox_exec")) {
+    lines.push(
+      `Commands run with sandbox_exec, in bash, in a Linux sandbox without any network. The working directory is /tmp, your home is /workspace; both are kept between calls, everything else is read-only. A command may take ${limits.callSeconds} seconds. Processes that are left in the background end with the command.`,
+      "sh, bash, python3, pip, node, npm, git and curl are installed; packages cannot be downloaded.",
+    );
+  }
+  if (tools.includes("content_write")) {
+    lines.push(
+      "Write files with content_write rather than in shell commands; a file written as NAME is at /tmp/NAME for the next command.",
+    );
+  }
+  if (snapshot.files?.length) {
+    const shown = snapshot.files.slice(0, 100).map((file) => `/workspace/${file.path}`);
+    const more = snapshot.files.length - shown.length;
+    lines.push(`Input files: ${shown.join(", ")}${more > 0 ? ` and ${more} more` : ""}.`);
+  }
+  if (snapshot.outputDirs?.length) {
+    lines.push(
+      `Put the files that are the result of your work into ${snapshot.outputDirs.join(" or ")}: they are handed to the user as they are there at the end. Files elsewhere are thrown away.`,
+    );
+  }
+  lines.push(
+    "A result with ok: false says what went wrong and what to do about it: change your approach, do not repeat the same call.",
+  );
+  return lines.join("\n");
+}

@@ -1,0 +1,50 @@
+import type { Message } from "../model/model.ts";
+import type { RunState, TurnState } from "./state.ts";
+
+/** Puts the long strings of an event's value back, which are kept as blobs. */
+export type Restore = (value: unknown) => Promise<unknown>;
+
+/**
+ * The journal folded into what the model is told: the prompt, then each turn as it came with the results of its calls.
+ * Every call of a turn has a result by the time the next turn is asked for.
+ */
+export async function transcript(state: RunState, restore: Restore): Promise<Message[]> {
+  const messages: Message[] = [{ role: "user", text: state.snapshot.prompt.join("\n\n") }];
+  for (const turn of state.turns) {
+    messages.push({ role: "assistant", parts: await assistantParts(turn, restore) });
+    if (turn.calls.length > 0) {
+      const results = turn.calls.map(async ({ request, finished }) => ({
+        toolCallId: request.tool_call_id,
+        tool: request.tool,
+        result: await restore(finished?.result),
+      }));
+      messages.push({ role: "tool", results: await Promise.all(results) });
+    }
+  }
+  return messages;
+}
+
+type AssistantParts = Extract<Message, { role: "assistant" }>["parts"];
+
+async function assistantParts(turn: TurnState, restore: Restore): Promise<AssistantParts> {
+  const parts: AssistantParts = [];
+  for (const { type, text, provider_metadata } of turn.reply.parts) {
+    const whole = String(await restore(text));
+    parts.push({ type, text: whole, ...metadata(provider_metadata) });
+  }
+  for (const { request } of turn.calls) {
+    parts.push({
+      type: "call",
+      toolCallId: request.tool_call_id,
+      tool: request.tool,
+      arguments: await restore(request.arguments),
+      ...metadata(request.provider_metadata),
+    });
+  }
+  return parts;
+}
+
+/** Reasoning signatures and the like: some providers refuse a conversation that comes back without them. */
+function metadata(value: unknown): { providerMetadata?: unknown } {
+  return value === undefined ? {} : { providerMetadata: value };
+}

@@ -1,0 +1,123 @@
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Store } from "../store/store.ts";
+import { LetGo } from "./ledger.ts";
+
+/** How a worker stops a run that it drives. */
+export interface RunSignals {
+  /** Aborts when the run should stop what it is doing and look at its journal. */
+  signal: AbortSignal;
+  /** Aborts when the run should be let go after the step that it is at. */
+  draining: AbortSignal;
+  /** Aborts when it must be let go at once, and `signal` with it. */
+  stopping: AbortSignal;
+  /** Stops what the run is doing. */
+  interrupt: (reason: string) => void;
+}
+
+export interface WorkerOptions {
+  store: Pick<Store, "runs">;
+  runsMax: number;
+  runsPerWorkspaceMax: number;
+  /** Drives one run until it has ended or must be let go (`LetGo`). */
+  drive: (runId: string, workspaceId: string, signals: RunSignals) => Promise<void>;
+  clock: Clock;
+  log: Log;
+}
+
+/**
+ * Admits runs, oldest first, up to the caps of the gateway and of each workspace, and drives each. Nothing is polled:
+ * a submission, an end and a cancellation are what moves it. The queue itself is in the store: this list of ids is
+ * read from it at the start (I3).
+ */
+export interface Worker {
+  /** Takes over every run that has not ended. */
+  start(): Promise<void>;
+  enqueue(runId: string, workspaceId: string): void;
+  /** The run was cancelled: it is interrupted, or, when it waits, driven to its end without waiting for a place. */
+  cancelled(runId: string, workspaceId: string): void;
+  running(): number;
+  /** Takes no more runs, gives those at work `drainMs` to reach the end of their step, then stops them. */
+  close(drainMs: number): Promise<void>;
+}
+
+interface AtWork {
+  workspaceId: string;
+  interrupt: (reason: string) => void;
+  stop: (reason: string) => void;
+  done: Promise<void>;
+}
+
+export function openWorker(options: WorkerOptions): Worker {
+  const { store, runsMax, runsPerWorkspaceMax, clock, log } = options;
+  const waiting = new Map<string, string>();
+  const atWork = new Map<string, AtWork>();
+  const perWorkspace = new Map<string, number>();
+  const draining = new AbortController();
+
+  const begin = (runId: string, workspaceId: string) => {
+    waiting.delete(runId);
+    const stopping = new AbortController();
+    const work = new AbortController();
+    stopping.signal.addEventListener("abort", () => work.abort(stopping.signal.reason));
+    perWorkspace.set(workspaceId, (perWorkspace.get(workspaceId) ?? 0) + 1);
+    const interrupt = (reason: string) => work.abort(new Error(reason));
+    const done = options
+      .drive(runId, workspaceId, {
+        signal: work.signal,
+        draining: draining.signal,
+        stopping: stopping.signal,
+        interrupt,
+      })
+      .catch((error: unknown) => {
+        if (error instanceof LetGo) log.info({ run: runId, reason: error.message }, "run.let_go");
+        else log.error({ run: runId, err: error }, "run.drive_failed");
+      })
+      .finally(() => {
+        atWork.delete(runId);
+        perWorkspace.set(workspaceId, (perWorkspace.get(workspaceId) ?? 1) - 1);
+        admit();
+      });
+    const stop = (reason: string) => stopping.abort(new Error(reason));
+    atWork.set(runId, { workspaceId, interrupt, stop, done });
+  };
+
+  const admit = () => {
+    if (draining.signal.aborted) return;
+    for (const [runId, workspaceId] of waiting) {
+      if (atWork.size >= runsMax) return;
+      if ((perWorkspace.get(workspaceId) ?? 0) >= runsPerWorkspaceMax) continue;
+      begin(runId, workspaceId);
+    }
+  };
+
+  return {
+    async start() {
+      for (const { runId, workspaceId } of await store.runs.unfinished()) {
+        waiting.set(runId, workspaceId);
+      }
+      admit();
+    },
+    enqueue(runId, workspaceId) {
+      if (atWork.has(runId)) return;
+      waiting.set(runId, workspaceId);
+      admit();
+    },
+    cancelled(runId, workspaceId) {
+      const run = atWork.get(runId);
+      if (run) run.interrupt("The run was cancelled");
+      else if (!draining.signal.aborted) begin(runId, workspaceId);
+    },
+    running: () => atWork.size,
+    async close(drainMs) {
+      draining.abort(new Error("The gateway is stopping"));
+      const all = Promise.allSettled([...atWork.values()].map(({ done }) => done));
+      const waited = new AbortController();
+      const late = clock.sleep(drainMs, waited.signal).catch(() => undefined);
+      await Promise.race([all, late]);
+      waited.abort();
+      for (const run of atWork.values()) run.stop("The gateway is stopping");
+      await all;
+    },
+  };
+}

@@ -1,0 +1,93 @@
+import { isUtf8 } from "node:buffer";
+import { z } from "zod";
+import { type ContentVersion, contentAlias, contentView } from "../content/content.ts";
+import { failure, type Tool, type ToolContext, type ToolOutcome } from "./tool.ts";
+
+/** What one call shows: a model's context is dearer than another call. */
+const shownBytesMax = 256 * 1024;
+
+const ContentRead = z.strictObject({
+  name_or_handle: z.string().min(1).describe("A file name, a handle sha256:…, or an alias cnt_…"),
+  offset: z.int().min(0).optional().describe("First byte to show; default 0"),
+  limit: z.int().min(4).max(shownBytesMax).optional().describe("Bytes to show at most"),
+});
+type ContentRead = z.infer<typeof ContentRead>;
+
+export const contentRead: Tool<ContentRead> = {
+  name: "content_read",
+  description:
+    "Reads a file that was written with content_write, as it was written: changes that commands made to their copy in /tmp are not in it.",
+  input: ContentRead,
+  repeatable: true,
+  capability: "ReadAccess",
+  need: ({ name_or_handle }) => ({ type: "ReadAccess", name: name_or_handle }),
+
+  async run(args, context) {
+    const view = contentView(await context.content(), context.runId);
+    const found = view.find(args.name_or_handle);
+    switch (found.type) {
+      case "found":
+        return shown(found.content, args, context);
+      case "ambiguous":
+        return {
+          result: failure(
+            "validation",
+            `${args.name_or_handle} stands for more than one content`,
+            "Use one of the handles",
+            { candidates: found.candidates.map(({ name, sha256 }) => ({ name, handle: sha256 })) },
+          ),
+        };
+      case "not_found":
+        return {
+          result: failure(
+            "resource",
+            `There is no content ${JSON.stringify(args.name_or_handle)}`,
+            found.suggestions.length > 0
+              ? `Did you mean ${found.suggestions.join(" or ")}?`
+              : "Content is what was written with content_write; read other files with sandbox_exec and cat",
+            {
+              error: "content_not_found",
+              available: view.current.map(({ name }) => name).slice(0, 50),
+            },
+          ),
+        };
+    }
+  },
+};
+
+async function shown(
+  content: ContentVersion,
+  { offset = 0, limit = shownBytesMax }: ContentRead,
+  { blobs }: ToolContext,
+): Promise<ToolOutcome> {
+  const bytes = await blobs.get(content.sha256);
+  if (!isUtf8(bytes)) {
+    return {
+      result: failure(
+        "validation",
+        `${content.name} is not text`,
+        `Look at it with sandbox_exec: it is at /tmp/${content.name}`,
+      ),
+    };
+  }
+  const start = characterStart(bytes, Math.min(offset, bytes.length));
+  const end = characterStart(bytes, Math.min(start + limit, bytes.length));
+  return {
+    result: {
+      ok: true,
+      content: bytes.toString("utf8", start, end),
+      name: content.name,
+      handle: content.sha256,
+      alias: contentAlias(content.sha256),
+      total_bytes: bytes.length,
+      ...(end < bytes.length ? { truncated: true, next_offset: end } : {}),
+    },
+  };
+}
+
+/** Steps back to where a character starts, so that a page never begins or ends inside one. */
+function characterStart(bytes: Buffer, at: number): number {
+  let start = at;
+  while (start > 0 && start < bytes.length && ((bytes[start] ?? 0) & 0xc0) === 0x80) start -= 1;
+  return start;
+}

@@ -1,0 +1,58 @@
+import { z } from "zod";
+import { limits } from "../base/limits.ts";
+import { contentAlias, contentNameProblem } from "../content/content.ts";
+import type { Tool } from "./tool.ts";
+
+const ContentWrite = z.strictObject({
+  name: z
+    .string()
+    .superRefine((name, check) => {
+      const problem = contentNameProblem(name);
+      if (problem) check.addIssue({ code: "custom", message: problem });
+    })
+    .describe(
+      "A file name, with / for directories; the file is at /tmp/<name> for the next command",
+    ),
+  content: z
+    .string()
+    .refine(
+      (content) => content.isWellFormed(),
+      "must be well-formed Unicode: it has a lone surrogate",
+    )
+    .refine(
+      (content) => Buffer.byteLength(content) <= limits.contentBytes,
+      `exceeds ${limits.contentBytes} bytes`,
+    )
+    .describe("The whole text of the file"),
+  visibility: z
+    .enum(["private", "session"], {
+      error: "expected private (this run alone) or session (the whole run tree)",
+    })
+    .optional()
+    .describe("session (default): shared with the runs of this tree; private: this run's alone"),
+});
+type ContentWrite = z.infer<typeof ContentWrite>;
+
+export const contentWrite: Tool<ContentWrite> = {
+  name: "content_write",
+  description: "Writes a text file. Writing the same name again replaces it.",
+  input: ContentWrite,
+  repeatable: true,
+  capability: "WriteAccess",
+  need: ({ name }) => ({ type: "WriteAccess", name }),
+
+  async run({ name, content, visibility = "session" }, { blobs }) {
+    const { sha256, bytes } = await blobs.put(Buffer.from(content, "utf8"));
+    return {
+      result: {
+        ok: true,
+        handle: sha256,
+        alias: contentAlias(sha256),
+        name,
+        bytes_written: bytes,
+        visibility,
+      },
+      content: [{ name, visibility, sha256, bytes }],
+    };
+  },
+};

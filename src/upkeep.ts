@@ -1,0 +1,110 @@
+import type { Clock } from "./base/clock.ts";
+import { limits } from "./base/limits.ts";
+import type { Log } from "./base/log.ts";
+import { type Blobs, sweepBlobs } from "./content/content.ts";
+import { Problem } from "./contract/problem.ts";
+import type { DoctorReport, GcReport, VerifyReport } from "./contract/upkeep.ts";
+import type { Sandbox } from "./sandbox/sandbox.ts";
+import type { Store } from "./store/store.ts";
+
+/** What an operator asks of a data directory: is it whole, what can go, what does the host give. */
+export interface Upkeep {
+  /** Every chain, every row against its chain, every blob that a row refers to against its name. */
+  verify(): Promise<VerifyReport>;
+  /** Removes what no row refers to, or says what it would remove. */
+  gc(options: { dryRun: boolean }): Promise<GcReport>;
+  doctor(): Promise<DoctorReport>;
+}
+
+export interface UpkeepDeps {
+  store: Store;
+  blobs: Blobs;
+  dataDir: string;
+  clock: Clock;
+  log: Log;
+  /** Absent offline: then run directories are left alone. */
+  sandbox?: Sandbox;
+  doctor: () => Promise<DoctorReport>;
+}
+
+/** Upkeep that also clears, once at a start, what runs that have ended left on disk. */
+export interface GatewayUpkeep extends Upkeep {
+  sweepRunDirectories(): Promise<number>;
+}
+
+export function openUpkeepOver(deps: UpkeepDeps): GatewayUpkeep {
+  const { store, blobs, dataDir, clock, log } = deps;
+  const sweepRunDirectories = (dryRun = false) =>
+    deps.sandbox ? sweepDirectories(store, deps.sandbox, dryRun, log) : Promise.resolve(0);
+  return {
+    async verify() {
+      const report = await store.verify();
+      const found = await verifyBlobs(store, blobs);
+      const defects = [...report.defects, ...found.defects];
+      return { ...report, ...found, defects, ok: defects.length === 0 };
+    },
+    async gc({ dryRun }) {
+      const report = await sweepBlobs({
+        dir: dataDir,
+        isReferenced: (sha256) => store.files.isReferenced(sha256),
+        dryRun,
+        sparesMs: limits.sweepSparesMs,
+        clock,
+      });
+      return { ...report, runDirectories: await sweepRunDirectories(dryRun) };
+    },
+    doctor: deps.doctor,
+    sweepRunDirectories,
+  };
+}
+
+/** Reads every blob that a row refers to; reading verifies it (I8). */
+async function verifyBlobs(
+  store: Store,
+  blobs: Blobs,
+): Promise<Pick<VerifyReport, "blobs" | "bytes" | "defects">> {
+  const report: Pick<VerifyReport, "blobs" | "bytes" | "defects"> = {
+    blobs: 0,
+    bytes: 0,
+    defects: [],
+  };
+  for await (const sha256 of store.files.referenced()) {
+    report.blobs += 1;
+    try {
+      const { stream } = await blobs.read(sha256);
+      for await (const chunk of stream) report.bytes += (chunk as Buffer).length;
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      const kind = error.code === "not_found" ? "blob_missing" : "blob_corrupt";
+      report.defects.push({ kind, subject: sha256, message: error.message });
+    }
+  }
+  return report;
+}
+
+/** Removes the directories of every run that has ended, and of those that no row knows. */
+async function sweepDirectories(
+  store: Store,
+  sandbox: Sandbox,
+  dryRun: boolean,
+  log: Log,
+): Promise<number> {
+  const unfinished = new Set((await store.runs.unfinished()).map(({ runId }) => runId));
+  const uncleaned = new Map((await store.runs.uncleaned()).map(({ runId, uid }) => [runId, uid]));
+  const { runDirectories } = await sandbox.sweep();
+  const leftOver = new Set([...runDirectories.filter((id) => !unfinished.has(id))]);
+  if (dryRun) return leftOver.size;
+  let removed = 0;
+  for (const runId of new Set([...leftOver, ...uncleaned.keys()])) {
+    const uid = uncleaned.get(runId) ?? null;
+    if (!(await sandbox.remove(runId, uid))) {
+      log.warn({ run: runId }, "run.directories_remain");
+      continue;
+    }
+    if (leftOver.has(runId)) removed += 1;
+    if (!uncleaned.has(runId)) continue;
+    await store.runs.freeUid(runId);
+    await store.runs.markCleaned(runId);
+  }
+  return removed;
+}
