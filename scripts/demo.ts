@@ -1,0 +1,165 @@
+/**
+ * The main job from end to end, on a gateway of its own with a free port and a throw-away data directory: a run gets a
+ * data file, writes a program, fails, corrects it, and hands back files in one zip. With a model key in the environment
+ * a real model does it, without one a script plays the model; everything else is the same.
+ */
+import { chmod, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, relative, resolve } from "node:path";
+import { providerVariables, readConfig } from "../src/base/config.ts";
+import { openLog } from "../src/base/log.ts";
+import { type Provider, providers } from "../src/contract/submission.ts";
+import { openGateway } from "../src/gateway.ts";
+import type { Script } from "../src/model/model.ts";
+import { AirlockClient, type Run } from "../src/sdk/sdk.ts";
+import { showEvent } from "./demo-screen.ts";
+import { unpackOutputs } from "./unpack-outputs.ts";
+
+const example = resolve(import.meta.dirname, "../examples/demo");
+
+/** What each provider's key buys here unless AIRLOCK_DEMO_MODEL says otherwise: able, and not the dearest. */
+const demoModels: Record<Provider, string> = {
+  anthropic: "anthropic/claude-sonnet-5",
+  openai: "openai/gpt-5.5",
+  google: "google/gemini-flash-latest",
+  mistral: "mistral/mistral-medium-latest",
+  deepseek: "deepseek/deepseek-v4-flash",
+  openrouter: "openrouter/anthropic/claude-sonnet-5",
+};
+
+const interrupted = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => interrupted.abort(new Error(`Stopped by ${signal}`)));
+}
+
+try {
+  process.exitCode = await demo(interrupted.signal);
+} catch (error) {
+  say(`\nThe demo failed: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = interrupted.signal.aborted ? 130 : 1;
+}
+
+async function demo(signal: AbortSignal): Promise<number> {
+  const { model, why } = chooseModel(process.env);
+  say(`Airlock demo\n\nmodel    ${model} (${why})`);
+  const dataDir = await mkdtemp(join(tmpdir(), "airlock-demo-data-"));
+  try {
+    // Sandboxes run as other users, who must be able to walk through to what is mounted.
+    await chmod(dataDir, 0o711);
+    const config = readConfig(process.env, { dataDir, host: "127.0.0.1", port: 0 });
+    const script = JSON.parse(await readFile(join(example, "script.json"), "utf8")) as Script;
+    const gateway = await openGateway(config, { script, log: openLog("error") });
+    try {
+      say(`gateway  ${gateway.url}, data in ${dataDir} until the demo ends`);
+      const token = (await readFile(gateway.adminTokenFile, "utf8")).trim();
+      return await playRun(new AirlockClient({ baseUrl: gateway.url, token }), model, signal);
+    } finally {
+      await gateway.close();
+    }
+  } finally {
+    await rm(dataDir, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+async function playRun(
+  airlock: AirlockClient,
+  model: string,
+  signal: AbortSignal,
+): Promise<number> {
+  const run = await airlock.submitRun({
+    model,
+    prompt: await readFile(join(example, "prompt.md"), "utf8"),
+    files: [{ path: "sales.csv", from: join(example, "sales.csv") }],
+    outputDirs: ["/workspace/outputs"],
+    limits: { turns: 40, wallClockSeconds: 900 },
+    signal,
+  });
+  say(`run      ${run.id}, with sales.csv as its input\n`);
+  for await (const event of run.stream({ live: true, signal })) showEvent(event);
+  signal.throwIfAborted();
+
+  const ended = await run.get({ signal });
+  const dir = await resultDir();
+  const zip = await run.download({ to: join(dir, `${run.id}.zip`), signal });
+  const files = await unpackOutputs(zip.path, dir);
+  showResult(ended, dir, zip, files);
+  const report = files.find((file) => file.name.endsWith(".md"));
+  if (report !== undefined) await showHead(report.path);
+  if (ended.status === "succeeded") showNext();
+  else
+    say(`\nThe run did not succeed: ${ended.status}, ${ended.stop_reason}. ${ended.message ?? ""}`);
+  return ended.status === "succeeded" ? 0 : 1;
+}
+
+function chooseModel(env: NodeJS.ProcessEnv): { model: string; why: string } {
+  const asked = env.AIRLOCK_DEMO_MODEL;
+  if (asked) return { model: asked, why: "asked for by AIRLOCK_DEMO_MODEL" };
+  for (const provider of providers) {
+    const { apiKey } = providerVariables(provider);
+    if (env[apiKey]) {
+      return {
+        model: demoModels[provider],
+        why: `paid with ${apiKey}; AIRLOCK_DEMO_MODEL picks another`,
+      };
+    }
+  }
+  const names = providers.map((provider) => providerVariables(provider).apiKey);
+  return {
+    model: "scripted/demo",
+    why: `no key found, so a script plays the model; with one of ${names.join(", ")} a real one does the same job`,
+  };
+}
+
+/** A new directory for what stays when the demo is over: here, or where everybody may write. */
+async function resultDir(): Promise<string> {
+  const stamp = new Date().toISOString().slice(0, 19).replace("T", "-").replaceAll(":", "");
+  const name = `airlock-demo-${stamp}`;
+  try {
+    await mkdir(name);
+    return resolve(name);
+  } catch {
+    return await mkdtemp(join(tmpdir(), `${name}-`));
+  }
+}
+
+function showResult(
+  run: Run,
+  dir: string,
+  zip: { path: string; bytes: number },
+  files: { name: string; path: string; bytes: number }[],
+): void {
+  const isolation = run.isolation;
+  say(`\nresult   ${run.status} after ${run.turns} turns and ${run.calls} calls`);
+  if (isolation !== null) {
+    say(
+      `sandbox  ${isolation.sandbox}, isolation grade ${isolation.grade}, limits by ${isolation.limits}`,
+    );
+  }
+  say(`journal  ${run.lastSeq} events, head ${run.head.slice(0, 23)}…`);
+  say(`archive  ${here(zip.path)} (${zip.bytes} bytes)`);
+  say(`files    ${here(dir)}/outputs`);
+  for (const file of files) say(`           ${file.name.padEnd(16)} ${file.bytes} bytes`);
+}
+
+async function showHead(path: string): Promise<void> {
+  const lines = (await readFile(path, "utf8")).split("\n").slice(0, 12);
+  say(`\n${lines.map((line) => `  │ ${line}`).join("\n")}`);
+}
+
+function showNext(): void {
+  say(`
+Next
+  bin/airlock serve        a gateway that stays; it prints its address and where its token is
+  bin/airlock run --help   the same job from the command line
+  bin/airlock doctor       what this host gives a sandbox
+  README.md                the tour with curl, SDK and CLI`);
+}
+
+function here(path: string): string {
+  const short = relative(process.cwd(), path);
+  return short.startsWith("..") ? path : short;
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
