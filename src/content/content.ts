@@ -6,7 +6,6 @@
  */
 import type { Readable } from "node:stream";
 import type { MissingOutput, Output } from "../contract/output.ts";
-import type { GcReport } from "../contract/upkeep.ts";
 
 export interface StoredBlob {
   sha256: string;
@@ -32,7 +31,22 @@ export interface Captured {
   missing: MissingOutput[];
 }
 
-export interface GcOptions {
-  dryRun: boolean;
-}
-export type { GcReport };
+export { type ArchiveRequest, buildArchive } from "./archive.ts";
+export { type BlobsOptions, openBlobs } from "./blobs.ts";
+export { contentNameProblem } from "./content-name.ts";
+export {
+  type ContentFound,
+  type ContentVersion,
+  type ContentView,
+  contentAlias,
+  contentView,
+} from "./content-view.ts";
+export { isBlobRef, referredBlobs, restore, shorten } from "./long-strings.ts";
+export type { SecretScanner } from "./output-file.ts";
+export {
+  type CaptureRequest,
+  type OutputCapture,
+  type OutputCaptureOptions,
+  openOutputCapture,
+} from "./outputs.ts";
+export { type SweepOptions, type SweepReport, sweepBlobs } from "./sweep.ts";

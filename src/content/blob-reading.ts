@@ -1,0 +1,99 @@
+import { createHash, type Hash } from "node:crypto";
+import { constants } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { Readable } from "node:stream";
+import { Problem } from "../contract/problem.ts";
+import { errorCode } from "./disk-errors.ts";
+
+const chunkBytes = 128 * 1024;
+
+/**
+ * Opens the file of a blob for reading. A symbolic link, a directory, a FIFO or a file with a second name is refused:
+ * each would let somebody who can write one place decide what another one holds (I8).
+ */
+export async function openBlobFile(
+  path: string,
+  sha256: string,
+): Promise<{ file: FileHandle; bytes: number }> {
+  const file = await openWithoutFollowing(path, sha256);
+  try {
+    const stat = await file.stat();
+    if (!stat.isFile()) throw mismatch(sha256, "is not a regular file");
+    if (stat.nlink !== 1) throw mismatch(sha256, `has ${stat.nlink} names on disk, not 1`);
+    return { file, bytes: stat.size };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+async function openWithoutFollowing(path: string, sha256: string): Promise<FileHandle> {
+  try {
+    // Without O_NONBLOCK the open of a FIFO would wait for a writer that never comes.
+    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === "ENOENT") throw new Problem("not_found", `There is no blob ${sha256}`);
+    if (code === "ELOOP") throw mismatch(sha256, "is a symbolic link");
+    if (code === "ENXIO") throw mismatch(sha256, "is not a regular file");
+    throw error;
+  }
+}
+
+/** The bytes of an open blob file, in one piece, verified. Closes the file. */
+export async function readWhole(file: FileHandle, sha256: string): Promise<Buffer> {
+  try {
+    const bytes = await file.readFile();
+    verify(createHash("sha256").update(bytes), sha256);
+    return bytes;
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * The bytes of an open blob file as a stream that fails with `digest_mismatch` in place of its end when they are not
+ * what the digest says. Destroying the stream, even before its first read, closes the file.
+ */
+export function readVerified(file: FileHandle, sha256: string): Readable {
+  const hash = createHash("sha256");
+  const stream: Readable = new Readable({
+    highWaterMark: chunkBytes,
+    read() {
+      nextChunk(file, hash, sha256).then(
+        (chunk) => {
+          if (!stream.destroyed) stream.push(chunk);
+        },
+        (error: Error) => stream.destroy(error),
+      );
+    },
+    destroy(error, callback) {
+      file.close().then(
+        () => callback(error),
+        (closing: Error) => callback(error ?? closing),
+      );
+    },
+  });
+  return stream;
+}
+
+async function nextChunk(file: FileHandle, hash: Hash, sha256: string): Promise<Buffer | null> {
+  const buffer = Buffer.allocUnsafe(chunkBytes);
+  const { bytesRead } = await file.read(buffer, 0, chunkBytes, null);
+  if (bytesRead === 0) {
+    verify(hash, sha256);
+    return null;
+  }
+  const chunk = buffer.subarray(0, bytesRead);
+  hash.update(chunk);
+  return chunk;
+}
+
+function verify(hash: Hash, sha256: string): void {
+  const found = `sha256:${hash.digest("hex")}`;
+  if (found !== sha256) throw mismatch(sha256, `has the digest ${found}`);
+}
+
+function mismatch(sha256: string, found: string): Problem {
+  return new Problem("digest_mismatch", `The blob ${sha256} on disk ${found}`, { sha256 });
+}

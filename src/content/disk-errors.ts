@@ -1,0 +1,19 @@
+import { Problem } from "../contract/problem.ts";
+
+/** The code of a system error (`ENOENT`, `ENOSPC` …), or undefined for any other error. */
+export function errorCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !("code" in error)) return undefined;
+  return typeof error.code === "string" ? error.code : undefined;
+}
+
+/** Turns a full disk into the problem that a caller can act on, and passes every other error through. */
+export function asStorageProblem(error: unknown): unknown {
+  const code = errorCode(error);
+  if (code !== "ENOSPC" && code !== "EDQUOT") return error;
+  return new Problem(
+    "storage_full",
+    "Cannot store the bytes: the disk of the gateway's data directory is full",
+    { code },
+    { cause: error },
+  );
+}
