@@ -11,37 +11,42 @@ let column = 0;
 
 /** Prints what one event means to a person who watches. */
 export function showEvent(event: RunEvent | LiveEvent): void {
-  if (event.type === "model.delta") return write(event.data.text);
-  if (event.type === "model.reset")
-    return line(pc.yellow(`model answers again: ${event.data.reason}`));
-  if (event.type === "call.output") return showOutput(event.data.text);
-  showFact(event);
+  if (event.type === "model.delta") write(event.data.text);
+  else if (event.type === "model.reset")
+    line(pc.yellow(`The model starts over: ${event.data.reason}`));
+  else if (event.type === "call.output") showOutput(event.data.text);
+  else {
+    const text = factLine(event);
+    if (text !== undefined) line(text);
+  }
 }
 
-function showFact(event: RunEvent): void {
+/** One line for a durable event, or undefined when it says nothing that is not on the screen already. */
+function factLine(event: RunEvent): string | undefined {
   if (isEvent(event, "run.provisioned")) {
-    return line(pc.dim(`sandbox ready: ${event.data.isolation.sandbox}\n`));
+    return pc.dim(`sandbox ready: ${event.data.isolation.sandbox}\n`);
   }
   if (isEvent(event, "turn.replied")) {
     for (const call of event.data.calls) asked.set(call.call_id, call.arguments);
-    return line("");
+    return "";
   }
   if (isEvent(event, "call.started")) {
     outputLines = 0;
     const { title, why } = describeCall(event.data.tool, asked.get(event.data.call_id));
-    return line(`${pc.cyan("→")} ${pc.bold(title)}${why ? pc.dim(`  ${why}`) : ""}`);
+    return `${pc.cyan("→")} ${pc.bold(title)}${why ? pc.dim(`  ${why}`) : ""}`;
   }
   if (isEvent(event, "call.finished")) {
     const { result, duration_ms } = event.data;
     const code = field(result, "exit_code");
     const ok = field(result, "ok") === true;
-    const words = code === undefined || code === null ? event.data.outcome : `exit ${String(code)}`;
+    const words = typeof code === "number" ? `exit ${code}` : event.data.outcome;
     const text = `${ok ? "✓" : "✗"} ${words}, ${(duration_ms / 1000).toFixed(2)} s\n`;
-    return line(ok ? pc.green(text) : pc.red(text));
+    return ok ? pc.green(text) : pc.red(text);
   }
   if (isEvent(event, "outputs.captured") && !event.data.partial) {
-    return line(pc.dim(`${event.data.outputs.length} files captured`));
+    return pc.dim(`${event.data.outputs.length} files captured`);
   }
+  return undefined;
 }
 
 function describeCall(tool: string, args: unknown): { title: string; why?: string } {
