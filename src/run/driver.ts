@@ -82,7 +82,7 @@ async function gather(
   { signal, draining, stopping, interrupt }: RunSignals,
   ended: AbortSignal,
 ): Promise<Drive> {
-  const { store, blobs, vault, models, sandbox, config, live, clock, log } = options;
+  const { store, blobs, models, sandbox, config, live, clock, log } = options;
   const { id: runId, workspaceId } = lease.run;
   const { snapshot, spentMs } = ledger.state;
   const limits = effectiveLimits(snapshot, config.runLimits);
