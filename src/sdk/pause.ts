@@ -17,14 +17,13 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
-const firstMs = 100;
 const maxMs = 10_000;
 
 /**
- * How long to wait before try `attempt` (1, 2, 3 …), in milliseconds: doubling up to ten seconds, with jitter, so that
- * the clients of a gateway that restarts do not all come back in the same instant.
+ * How long to wait before try `attempt` (1, 2, 3 …), in milliseconds: doubling from `firstMs` up to ten seconds, with
+ * jitter, so that the clients of a gateway that restarts do not all come back in the same instant.
  */
-export function backOff(attempt: number): number {
+export function backOff(attempt: number, firstMs: number): number {
   const ceiling = Math.min(maxMs, firstMs * 2 ** Math.min(attempt - 1, 20));
   return ceiling / 2 + Math.random() * (ceiling / 2);
 }

@@ -20,6 +20,9 @@ export interface StreamOptions {
 /** No event comes near this: what is larger is not our stream (I9). */
 const eventCharsMax = 64 * 1024 * 1024;
 
+/** A connection that brought something is taken up again almost at once. */
+const firstRetryMs = 25;
+
 export interface StreamDoors {
   transport: Transport;
   runId: string;
@@ -41,6 +44,8 @@ export async function* streamEvents(
     try {
       const before = state.cursor;
       for await (const event of connection(doors, state, options)) {
+        // What was read before the abort is not handed out after it.
+        if (signal?.aborted) return;
         yield event;
         if (event.type === "run.finished") return;
       }
@@ -51,7 +56,7 @@ export async function* streamEvents(
       reason = error instanceof Error ? error.message : String(error);
     }
     state.attempt += 1;
-    const waitMs = backOff(state.attempt);
+    const waitMs = backOff(state.attempt, firstRetryMs);
     options.onReconnect?.({ attempt: state.attempt, waitMs, reason });
     await pause(waitMs, signal).catch(() => undefined);
   }

@@ -43,6 +43,7 @@ export interface Transport {
 
 /** A `Retry-After` longer than this is the caller's decision, not ours. */
 const longestRetryAfterMs = 30_000;
+const firstRetryMs = 250;
 
 /**
  * Round trips: headers, retries, deadlines, debug lines, errors. The token is kept in this closure, so that printing a
@@ -123,7 +124,7 @@ export function openTransport(options: TransportOptions): Transport {
 
 /** Milliseconds until the next try, or nothing when trying again would not help. */
 function waitBeforeNext(error: unknown, attempt: number): number | undefined {
-  if (error instanceof AirlockNetworkError) return backOff(attempt);
+  if (error instanceof AirlockNetworkError) return backOff(attempt, firstRetryMs);
   if (!(error instanceof AirlockApiError)) return undefined;
   const busy = error.status === 429 || error.status === 503;
   const wait = error.retryAfterMs;

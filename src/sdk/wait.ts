@@ -54,7 +54,7 @@ async function record(doors: StreamDoors, limit: AbortSignal, known: Run): Promi
       if (limit.aborted) {
         if (attempt > 1 || passes(error) || error instanceof DOMException) return known;
       } else if (passes(error)) {
-        await pause(backOff(attempt), limit).catch(() => undefined);
+        await pause(backOff(attempt, firstRetryMs), limit).catch(() => undefined);
         continue;
       }
       throw error;
@@ -63,3 +63,4 @@ async function record(doors: StreamDoors, limit: AbortSignal, known: Run): Promi
 }
 
 const lastLookMs = 2_000;
+const firstRetryMs = 100;
