@@ -22,6 +22,8 @@ export interface GatewayStart {
   uid?: number;
   /** Modules loaded before the gateway, by path. */
   preload?: string[];
+  /** The program that takes `serve`, in place of this checkout's: a path and the arguments before it. */
+  program?: string[];
   /** Descriptors of this process that the gateway inherits: the first becomes its fd 3. */
   inherit?: number[];
 }
@@ -57,22 +59,19 @@ export async function startGateway(options: GatewayStart = {}): Promise<StartedG
   }
   const { node, root } = checkoutFor(options.uid);
   const preload = (options.preload ?? []).flatMap((path) => ["--import", join(root, path)]);
-  const child = spawn(
-    node,
-    [...preload, join(root, "src/main.ts"), "serve", "--port", "0", ...(options.args ?? [])],
-    {
-      cwd: root,
-      env: {
-        PATH: `${join(root, "node_modules/.bin")}:/usr/local/bin:/usr/bin:/bin`,
-        HOME: dataDir,
-        AIRLOCK_DATA_DIR: dataDir,
-        ...(existsSync(scriptFile) ? { AIRLOCK_SCRIPTED_MODEL: scriptFile } : {}),
-        ...options.env,
-      },
-      stdio: ["ignore", "pipe", "pipe", ...(options.inherit ?? [])],
-      ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
+  const [file = node, ...before] = options.program ?? [node, ...preload, join(root, "src/main.ts")];
+  const child = spawn(file, [...before, "serve", "--port", "0", ...(options.args ?? [])], {
+    cwd: root,
+    env: {
+      PATH: `${join(root, "node_modules/.bin")}:/usr/local/bin:/usr/bin:/bin`,
+      HOME: dataDir,
+      AIRLOCK_DATA_DIR: dataDir,
+      ...(existsSync(scriptFile) ? { AIRLOCK_SCRIPTED_MODEL: scriptFile } : {}),
+      ...options.env,
     },
-  );
+    stdio: ["ignore", "pipe", "pipe", ...(options.inherit ?? [])],
+    ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
+  });
   alive.add(child);
   const output = { stdout: "", stderr: "" };
   child.stdout?.setEncoding("utf8").on("data", (text: string) => {
@@ -85,6 +84,11 @@ export async function startGateway(options: GatewayStart = {}): Promise<StartedG
     child.once("close", (code, signal) => {
       alive.delete(child);
       resolve({ code, signal });
+    });
+    child.once("error", (error) => {
+      alive.delete(child);
+      output.stderr += `${error.message}\n`;
+      resolve({ code: null, signal: null });
     });
   });
   const url = await readyUrl(child, output, ended);
