@@ -21,6 +21,8 @@ interface Facts {
   body: string;
   network: string | undefined;
   retryable: boolean | undefined;
+  /** The answer came, but the provider's package could make nothing of it. */
+  unreadable: boolean;
 }
 
 /**
@@ -47,6 +49,10 @@ function classify(error: unknown, asked: Asked, now: number): Fault {
   const said = text === "" ? "" : `: ${text}`;
   if (status === undefined && facts.network !== undefined) {
     const message = `${asked.id} could not be reached (${facts.network})${said}`;
+    return { reason: "model_error", message, retry: true };
+  }
+  if (status === undefined && facts.unreadable) {
+    const message = `${asked.id} sent an unusable answer${said}`;
     return { reason: "model_error", message, retry: true };
   }
   const answered = `${asked.id} answered${status === undefined ? " with an error" : ` ${status}`}`;
@@ -109,10 +115,18 @@ function mayBePolicy(status: number | undefined): boolean {
 /** No money is no matter of waiting, although some providers say it with 429. */
 const noFunds = /insufficient_quota|billing_hard_limit|insufficient[ _](balance|credits|funds)/i;
 
+/** Errors inside a stream have no status; these say that they pass. */
+const passing =
+  /overloaded|rate.?limit|server.?error|internal error|time.?out|unavailable|try again/i;
+
+/** Names of the errors with which the packages report a stream that is garbled or ends too early. */
+const unreadable =
+  /^AI_(InvalidResponseData|NoOutputGenerated|TypeValidation|JSONParse|EmptyResponseBody)Error$/;
+
 function canRetry(facts: Facts): boolean {
   const { status, headers, text, body } = facts;
   if (headers["x-should-retry"] === "false" || noFunds.test(`${text} ${body}`)) return false;
-  if (status === undefined) return facts.retryable ?? /overloaded|rate.?limit/i.test(text + body);
+  if (status === undefined) return facts.retryable === true || passing.test(`${text} ${body}`);
   if (status === 408 || status === 409 || status === 425 || status === 429) return true;
   // A 200 that cannot be read was cut or garbled on its way.
   return status >= 500 || (status >= 200 && status < 300);
@@ -126,6 +140,7 @@ function factsOf(error: unknown): Facts {
     body: "",
     network: undefined,
     retryable: undefined,
+    unreadable: false,
   };
   for (const link of chainOf(error)) {
     const field = link as Record<string, unknown>;
@@ -138,6 +153,7 @@ function factsOf(error: unknown): Facts {
       facts.headers = field.responseHeaders as Record<string, string>;
     }
     facts.network ??= networkTrouble(link);
+    facts.unreadable ||= typeof field.name === "string" && unreadable.test(field.name);
   }
   if (facts.text === "" && typeof error === "string") facts.text = error;
   facts.body = facts.body.slice(0, 10_000);

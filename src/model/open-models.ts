@@ -100,7 +100,8 @@ function askProvider(
   room: Room,
 ): Attempt {
   const { config, clock, limits } = room;
-  const apiKey = ownKey ?? config.models[provider].apiKey;
+  // A line break around a key, from a file, would be an invalid header.
+  const apiKey = (ownKey ?? config.models[provider].apiKey)?.trim();
   const variable = keyVariable(provider);
   const keyName = ownKey
     ? "the key of this run"
