@@ -15,6 +15,9 @@ import type { RunSnapshot } from "../contract/submission.ts";
 import type { Scope, Token } from "../contract/token.ts";
 import type { VerifyReport } from "../contract/upkeep.ts";
 
+export { DatabaseRefused } from "./migrate.ts";
+export { openStore } from "./open.ts";
+
 /** What a submission writes, all in one transaction: key, run row, event 1, sealed secrets. */
 export interface NewRun {
   runId: string;

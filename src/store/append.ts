@@ -1,0 +1,102 @@
+import type { NewEvent } from "../contract/event.ts";
+import { blobsOf, contentsOf, outputsOf } from "./derived.ts";
+import type { Linked } from "./link.ts";
+import { columnsOf } from "./run-row.ts";
+import type { Statements } from "./statements.ts";
+import type { Tx } from "./writer.ts";
+
+export interface AppendTo {
+  runId: string;
+  workspaceId: string;
+  rootRunId: string;
+}
+
+/** Writes new events, the row that caches them, and every other row that follows from them, in one transaction (I1). */
+export async function writeAppended(
+  tx: Tx,
+  statements: Statements,
+  run: AppendTo,
+  linked: Linked,
+): Promise<void> {
+  await writeEvents(tx, statements, run, linked);
+  await statements.updateRun.all(tx, { ...columnsOf(linked.state), id: run.runId });
+}
+
+/** The events and what follows from them, without the run row: a submission has just written that. */
+export async function writeEvents(
+  tx: Tx,
+  statements: Statements,
+  run: AppendTo,
+  linked: Linked,
+): Promise<void> {
+  for (const row of linked.rows) await statements.insertEvent.all(tx, row);
+  for (const event of linked.events) await writeDerived(tx, run, event);
+}
+
+async function writeDerived(tx: Tx, run: AppendTo, event: NewEvent): Promise<void> {
+  await writeBlobRefs(tx, run, event);
+  await writeOutputs(tx, run, event);
+  await writeContents(tx, run, event);
+  if (event.type === "run.finished") {
+    await tx.deleteFrom("sealed_secrets").where("run_id", "=", run.runId).execute();
+  }
+}
+
+async function writeBlobRefs(tx: Tx, run: AppendTo, event: NewEvent): Promise<void> {
+  for (const part of chunks(blobsOf(event))) {
+    await tx
+      .insertInto("blob_refs")
+      .values(part.map((sha256) => ({ run_id: run.runId, sha256, workspace_id: run.workspaceId })))
+      .onConflict((conflict) => conflict.columns(["run_id", "sha256"]).doNothing())
+      .execute();
+  }
+}
+
+async function writeOutputs(tx: Tx, run: AppendTo, event: NewEvent): Promise<void> {
+  const outputs = outputsOf(event);
+  if (!outputs) return;
+  await tx.deleteFrom("outputs").where("run_id", "=", run.runId).execute();
+  const rows = outputs.map((output, position) => ({
+    run_id: run.runId,
+    position,
+    id: output.id,
+    workspace_id: run.workspaceId,
+    path: output.path,
+    name: output.name,
+    sha256: output.sha256,
+    bytes: output.bytes,
+    content_type: output.contentType,
+  }));
+  for (const part of chunks(rows)) await tx.insertInto("outputs").values(part).execute();
+}
+
+async function writeContents(tx: Tx, run: AppendTo, event: NewEvent): Promise<void> {
+  const contents = contentsOf(event);
+  if (contents.length === 0) return;
+  const newest = await tx
+    .selectFrom("contents")
+    .select((eb) => eb.fn.max<number | null>("position").as("position"))
+    .where("root_run_id", "=", run.rootRunId)
+    .executeTakeFirst();
+  const first = (newest?.position ?? 0) + 1;
+  const rows = contents.map((content, index) => ({
+    root_run_id: run.rootRunId,
+    position: first + index,
+    run_id: run.runId,
+    workspace_id: run.workspaceId,
+    name: content.name,
+    visibility: content.visibility,
+    sha256: content.sha256,
+    bytes: content.bytes,
+  }));
+  for (const part of chunks(rows)) await tx.insertInto("contents").values(part).execute();
+}
+
+/** A statement has a limit of parameters, and the cache of statements should not fill with lengths. */
+const chunkRows = 50;
+
+function* chunks<T>(rows: T[]): Iterable<T[]> {
+  for (let start = 0; start < rows.length; start += chunkRows) {
+    yield rows.slice(start, start + chunkRows);
+  }
+}

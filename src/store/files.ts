@@ -1,0 +1,80 @@
+import type { Kysely } from "kysely";
+import type { Output } from "../contract/output.ts";
+import type { OutputsTable, Schema } from "./schema.ts";
+import type { ContentRow, RunFiles } from "./store.ts";
+
+const pageRows = 1000;
+
+/** What runs wrote: outputs, content, and which blobs anything refers to. */
+export function openRunFiles(reads: Kysely<Schema>): RunFiles {
+  const outputsOf = (workspaceId: string, runId: string) =>
+    reads
+      .selectFrom("outputs")
+      .selectAll()
+      .where("run_id", "=", runId)
+      .where("workspace_id", "=", workspaceId);
+  return {
+    async outputs(workspaceId, runId) {
+      return (await outputsOf(workspaceId, runId).orderBy("position").execute()).map(outputOf);
+    },
+    async output(workspaceId, runId, outputId) {
+      const row = await outputsOf(workspaceId, runId).where("id", "=", outputId).executeTakeFirst();
+      return row && outputOf(row);
+    },
+    async content(rootRunId) {
+      const rows = await reads
+        .selectFrom("contents")
+        .selectAll()
+        .where("root_run_id", "=", rootRunId)
+        .orderBy("position")
+        .execute();
+      return rows.map((row) => ({
+        runId: row.run_id,
+        name: row.name,
+        visibility: row.visibility as ContentRow["visibility"],
+        sha256: row.sha256,
+        bytes: row.bytes,
+        order: row.position,
+      }));
+    },
+    async isReferenced(sha256) {
+      const row = await reads
+        .selectFrom("blob_refs")
+        .select("sha256")
+        .where("sha256", "=", sha256)
+        .limit(1)
+        .executeTakeFirst();
+      return row !== undefined;
+    },
+    referenced: () => referenced(reads),
+  };
+}
+
+/** In pages, so that a sweep of millions of blobs holds neither memory nor the connection. */
+async function* referenced(db: Kysely<Schema>): AsyncIterable<string> {
+  let last = "";
+  for (;;) {
+    const rows = await db
+      .selectFrom("blob_refs")
+      .select("sha256")
+      .distinct()
+      .where("sha256", ">", last)
+      .orderBy("sha256")
+      .limit(pageRows)
+      .execute();
+    for (const row of rows) yield row.sha256;
+    last = rows.at(-1)?.sha256 ?? "";
+    if (rows.length < pageRows) return;
+  }
+}
+
+function outputOf(row: OutputsTable): Output {
+  return {
+    id: row.id,
+    path: row.path,
+    name: row.name,
+    sha256: row.sha256,
+    bytes: row.bytes,
+    contentType: row.content_type,
+  };
+}

@@ -1,0 +1,59 @@
+import { assert } from "../base/assert.ts";
+import { canonicalJson } from "../base/canonical-json.ts";
+import type { NewEvent, RunEvent } from "../contract/event.ts";
+import { isEnd } from "../contract/run.ts";
+import { chainHash, genesisHash } from "./chain.ts";
+import { fold, type RunState } from "./fold.ts";
+import type { EventsTable } from "./schema.ts";
+
+/** New events at the end of a chain, and what the run has become by them. */
+export interface Linked {
+  state: RunState;
+  events: RunEvent[];
+  rows: EventsTable[];
+}
+
+export interface RunKey {
+  runId: string;
+  workspaceId: string;
+}
+
+/**
+ * Numbers new events, stamps and hashes them onto the chain, and folds them. Pure. `state` is undefined for the first
+ * event of a run. Fails on an event after the end: a run that has ended can only be cleaned.
+ */
+export function link(
+  run: RunKey,
+  state: RunState | undefined,
+  added: NewEvent[],
+  time: string,
+): Linked {
+  let next = state;
+  const events: RunEvent[] = [];
+  const rows: EventsTable[] = [];
+  for (const { type, data } of added) {
+    assert(
+      next === undefined || !isEnd(next.status) || type === "run.cleaned",
+      `${type} was appended to ${run.runId}, which has ended`,
+    );
+    const text = canonicalJson(data);
+    const seq = (next?.lastSeq ?? 0) + 1;
+    const previous = next?.head ?? genesisHash(run.runId);
+    const hash = chainHash(previous, { runId: run.runId, seq, time, type, data: text });
+    // Type and data come from one NewEvent; TypeScript does not keep the pair together when it is taken apart.
+    const event = { runId: run.runId, seq, time, hash, type, data } as RunEvent;
+    next = fold(next, event);
+    events.push(event);
+    rows.push({
+      run_id: run.runId,
+      seq,
+      workspace_id: run.workspaceId,
+      type,
+      time,
+      hash,
+      data: text,
+    });
+  }
+  assert(next, `No event was appended to ${run.runId}`);
+  return { state: next, events, rows };
+}

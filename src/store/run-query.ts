@@ -1,0 +1,32 @@
+import type { Kysely } from "kysely";
+import { assert } from "../base/assert.ts";
+import type { Run } from "../contract/run.ts";
+import { runOf } from "./run-row.ts";
+import type { RunsTable, Schema } from "./schema.ts";
+import type { Statements } from "./statements.ts";
+
+/** One run of one workspace; undefined when there is none, or it is somebody else's (I14). */
+export async function findRun(
+  db: Kysely<Schema>,
+  statements: Statements,
+  workspaceId: string,
+  runId: string,
+): Promise<Run | undefined> {
+  const row = await statements.runRow.first(db, { runId });
+  if (!row || row.workspace_id !== workspaceId) return undefined;
+  return toRun(db, statements, row);
+}
+
+/** Completes a row to a run: with its submission, and with its place in the queue of the whole gateway. */
+export async function toRun(
+  db: Kysely<Schema>,
+  statements: Statements,
+  row: RunsTable,
+): Promise<Run> {
+  const runId = row.id;
+  const first = await statements.firstData.first(db, { runId });
+  assert(first, `The journal of ${runId} has no first event`);
+  const place =
+    row.status === "queued" ? await statements.queuedUpTo.first(db, { runId }) : undefined;
+  return runOf(row, first.data, place ? place.queued : null);
+}

@@ -1,0 +1,138 @@
+import type { Kysely } from "kysely";
+import type { RunEvent } from "../contract/event.ts";
+import { endStatuses, isEnd, type Run, type RunStatus, runStatuses } from "../contract/run.ts";
+import { cursorAfter, readCursor } from "./cursor.ts";
+import { appendTo, type Parts } from "./journal.ts";
+import { findRun, toRun } from "./run-query.ts";
+import { finalCleanups } from "./run-row.ts";
+import type { Schema } from "./schema.ts";
+import type { Statements } from "./statements.ts";
+import type { Runs } from "./store.ts";
+import { freeUid, takeUid } from "./uids.ts";
+import type { Tx } from "./writer.ts";
+
+const openStatuses = runStatuses.filter((status) => !isEnd(status));
+
+/** The rows of all runs. `announce` tells followers of what this part appended. */
+export function openRuns(parts: Parts, announce: (events: RunEvent[]) => void): Runs {
+  const { writer, reads, statements, clock } = parts;
+  const now = () => new Date(clock.now()).toISOString();
+  return {
+    get: (workspaceId, runId) => findRun(reads, statements, workspaceId, runId),
+    list: (workspaceId, filter) => list(reads, statements, workspaceId, filter),
+    unfinished: () => unfinished(reads),
+    uncleaned: () => uncleaned(reads),
+    markCleaned: async (runId) => {
+      await writer.write((tx) => markCleaned(tx, statements, runId, now()), announce);
+    },
+    delete: (workspaceId, runId) =>
+      writer.write((tx) => deleteRun(tx, statements, workspaceId, runId, now())),
+    takeUid: (runId, range) => writer.write((tx) => takeUid(tx, runId, range)),
+    freeUid: (runId) => writer.write((tx) => freeUid(tx, runId)),
+    async wasDeleted(workspaceId, runId) {
+      const row = await reads
+        .selectFrom("deleted_runs")
+        .select("run_id")
+        .where("run_id", "=", runId)
+        .where("workspace_id", "=", workspaceId)
+        .executeTakeFirst();
+      return row !== undefined;
+    },
+  };
+}
+
+async function list(
+  db: Kysely<Schema>,
+  statements: Statements,
+  workspaceId: string,
+  filter: { status?: RunStatus[]; limit: number; cursor?: string },
+): Promise<{ runs: Run[]; nextCursor?: string }> {
+  let query = db
+    .selectFrom("runs")
+    .selectAll()
+    .where("workspace_id", "=", workspaceId)
+    // Ids grow with time, and unlike times they are never equal.
+    .orderBy("id", "desc")
+    .limit(filter.limit + 1);
+  if (filter.status) query = query.where("status", "in", filter.status);
+  if (filter.cursor !== undefined) query = query.where("id", "<", readCursor(filter.cursor));
+  const rows = await query.execute();
+  const page = rows.slice(0, filter.limit);
+  const runs: Run[] = [];
+  for (const row of page) runs.push(await toRun(db, statements, row));
+  const last = page.at(-1);
+  return rows.length > page.length && last ? { runs, nextCursor: cursorAfter(last.id) } : { runs };
+}
+
+async function unfinished(
+  db: Kysely<Schema>,
+): Promise<{ runId: string; workspaceId: string; status: RunStatus }[]> {
+  const rows = await db
+    .selectFrom("runs")
+    .select(["id", "workspace_id", "status"])
+    .where("status", "in", openStatuses)
+    .orderBy("id")
+    .execute();
+  return rows.map((row) => ({
+    runId: row.id,
+    workspaceId: row.workspace_id,
+    status: row.status as RunStatus,
+  }));
+}
+
+/** A deleted run counts too: its row is gone, but its directories and its uid may not be. */
+async function uncleaned(db: Kysely<Schema>): Promise<{ runId: string; uid: number | null }[]> {
+  const ended = await db
+    .selectFrom("runs")
+    .leftJoin("uids", "uids.run_id", "runs.id")
+    .select(["runs.id as runId", "uids.uid as uid"])
+    .where("runs.status", "in", [...endStatuses])
+    .where("runs.cleanup_status", "not in", finalCleanups)
+    .execute();
+  const deleted = await db
+    .selectFrom("deleted_runs")
+    .leftJoin("uids", "uids.run_id", "deleted_runs.run_id")
+    .select(["deleted_runs.run_id as runId", "uids.uid as uid"])
+    .where("deleted_runs.cleaned", "=", 0)
+    .execute();
+  return [...ended, ...deleted];
+}
+
+async function markCleaned(
+  tx: Tx,
+  statements: Statements,
+  runId: string,
+  time: string,
+): Promise<RunEvent[]> {
+  await tx.updateTable("deleted_runs").set({ cleaned: 1 }).where("run_id", "=", runId).execute();
+  const row = await statements.runRow.first(tx, { runId });
+  if (!row || !isEnd(row.status)) return [];
+  if (finalCleanups.some((status) => status === row.cleanup_status)) return [];
+  const cleaned = { type: "run.cleaned", data: { cleanup_status: "succeeded" } } as const;
+  return appendTo(tx, statements, row, [cleaned], time);
+}
+
+async function deleteRun(
+  tx: Tx,
+  statements: Statements,
+  workspaceId: string,
+  runId: string,
+  time: string,
+): Promise<"deleted" | "not_finished" | "not_found"> {
+  const row = await statements.runRow.first(tx, { runId });
+  if (!row || row.workspace_id !== workspaceId) return "not_found";
+  if (!isEnd(row.status)) return "not_finished";
+  // Events, outputs, content, references and secrets go with their run.
+  await tx.deleteFrom("runs").where("id", "=", runId).execute();
+  await tx
+    .updateTable("idempotency_keys")
+    .set({ deleted: 1 })
+    .where("run_id", "=", runId)
+    .execute();
+  const cleaned = finalCleanups.some((status) => status === row.cleanup_status) ? 1 : 0;
+  await tx
+    .insertInto("deleted_runs")
+    .values({ run_id: runId, workspace_id: workspaceId, deleted_at: time, cleaned })
+    .execute();
+  return "deleted";
+}

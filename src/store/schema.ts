@@ -1,0 +1,138 @@
+/**
+ * The tables as the queries see them. Portable on purpose: integers, text and blobs only; JSON is text, a yes or no is
+ * 1 or 0, a time is ISO 8601 text. The migrations make them; a change here comes with a new migration.
+ */
+export interface Schema {
+  meta: MetaTable;
+  workspaces: WorkspacesTable;
+  tokens: TokensTable;
+  runs: RunsTable;
+  events: EventsTable;
+  idempotency_keys: IdempotencyKeysTable;
+  deleted_runs: DeletedRunsTable;
+  outputs: OutputsTable;
+  contents: ContentsTable;
+  blob_refs: BlobRefsTable;
+  sealed_secrets: SealedSecretsTable;
+  uids: UidsTable;
+}
+
+/** Facts about the database itself: `schema_version`, `epoch`. */
+interface MetaTable {
+  key: string;
+  value: number;
+}
+
+interface WorkspacesTable {
+  id: string;
+  name: string;
+  created_at: string;
+}
+
+interface TokensTable {
+  id: string;
+  workspace_id: string;
+  name: string;
+  scopes: string;
+  secret_hash: string;
+  created_at: string;
+  revoked_at: string | null;
+}
+
+/** The part of a run's row that is nothing but the fold of its events (I1), column by column. */
+export interface FoldColumns {
+  status: string;
+  stop_reason: string | null;
+  cleanup_status: string;
+  message: string | null;
+  model: string;
+  last_text: string | null;
+  isolation: string | null;
+  input_tokens: number;
+  output_tokens: number;
+  cache_read_tokens: number;
+  cache_write_tokens: number;
+  turns: number;
+  calls: number;
+  last_seq: number;
+  head: string;
+  created_at: string;
+  started_at: string | null;
+  finished_at: string | null;
+  updated_at: string;
+}
+
+export interface RunsTable extends FoldColumns {
+  id: string;
+  workspace_id: string;
+  root_run_id: string;
+  epoch: number;
+}
+
+export interface EventsTable {
+  run_id: string;
+  seq: number;
+  workspace_id: string;
+  type: string;
+  time: string;
+  hash: string;
+  data: string;
+}
+
+interface IdempotencyKeysTable {
+  workspace_id: string;
+  key: string;
+  body_hash: string;
+  run_id: string;
+  deleted: number;
+}
+
+/** What is left of a deleted run: its id answers 410, and its directories may still have to go. */
+interface DeletedRunsTable {
+  run_id: string;
+  workspace_id: string;
+  deleted_at: string;
+  cleaned: number;
+}
+
+export interface OutputsTable {
+  id: string;
+  run_id: string;
+  workspace_id: string;
+  position: number;
+  path: string;
+  name: string;
+  sha256: string;
+  bytes: number;
+  content_type: string;
+}
+
+export interface ContentsTable {
+  root_run_id: string;
+  position: number;
+  run_id: string;
+  workspace_id: string;
+  name: string;
+  visibility: string;
+  sha256: string;
+  bytes: number;
+}
+
+interface BlobRefsTable {
+  run_id: string;
+  sha256: string;
+  workspace_id: string;
+}
+
+interface SealedSecretsTable {
+  run_id: string;
+  name: string;
+  workspace_id: string;
+  sealed: Uint8Array;
+}
+
+/** Host uids that are taken. A table of its own, so that no uid can ever have two runs. */
+interface UidsTable {
+  uid: number;
+  run_id: string;
+}

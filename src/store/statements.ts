@@ -1,0 +1,75 @@
+import type { Kysely } from "kysely";
+import { type Prepared, prepare } from "./prepared.ts";
+import type { EventsTable, FoldColumns, RunsTable, Schema } from "./schema.ts";
+
+/** The statements that every append and every read of a run goes through, compiled once. */
+export interface Statements {
+  runRow: Prepared<{ runId: string }, RunsTable>;
+  insertEvent: Prepared<EventsTable, unknown>;
+  updateRun: Prepared<FoldColumns & { id: string }, unknown>;
+  readEvents: Prepared<{ runId: string; since: number; limit: number }, EventsTable>;
+  firstData: Prepared<{ runId: string }, { data: string }>;
+  queuedUpTo: Prepared<{ runId: string }, { queued: number }>;
+}
+
+export function compileStatements(db: Kysely<Schema>): Statements {
+  return {
+    runRow: prepare((v) => db.selectFrom("runs").selectAll().where("id", "=", v.runId)),
+    insertEvent: prepare((v) =>
+      db.insertInto("events").values({
+        run_id: v.run_id,
+        seq: v.seq,
+        workspace_id: v.workspace_id,
+        type: v.type,
+        time: v.time,
+        hash: v.hash,
+        data: v.data,
+      }),
+    ),
+    updateRun: prepare((v) =>
+      db
+        .updateTable("runs")
+        .set({
+          status: v.status,
+          stop_reason: v.stop_reason,
+          cleanup_status: v.cleanup_status,
+          message: v.message,
+          model: v.model,
+          last_text: v.last_text,
+          isolation: v.isolation,
+          input_tokens: v.input_tokens,
+          output_tokens: v.output_tokens,
+          cache_read_tokens: v.cache_read_tokens,
+          cache_write_tokens: v.cache_write_tokens,
+          turns: v.turns,
+          calls: v.calls,
+          last_seq: v.last_seq,
+          head: v.head,
+          created_at: v.created_at,
+          started_at: v.started_at,
+          finished_at: v.finished_at,
+          updated_at: v.updated_at,
+        })
+        .where("id", "=", v.id),
+    ),
+    readEvents: prepare((v) =>
+      db
+        .selectFrom("events")
+        .selectAll()
+        .where("run_id", "=", v.runId)
+        .where("seq", ">", v.since)
+        .orderBy("seq")
+        .limit(v.limit),
+    ),
+    firstData: prepare((v) =>
+      db.selectFrom("events").select("data").where("run_id", "=", v.runId).where("seq", "=", 1),
+    ),
+    queuedUpTo: prepare((v) =>
+      db
+        .selectFrom("runs")
+        .select((eb) => eb.fn.countAll<number>().as("queued"))
+        .where("status", "=", "queued")
+        .where("id", "<=", v.runId),
+    ),
+  };
+}

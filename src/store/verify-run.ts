@@ -1,0 +1,170 @@
+import { setImmediate as nextTick } from "node:timers/promises";
+import type { Kysely } from "kysely";
+import { canonicalJson } from "../base/canonical-json.ts";
+import type { RunEvent } from "../contract/event.ts";
+import { chainHash, genesisHash } from "./chain.ts";
+import { blobsOf, contentsOf, outputsOf } from "./derived.ts";
+import { fold, type RunState } from "./fold.ts";
+import { columnsOf, eventOf } from "./run-row.ts";
+import type { EventsTable, RunsTable, Schema } from "./schema.ts";
+import type { Defect } from "./verify.ts";
+
+const pageRows = 500;
+
+/** What the journal of one run says, read from its beginning. */
+interface Refold {
+  events: number;
+  lastSeq: number;
+  head: string;
+  /** Undefined when the journal cannot be folded; that has been reported. */
+  state: RunState | undefined;
+  outputs: string[];
+  contents: string[];
+  blobs: Set<string>;
+}
+
+/** Checks one run within one snapshot. Reports what is wrong and returns how many events there were. */
+export async function verifyRun(
+  tx: Kysely<Schema>,
+  runId: string,
+  add: (defect: Defect) => void,
+): Promise<number> {
+  const report = (kind: Defect["kind"], message: string) => add({ kind, subject: runId, message });
+  const row = await tx.selectFrom("runs").selectAll().where("id", "=", runId).executeTakeFirst();
+  const journal = await readJournal(tx, runId, row?.workspace_id, report);
+  if (!row) {
+    report("row_mismatch", `There are ${journal.events} events but no run row`);
+    return journal.events;
+  }
+  if (journal.lastSeq !== row.last_seq || journal.head !== row.head) {
+    report(
+      "head_mismatch",
+      `The journal ends with event ${journal.lastSeq} and hash ${journal.head}, ` +
+        `the row says ${row.last_seq} and ${row.head}`,
+    );
+  }
+  compareRow(row, journal.state, report);
+  await compareDerived(tx, runId, journal, report);
+  return journal.events;
+}
+
+type Report = (kind: Defect["kind"], message: string) => void;
+
+async function readJournal(
+  tx: Kysely<Schema>,
+  runId: string,
+  workspaceId: string | undefined,
+  report: Report,
+): Promise<Refold> {
+  const journal: Refold = {
+    events: 0,
+    lastSeq: 0,
+    head: genesisHash(runId),
+    state: undefined,
+    outputs: [],
+    contents: [],
+    blobs: new Set(),
+  };
+  let folds = true;
+  for (;;) {
+    const rows = await tx
+      .selectFrom("events")
+      .selectAll()
+      .where("run_id", "=", runId)
+      .where("seq", ">", journal.lastSeq)
+      .orderBy("seq")
+      .limit(pageRows)
+      .execute();
+    for (const row of rows) {
+      checkLink(journal, row, report);
+      if (row.workspace_id !== workspaceId && workspaceId !== undefined) {
+        report("row_mismatch", `Event ${row.seq} is of workspace ${row.workspace_id}`);
+      }
+      journal.events++;
+      journal.lastSeq = row.seq;
+      journal.head = row.hash;
+      folds = folds && refold(journal, row, report);
+    }
+    if (rows.length < pageRows) return journal;
+    await nextTick();
+  }
+}
+
+function checkLink(journal: Refold, row: EventsTable, report: Report): void {
+  if (row.seq !== journal.lastSeq + 1) {
+    report("sequence_gap", `Event ${row.seq} follows event ${journal.lastSeq}`);
+    return;
+  }
+  const { run_id: runId, seq, time, type, data } = row;
+  const expected = chainHash(journal.head, { runId, seq, time, type, data });
+  if (row.hash !== expected) {
+    report("chain_broken", `Event ${seq} has hash ${row.hash}, its content gives ${expected}`);
+  }
+}
+
+function refold(journal: Refold, row: EventsTable, report: Report): boolean {
+  try {
+    const event = eventOf(row);
+    journal.state = fold(journal.state, event);
+    collect(journal, event);
+    return true;
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    report("row_mismatch", `Event ${row.seq} cannot be folded: ${message}`);
+    journal.state = undefined;
+    return false;
+  }
+}
+
+function collect(journal: Refold, event: RunEvent): void {
+  const outputs = outputsOf(event);
+  if (outputs) journal.outputs = outputs.map((output) => canonicalJson(output));
+  for (const content of contentsOf(event)) journal.contents.push(canonicalJson(content));
+  for (const blob of blobsOf(event)) journal.blobs.add(blob);
+}
+
+function compareRow(row: RunsTable, state: RunState | undefined, report: Report): void {
+  if (!state) return;
+  const expected = columnsOf(state);
+  for (const column of Object.keys(expected) as (keyof typeof expected)[]) {
+    if (column === "head" || column === "last_seq" || row[column] === expected[column]) continue;
+    const found = JSON.stringify(row[column]);
+    const wanted = JSON.stringify(expected[column]);
+    report("row_mismatch", `The row has ${column} ${found}, its journal gives ${wanted}`);
+  }
+}
+
+async function compareDerived(
+  tx: Kysely<Schema>,
+  runId: string,
+  journal: Refold,
+  report: Report,
+): Promise<void> {
+  if (!journal.state) return;
+  const outputs = await tx
+    .selectFrom("outputs")
+    .select(["id", "path", "name", "sha256", "bytes", "content_type as contentType"])
+    .where("run_id", "=", runId)
+    .orderBy("position")
+    .execute();
+  const contents = await tx
+    .selectFrom("contents")
+    .select(["name", "visibility", "sha256", "bytes"])
+    .where("run_id", "=", runId)
+    .orderBy("position")
+    .execute();
+  const blobs = await tx
+    .selectFrom("blob_refs")
+    .select("sha256")
+    .where("run_id", "=", runId)
+    .execute();
+  if (!same(outputs, journal.outputs)) report("row_mismatch", "The outputs are not the journal's");
+  if (!same(contents, journal.contents)) report("row_mismatch", "The content is not the journal's");
+  const kept = new Set(blobs.map((row) => row.sha256));
+  const lost = [...journal.blobs].find((sha256) => !kept.has(sha256));
+  if (lost) report("row_mismatch", `The reference to blob ${lost} is missing`);
+}
+
+function same(rows: object[], expected: string[]): boolean {
+  return canonicalJson(rows.map((row) => canonicalJson(row))) === canonicalJson(expected);
+}
