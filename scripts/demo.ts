@@ -6,7 +6,7 @@
 import { chmod, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
-import { providerVariables, readConfig } from "../src/base/config.ts";
+import { type Config, providerVariables, readConfig } from "../src/base/config.ts";
 import { openLog } from "../src/base/log.ts";
 import { type Provider, providers } from "../src/contract/submission.ts";
 import { openGateway } from "../src/gateway.ts";
@@ -40,13 +40,13 @@ try {
 }
 
 async function demo(signal: AbortSignal): Promise<number> {
-  const { model, why } = chooseModel(process.env);
-  say(`Airlock demo\n\nmodel    ${model} (${why})`);
   const dataDir = await mkdtemp(join(tmpdir(), "airlock-demo-data-"));
   try {
     // Sandboxes run as other users, who must be able to walk through to what is mounted.
     await chmod(dataDir, 0o711);
     const config = readConfig(process.env, { dataDir, host: "127.0.0.1", port: 0 });
+    const { model, why } = chooseModel(config);
+    say(`Airlock demo\n\nmodel    ${model}: ${why}`);
     const script = JSON.parse(await readFile(join(example, "script.json"), "utf8")) as Script;
     const gateway = await openGateway(config, { script, log: openLog("error") });
     try {
@@ -91,22 +91,18 @@ async function playRun(
   return ended.status === "succeeded" ? 0 : 1;
 }
 
-function chooseModel(env: NodeJS.ProcessEnv): { model: string; why: string } {
-  const asked = env.AIRLOCK_DEMO_MODEL;
+function chooseModel(config: Config): { model: string; why: string } {
+  const asked = process.env.AIRLOCK_DEMO_MODEL;
   if (asked) return { model: asked, why: "asked for by AIRLOCK_DEMO_MODEL" };
-  for (const provider of providers) {
-    const { apiKey } = providerVariables(provider);
-    if (env[apiKey]) {
-      return {
-        model: demoModels[provider],
-        why: `paid with ${apiKey}; AIRLOCK_DEMO_MODEL picks another`,
-      };
-    }
+  const provider = providers.find((name) => config.models[name].apiKey !== undefined);
+  if (provider !== undefined) {
+    const why = `there is a key of ${provider}; AIRLOCK_DEMO_MODEL picks another model`;
+    return { model: demoModels[provider], why };
   }
-  const names = providers.map((provider) => providerVariables(provider).apiKey);
+  const names = providers.map((name) => providerVariables(name).apiKey).join(", ");
   return {
     model: "scripted/demo",
-    why: `no key found, so a script plays the model; with one of ${names.join(", ")} a real one does the same job`,
+    why: `there is no model key, so a script plays the model\n         With one of ${names}\n         in the environment a real model does the same job.`,
   };
 }
 
