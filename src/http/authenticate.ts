@@ -1,0 +1,43 @@
+import { Problem } from "../contract/problem.ts";
+import type { Tokens } from "../store/store.ts";
+import type { Caller, Ctx } from "./front.ts";
+import type { Route } from "./route.ts";
+
+const bearer = /^Bearer +([A-Za-z0-9._~+/=-]{1,512})$/i;
+const tokenNames = ["token", "access_token", "api_key", "apikey", "key", "authorization"];
+
+/**
+ * Who asks, or a `Problem`: `unauthorized` for anything but a live token in the `Authorization` header, the same words
+ * for unknown and revoked; `insufficient_scope` when the token does not open the route.
+ */
+export async function authenticate(
+  c: Ctx,
+  tokens: Tokens,
+  scope: Exclude<Route["scope"], "none">,
+): Promise<Caller> {
+  const inQuery = tokenNames.find((name) => c.req.query(name) !== undefined);
+  if (inQuery !== undefined) {
+    throw new Problem(
+      "unauthorized",
+      `A token is not accepted in the query (${inQuery}=…), where logs would keep it: ` +
+        "send the header Authorization: Bearer <token>",
+    );
+  }
+  const header = c.req.header("authorization");
+  const secret = header === undefined ? undefined : bearer.exec(header)?.[1];
+  if (secret === undefined) {
+    throw new Problem("unauthorized", "No token: send the header Authorization: Bearer <token>");
+  }
+  const token = await tokens.find(secret);
+  if (token === undefined) {
+    throw new Problem("unauthorized", "The token is not known here, or it was revoked");
+  }
+  if (scope !== "any" && !token.scopes.includes(scope)) {
+    throw new Problem(
+      "insufficient_scope",
+      `The token "${token.name}" does not have the scope "${scope}"`,
+      { requiredScope: scope },
+    );
+  }
+  return { token, isLive: async () => (await tokens.find(secret)) !== undefined };
+}

@@ -1,0 +1,141 @@
+/**
+ * The front door: requests become calls of the corridor, and nothing is decided here. Each row of `routes.ts` is bound to
+ * one function; all requests take the same way in: request id, host, token, path, query, body.
+ *
+ * I9  Bodies, streams, connections and waits are bounded; what is too much is answered with its name.
+ * I11 The CLI and the console come through here like everybody else.
+ * I14 The workspace comes from the token and from nowhere else.
+ */
+import { Hono } from "hono";
+import { z } from "zod";
+import { newId } from "../contract/ids.ts";
+import { Problem } from "../contract/problem.ts";
+import { answerProblem, safeHeaders } from "./answer-problem.ts";
+import { authenticate } from "./authenticate.ts";
+import { answerEvents } from "./events.ts";
+import { checked } from "./field-problems.ts";
+import type { Answers, Ask, Ctx, Env, Front, HttpOptions } from "./front.ts";
+import { answerGateway } from "./gateway-answers.ts";
+import { checkHost } from "./host-check.ts";
+import { type Listening, listen } from "./listen.ts";
+import { openApiDocument } from "./openapi.ts";
+import { answerOutputs } from "./outputs.ts";
+import { queryMembers } from "./query.ts";
+import { readJsonBody } from "./read-body.ts";
+import { type Route, routerPath } from "./route.ts";
+import { type RouteName, routes } from "./routes.ts";
+import { answerRuns } from "./runs.ts";
+
+export type { HttpOptions } from "./front.ts";
+export type { Listening } from "./listen.ts";
+export { openApiDocument } from "./openapi.ts";
+
+export interface Http {
+  app: Hono<Env>;
+  /** Starts to serve. Port 0 takes a free one. `close` of the result ends event streams, drains and lets go. */
+  listen(address: { host: string; port: number }): Promise<Listening>;
+}
+
+/** Builds the front door. Serves nothing until `listen`. */
+export function createHttp(options: HttpOptions): Http {
+  const closing = new AbortController();
+  const front: Front = { ...options, closing: closing.signal, streams: { open: 0 } };
+  const answers: Answers = {
+    ...answerRuns(front),
+    ...answerEvents(front),
+    ...answerOutputs(front),
+    ...answerGateway(front, openApiDocument(options.version)),
+  };
+  const app = new Hono<Env>();
+  const address = { host: "localhost" };
+  app.use(async (c, next) => {
+    c.set("requestId", newId("request"));
+    checkHost(c.req.header("host") ?? new URL(c.req.url).host, address.host);
+    await next();
+    for (const [name, value] of Object.entries(safeHeaders)) {
+      if (!c.res.headers.has(name)) c.res.headers.set(name, value);
+    }
+    c.res.headers.set("X-Request-Id", c.get("requestId"));
+    // The router answers HEAD with the headers of GET and drops the body; a stream must be told.
+    if (c.req.method === "HEAD") await c.res.body?.cancel();
+  });
+  for (const name of Object.keys(routes) as RouteName[]) bind(app, front, answers, name);
+  refuseOtherMethods(app, front);
+  app.notFound((c) => {
+    const where = JSON.stringify(c.req.path.slice(0, 100));
+    return refuse(c, front, new Problem("not_found", `No route ${c.req.method} ${where}`));
+  });
+  app.onError((error, c) => refuse(c, front, error));
+  return {
+    app,
+    async listen({ host, port }) {
+      address.host = host;
+      const { clock, log } = options;
+      const server = await listen((request, env) => app.fetch(request, env), {
+        ...{ host, port, clock, log },
+      });
+      const close = (drainMs: number) => {
+        closing.abort();
+        return server.close(drainMs);
+      };
+      return { url: server.url, port: server.port, close };
+    },
+  };
+}
+
+function bind<K extends RouteName>(app: Hono<Env>, front: Front, answers: Answers, name: K): void {
+  const route: Route = routes[name];
+  app.on(route.method.toUpperCase(), routerPath(route), async (c) => {
+    try {
+      return await answers[name]((await readAsk(c, front, route)) as Ask<K>);
+    } catch (error) {
+      return refuse(c, front, error, route.path);
+    }
+  });
+}
+
+/** Authentication comes before everything that costs or tells something. */
+async function readAsk(c: Ctx, front: Front, route: Route) {
+  if (route.scope === "none") return { c };
+  if (front.closing.aborted) {
+    throw new Problem("shutting_down", "The gateway is stopping: ask again in a few seconds");
+  }
+  const caller = await authenticate(c, front.tokens, route.scope);
+  const params = readParams(c, route);
+  const query = checked(route.query ?? z.strictObject({}), queryMembers(c.req.queries()), "query");
+  const isJson = route.body !== undefined && route.multipart === undefined;
+  const body = isJson
+    ? checked(route.body as z.ZodType, await readJsonBody(c.req.raw, front.clock), "body")
+    : undefined;
+  return { c, caller, params, query, body };
+}
+
+/** An id of the wrong shape is the id of nothing, so it is answered like one that nobody has. */
+function readParams(c: Ctx, route: Route): unknown {
+  if (route.params === undefined) return undefined;
+  const result = route.params.safeParse(c.req.param());
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  const name = String(issue?.path[0]);
+  const found = JSON.stringify((c.req.param(name) ?? "").slice(0, 100));
+  throw new Problem("not_found", `Nothing here has the ${name} ${found}: ${issue?.message}`);
+}
+
+/** A known path with another method is 405 and names the methods that there are. */
+function refuseOtherMethods(app: Hono<Env>, front: Front): void {
+  const all: Route[] = Object.values(routes);
+  for (const path of new Set(all.map(routerPath))) {
+    const methods = all.filter((route) => routerPath(route) === path).map((route) => route.method);
+    const allow = methods.flatMap((method) => (method === "get" ? ["GET", "HEAD"] : [method]));
+    const names = allow.map((method) => method.toUpperCase());
+    app.all(path, (c) => {
+      const message = `Cannot ${c.req.method} here: expected ${names.join(", ")}`;
+      return refuse(c, front, new Problem("method_not_allowed", message, { allow: names }), path);
+    });
+  }
+}
+
+function refuse(c: Ctx, front: Front, error: unknown, route = "?"): Response {
+  const requestId = c.get("requestId") ?? newId("request");
+  return answerProblem(error, { requestId, method: c.req.method, route }, front.log);
+}

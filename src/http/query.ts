@@ -1,0 +1,62 @@
+import { z } from "zod";
+import { limits } from "../base/limits.ts";
+import { RunStatus } from "../contract/run.ts";
+
+/** A whole number in a query string: digits only, so that ` 5`, `5e1` and `0x5` are mistakes and not surprises. */
+export function wholeNumber(minimum: number, maximum: number) {
+  return z
+    .string()
+    .transform((text, context) => {
+      const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+      if (value >= minimum && value <= maximum) return value;
+      context.addIssue({
+        code: "custom",
+        message: `expected a whole number from ${minimum} to ${maximum}`,
+      });
+      return z.NEVER;
+    })
+    .meta({ type: "integer", minimum, maximum });
+}
+
+export const Since = wholeNumber(0, Number.MAX_SAFE_INTEGER);
+
+const PageSize = wholeNumber(1, limits.pageRows)
+  .optional()
+  .transform((rows) => rows ?? limits.pageRowsDefault)
+  .meta({
+    type: "integer",
+    minimum: 1,
+    maximum: limits.pageRows,
+    description: `Rows of one page; ${limits.pageRowsDefault} unless told`,
+  });
+
+export const RunListQuery = z.strictObject({
+  status: z
+    .string()
+    .transform((text) => text.split(","))
+    .pipe(z.array(RunStatus))
+    .optional()
+    .describe("Only runs with one of these statuses, separated by commas"),
+  limit: PageSize,
+  cursor: z.string().min(1).max(512).optional().describe("`nextCursor` of the page before"),
+});
+
+export const EventsQuery = z.strictObject({
+  since: Since.optional().describe(
+    "Only events with a larger `seq`; at most the run's `lastSeq`. `Last-Event-ID` wins over it",
+  ),
+  limit: PageSize,
+});
+
+/**
+ * The members of a query string. A name that comes twice stays a list, so that the schema refuses it: picking one of two
+ * values would be a decision.
+ */
+export function queryMembers(queries: Record<string, string[]>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(queries).map(([name, values]) => [
+      name,
+      values.length === 1 ? values[0] : values,
+    ]),
+  );
+}

@@ -1,0 +1,100 @@
+import type { Clock } from "../base/clock.ts";
+import { limits } from "../base/limits.ts";
+import { Problem } from "../contract/problem.ts";
+import { parseStrictJson } from "./strict-json.ts";
+
+/** A client that sends nothing for this long has gone; waiting longer only keeps its connection and its memory. */
+const bodyIdleMs = 60_000;
+/** Far above any honest request (1,000 files of six members), far below what hurts. */
+const jsonValuesMax = 200_000;
+
+const jsonType = /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
+
+/** Reads a JSON body. Throws `unsupported_media_type`, `payload_too_large` or `invalid_request`. */
+export async function readJsonBody(request: Request, clock: Clock): Promise<unknown> {
+  refuseEncoding(request);
+  const type = request.headers.get("content-type");
+  if (type === null || !jsonType.test(type.trim())) {
+    throw new Problem(
+      "unsupported_media_type",
+      `Cannot read a body of type ${quoted(type)}: expected application/json`,
+    );
+  }
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of bodyChunks(request, limits.requestJsonBytes, clock)) chunks.push(chunk);
+  return parseJson(Buffer.concat(chunks));
+}
+
+/** Parses the bytes of a JSON body or part. */
+export function parseJson(bytes: Uint8Array): unknown {
+  if (bytes.length === 0) {
+    throw new Problem("invalid_request", "The JSON text is empty: expected one JSON value");
+  }
+  return parseStrictJson(bytes, { depth: limits.requestJsonDepth, values: jsonValuesMax });
+}
+
+/** A compressed body could be a thousand times larger than the cap that was checked. */
+export function refuseEncoding(request: Request): void {
+  const encoding = request.headers.get("content-encoding");
+  if (encoding !== null && encoding.trim().toLowerCase() !== "identity") {
+    throw new Problem(
+      "unsupported_media_type",
+      `Cannot read a body with Content-Encoding ${quoted(encoding)}: send it as it is`,
+    );
+  }
+}
+
+/**
+ * The body's chunks, counted as they come, because a chunked body announces no length. The stream is left alone when
+ * reading stops early: cancelling it would cut the connection before the answer is out.
+ */
+export async function* bodyChunks(
+  request: Request,
+  maxBytes: number,
+  clock: Clock,
+): AsyncGenerator<Uint8Array> {
+  const announced = Number(request.headers.get("content-length") ?? 0);
+  if (announced > maxBytes) throw tooLarge(maxBytes);
+  if (request.body === null) return;
+  const reader = request.body.getReader();
+  let bytes = 0;
+  for (;;) {
+    const { done, value } = await readInTime(reader, clock);
+    if (done) return;
+    bytes += value.length;
+    if (bytes > maxBytes) throw tooLarge(maxBytes);
+    yield value;
+  }
+}
+
+async function readInTime(reader: ReadableStreamDefaultReader<Uint8Array>, clock: Clock) {
+  const late = new AbortController();
+  const idle = clock.sleep(bodyIdleMs, late.signal).then(
+    () => "idle" as const,
+    () => "stopped" as const,
+  );
+  try {
+    const result = await Promise.race([reader.read(), idle]);
+    if (result === "idle" || result === "stopped") {
+      throw new Problem("invalid_request", `No byte of the body came for ${bodyIdleMs / 1000} s`);
+    }
+    return result;
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    throw new Problem("invalid_request", "The body ended before it was complete", undefined, {
+      cause: error,
+    });
+  } finally {
+    late.abort();
+  }
+}
+
+function tooLarge(maxBytes: number): Problem {
+  return new Problem("payload_too_large", `The body is larger than ${maxBytes} bytes`, {
+    maxBytes,
+  });
+}
+
+function quoted(text: string | null): string {
+  return text === null ? "(none)" : JSON.stringify(text.slice(0, 100));
+}

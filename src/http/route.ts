@@ -1,0 +1,54 @@
+import type { z } from "zod";
+import type { ProblemCode } from "../contract/problem.ts";
+import type { Scope } from "../contract/token.ts";
+
+/** One answer that is a success. A `schema` is JSON; `content` is anything else. */
+export interface Reply {
+  description: string;
+  schema?: z.ZodType;
+  /** Media types other than JSON, each with a sentence on what is in it. */
+  content?: Record<string, string>;
+  headers?: Record<string, string>;
+}
+
+/**
+ * One row of the route table, from which both the server and the OpenAPI document are made, so that neither can know a
+ * route that the other does not.
+ */
+export interface Route {
+  method: "get" | "post" | "delete";
+  /** In OpenAPI's spelling: `/api/runs/{id}`. */
+  path: string;
+  /** What a token must open. `any`: every live token; `none`: no token is asked for. */
+  scope: Scope | "any" | "none";
+  tag: "Runs" | "Outputs" | "Tokens" | "Upkeep" | "Gateway";
+  summary: string;
+  description?: string;
+  params?: z.ZodObject;
+  query?: z.ZodObject;
+  /** Request headers with a meaning of their own. */
+  headers?: Record<string, string>;
+  body?: z.ZodType;
+  /** The route also takes the body as the part `submission` of a multipart form, and reads it itself. */
+  multipart?: string;
+  replies: Record<number, Reply>;
+  /** What can go wrong, beside what the shape of the route already tells. */
+  problems?: readonly ProblemCode[];
+}
+
+/** Every code that a route can answer with: its own, and those that follow from its shape. */
+export function problemsOf(route: Route): ProblemCode[] {
+  const codes: ProblemCode[] = ["internal", ...(route.problems ?? [])];
+  if (route.path.startsWith("/api/") && route.scope !== "none") codes.push("shutting_down");
+  if (route.scope !== "none") codes.push("unauthorized");
+  if (route.scope !== "none" && route.scope !== "any") codes.push("insufficient_scope");
+  if (route.params) codes.push("not_found");
+  if (route.query || route.body) codes.push("invalid_request");
+  if (route.body) codes.push("payload_too_large", "unsupported_media_type");
+  return [...new Set(codes)];
+}
+
+/** The path in the router's spelling: `/api/runs/:id`. */
+export function routerPath(route: Route): string {
+  return route.path.replace(/\{(\w+)\}/g, ":$1");
+}

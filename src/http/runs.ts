@@ -1,0 +1,62 @@
+import { RunSubmission } from "../contract/submission.ts";
+import { checked } from "./field-problems.ts";
+import { checkSlots, type Form, readForm } from "./form.ts";
+import type { Answers, Ctx, Front } from "./front.ts";
+import { idempotencyKey } from "./idempotency-key.ts";
+import { readJsonBody } from "./read-body.ts";
+
+type RunRoutes = "submitRun" | "listRuns" | "getRun" | "deleteRun" | "cancelRun";
+
+/** Runs: each request becomes one call of the corridor. */
+export function answerRuns(front: Front): Pick<Answers, RunRoutes> {
+  const { corridor } = front;
+  return {
+    async submitRun({ c, caller }) {
+      const { submission, uploads } = await readSubmission(front, c);
+      const key = idempotencyKey(c.req.header("idempotency-key"), submission.idempotencyKey);
+      const { created, run } = await corridor.submit({
+        workspaceId: caller.token.workspaceId,
+        submittedBy: caller.token.id,
+        submission: key === undefined ? submission : { ...submission, idempotencyKey: key },
+        uploads,
+      });
+      if (!created) return c.json({ run }, 200, { "Idempotent-Replayed": "true" });
+      return c.json({ run }, 201, { Location: `/api/runs/${run.id}` });
+    },
+
+    async listRuns({ c, caller, query: { status, limit, cursor } }) {
+      const page = await corridor.list(caller.token.workspaceId, {
+        limit,
+        ...(status === undefined ? {} : { status }),
+        ...(cursor === undefined ? {} : { cursor }),
+      });
+      return c.json(page);
+    },
+
+    async getRun({ c, caller, params }) {
+      return c.json({ run: await corridor.get(caller.token.workspaceId, params.id) });
+    },
+
+    async deleteRun({ c, caller, params }) {
+      await corridor.delete(caller.token.workspaceId, params.id);
+      return c.json({});
+    },
+
+    async cancelRun({ c, caller, params }) {
+      const { workspaceId, id: tokenId } = caller.token;
+      return c.json({ run: await corridor.cancel(workspaceId, params.id, tokenId) }, 202);
+    },
+  };
+}
+
+async function readSubmission(front: Front, c: Ctx): Promise<Form> {
+  const isForm = /^multipart\/form-data\s*(;|$)/i.test(c.req.header("content-type") ?? "");
+  const form = isForm
+    ? await readForm(c.req.raw, front.corridor, front.clock)
+    : {
+        submission: checked(RunSubmission, await readJsonBody(c.req.raw, front.clock), "body"),
+        uploads: new Map(),
+      };
+  checkSlots(form);
+  return form;
+}
