@@ -6,5 +6,6 @@
  *    blob, log, error or prompt. Redaction happens before the append.
  */
 
-export { containsSecret, type Redactor, redactor } from "./redact.ts";
-export { openVault, type Vault } from "./vault.ts";
+export { containsSecret, type Redactor, redactor, type SecretSearch } from "./redact.ts";
+export { secretShapes } from "./secret-shapes.ts";
+export { openVault, type Vault, VaultError, type VaultOptions } from "./vault.ts";

@@ -1,0 +1,117 @@
+import { encodingsOf } from "./encodings.ts";
+import { spansWithLineBreaks, withoutLineBreaks } from "./line-breaks.ts";
+import { openScanner, type Scanner, type Span } from "./scan.ts";
+
+/** What stands where a secret was. */
+export const redacted = "[redacted]";
+
+/**
+ * Cuts secrets out of what is about to be written down (I6), in every encoding of `encodingsOf`. What holds no secret
+ * comes back unchanged.
+ */
+export interface Redactor {
+  text(text: string): string;
+  bytes(bytes: Uint8Array): Buffer;
+  /** Strings and member names at any depth of a JSON value, and numbers whose digits are a secret. */
+  json(value: unknown): unknown;
+}
+
+/** Makes a redactor for these secrets. Those of fewer than 6 characters are left alone: they would shred the text. */
+export function redactor(secrets: readonly string[]): Redactor {
+  const scanner = openScanner(secrets.flatMap(encodingsOf));
+  const text = (value: string) => redactText(scanner, value);
+  return {
+    text,
+    bytes(value) {
+      const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+      const spans = findSpans(scanner, bytes);
+      return spans.length === 0 ? bytes : Buffer.concat(cutOut(bytes, spans));
+    },
+    json: (value) => (scanner.longest === 0 ? value : redactJson(value, text)),
+  };
+}
+
+export interface SecretSearch {
+  /** Starts on one sequence of bytes. `push` is true from the first piece on with which a secret was complete. */
+  start(): { push(chunk: Uint8Array): boolean };
+}
+
+/** Looks for secrets in bytes that come piece by piece, however they are cut; holds no more than the longest encoding. */
+export function containsSecret(secrets: readonly string[]): SecretSearch {
+  const scanner = openScanner(secrets.flatMap(encodingsOf));
+  return {
+    start() {
+      let carried = Buffer.alloc(0);
+      let found = false;
+      return {
+        push(chunk) {
+          if (found || scanner.longest === 0) return found;
+          const view = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+          const bytes = Buffer.concat([carried, withoutLineBreaks(view)]);
+          found = scanner.has(bytes);
+          // A copy, so that a small remainder does not keep a large piece in memory.
+          carried = Buffer.from(bytes.subarray(Math.max(0, bytes.length - scanner.longest + 1)));
+          return found;
+        },
+      };
+    },
+  };
+}
+
+function findSpans(scanner: Scanner, bytes: Buffer): Span[] {
+  const plain = withoutLineBreaks(bytes);
+  const spans = scanner.find(plain);
+  return plain === bytes || spans.length === 0 ? spans : spansWithLineBreaks(bytes, spans);
+}
+
+function cutOut(bytes: Buffer, spans: readonly Span[]): Buffer[] {
+  const parts: Buffer[] = [];
+  let from = 0;
+  for (const span of spans) {
+    parts.push(bytes.subarray(from, span.from), Buffer.from(redacted));
+    from = span.to;
+  }
+  return [...parts, bytes.subarray(from)];
+}
+
+/** Slices the string, not its bytes: a lone surrogate elsewhere in the text would not survive the way there and back. */
+function redactText(scanner: Scanner, text: string): string {
+  if (scanner.longest === 0) return text;
+  const spans = findSpans(scanner, Buffer.from(text));
+  let result = "";
+  let at = 0;
+  let byte = 0;
+  const moveTo = (place: number): number => {
+    while (byte < place) {
+      const code = text.codePointAt(at) ?? 0;
+      byte += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+      at += code < 0x10000 ? 1 : 2;
+    }
+    return at;
+  };
+  for (const span of spans) {
+    result += text.slice(at, moveTo(span.from)) + redacted;
+    moveTo(span.to);
+  }
+  return spans.length === 0 ? text : result + text.slice(at);
+}
+
+function redactJson(value: unknown, text: (value: string) => string): unknown {
+  if (typeof value === "string") return text(value);
+  if (typeof value === "number") return text(String(value)) === String(value) ? value : redacted;
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map((item) => redactJson(item, text));
+  const members = new Map<string, unknown>();
+  for (const [key, member] of Object.entries(value)) {
+    members.set(freeName(text(key), members), redactJson(member, text));
+  }
+  return Object.fromEntries(members);
+}
+
+/** Two names may become one by redaction; neither member may be lost for that. */
+function freeName(name: string, members: ReadonlyMap<string, unknown>): string {
+  if (!members.has(name)) return name;
+  let count = 2;
+  while (members.has(`${name} ${count}`)) count += 1;
+  return `${name} ${count}`;
+}
