@@ -97,16 +97,17 @@ async function openStream(
   }).stream;
 }
 
-/** What every provider and model takes as a limit of one reply. */
+/** What every model takes as a limit of one reply; Anthropic's package knows its models and lowers a limit by itself. */
 const outputTokensAnywhere = 8192;
+const outputTokensAnthropic = 128_000;
 
 /**
  * The token limit to send. Most providers refuse the request when the limit exceeds what the model can write, and that
- * differs by model; so a limit that is above the smallest of them is not sent and the model's own applies. Anthropic's
- * package knows its models and lowers the limit by itself; OpenAI refuses less than 16.
+ * differs by model; so a higher limit is not sent and the model's own applies. OpenAI refuses less than 16.
  */
 function sendableOutputTokens(provider: ModelProvider, wanted: number | undefined) {
-  if (wanted === undefined || wanted > outputTokensAnywhere) return undefined;
+  const ceiling = provider === "anthropic" ? outputTokensAnthropic : outputTokensAnywhere;
+  if (wanted === undefined || wanted > ceiling) return undefined;
   return Math.max(wanted, provider === "openai" ? 16 : 1);
 }
 
