@@ -46,6 +46,7 @@ export function openUpkeepOver(deps: UpkeepDeps): GatewayUpkeep {
     async gc({ dryRun }) {
       const report = await sweepBlobs({
         dir: dataDir,
+        blobs,
         isReferenced: (sha256) => store.files.isReferenced(sha256),
         dryRun,
         sparesMs: limits.sweepSparesMs,

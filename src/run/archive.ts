@@ -31,7 +31,7 @@ export async function openRunArchive(
     missing,
     source: ended ? "s3" : "live",
     partial: !ended,
-    modified: new Date(run.finishedAt ?? run.updatedAt),
+    mtime: new Date(run.finishedAt ?? run.updatedAt),
     blobs: from.blobs,
   });
   return { filename: `airlock-${run.id}.zip`, stream };

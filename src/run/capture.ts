@@ -25,9 +25,10 @@ async function capture(drive: Drive, partial: boolean): Promise<NewEvent | undef
   const outputDirs = snapshot.outputDirs ?? [];
   if (outputDirs.length === 0) return undefined;
   const { outputs, missing } = await drive.captureOutputs({
-    place: await openPlace(drive),
+    roots: await openPlace(drive),
     outputDirs,
     previous: captured?.outputs ?? [],
+    signal: drive.stopping,
   });
   const data = { partial, outputs, missing };
   const same = captured !== undefined && canonicalJson(captured) === canonicalJson(data);

@@ -1,4 +1,4 @@
-import { newOutputCapture } from "../content/content.ts";
+import { openOutputCapture } from "../content/content.ts";
 import { Problem } from "../contract/problem.ts";
 import { openRedactor } from "../egress/egress.ts";
 import type { Model } from "../model/model.ts";
@@ -115,7 +115,7 @@ async function gather(
     model: () =>
       (model ??= models.open({ model: id, ...(fallbackModel ? { fallbackModel } : {}) }, keys)),
     record: openRecord(blobs, redactor),
-    captureOutputs: newOutputCapture({ blobs, secrets: redactor, log }),
+    captureOutputs: openOutputCapture({ blobs, clock, secrets: redactor }),
     place: undefined,
     elapsedMs: () => (expired ? Number.POSITIVE_INFINITY : spentMs + clock.monotonic() - start),
     signal,
