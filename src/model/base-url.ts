@@ -11,7 +11,7 @@ const defaults: Record<Provider, string> = {
 };
 
 /**
- * The address that a provider's package is given: never left to the package, which would read the environment by itself.
+ * The address that a provider's package is given; left to itself, the package would read the environment.
  *
  * An address without a path gets the path of the provider's public API (`/v1` and the like). ANTHROPIC_BASE_URL is by
  * convention written without `/v1`, so that one gets it after any path that does not end in a version. Throws a

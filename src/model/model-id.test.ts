@@ -21,11 +21,15 @@ describe("a model id", () => {
         id.filter((text) => ModelId.safeParse(text).success),
         (text) => {
           const parsed = parseModelId(text);
-          if (parsed.type === "empty") return expect(text.endsWith("/")).toBe(true);
-          expect(text.endsWith(parsed.model)).toBe(true);
-          if (parsed.type === "nameless") return expect(parsed.model).toBe(text);
-          // What was read can be written in full and is then read as the same.
-          expect(parseModelId(`${parsed.provider}/${parsed.model}`)).toEqual(parsed);
+          if (parsed.type === "empty") {
+            expect(text.endsWith("/")).toBe(true);
+          } else if (parsed.type === "nameless") {
+            expect(parsed.model).toBe(text);
+          } else {
+            expect(text.endsWith(parsed.model)).toBe(true);
+            // What was read can be written in full and is then read as the same.
+            expect(parseModelId(`${parsed.provider}/${parsed.model}`)).toEqual(parsed);
+          }
         },
       ),
     );

@@ -269,11 +269,11 @@ describe("time limits", () => {
     const clock = systemClock;
     const events = await ask(
       { model: anthropic },
-      { clock, limits: { ...limits, modelFirstByteMs: 200 } },
+      { clock, limits: { ...limits, modelFirstByteMs: 500 } },
     );
     expect(events[0]).toMatchObject({ type: "reset", attempt: 2 });
     expect(events.find((event) => event.type === "reset")?.reason).toContain(
-      "did not begin to answer within 0.2 s",
+      "did not begin to answer within 0.5 s",
     );
     expect(replyIn(events)?.attempt).toBe(2);
   });
@@ -285,11 +285,11 @@ describe("time limits", () => {
     }, answerEvents(hi));
     const events = await ask(
       { model: compatible },
-      { clock: systemClock, limits: { ...limits, modelIdleMs: 200 } },
+      { clock: systemClock, limits: { ...limits, modelIdleMs: 500 } },
     );
     expect(types(events)).toEqual(["delta", "reset", "delta", "reply"]);
     expect(events[1]).toMatchObject({
-      reason: expect.stringContaining("sent nothing more within 0.2 s"),
+      reason: expect.stringContaining("sent nothing more within 0.5 s"),
     });
   });
 
@@ -437,6 +437,27 @@ describe("an abort", () => {
       expect(wire.requests).toHaveLength(1);
     },
   );
+
+  it("is not needed to hang up: a reader that stops reading closes the connection", async () => {
+    const hungUp = new Promise<void>((resolve) => {
+      wire.answer((response) => {
+        response.on("close", () => resolve());
+        response.writeHead(200, { "content-type": "text/event-stream" });
+        response.write(`data: ${JSON.stringify(hi[0])}\n\n`);
+      });
+    });
+    const models = await openModels({
+      config: { models: modelsConfig(), scriptedModel: undefined },
+      clock: systemClock,
+      log: openLog("silent"),
+    });
+    const never = new AbortController().signal;
+    for await (const event of models.open({ model: compatible }, {}).reply(request, never)) {
+      expect(event.type).toBe("delta");
+      break;
+    }
+    await hungUp;
+  });
 
   it("before the first event asks nobody", async () => {
     const events = await ask({ model: compatible }, { signal: AbortSignal.abort() });
