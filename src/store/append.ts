@@ -1,5 +1,6 @@
 import type { NewEvent } from "../contract/event.ts";
 import { blobsOf, contentsOf, outputsOf } from "./derived.ts";
+import type { RunState } from "./fold.ts";
 import type { Linked } from "./link.ts";
 import { columnsOf } from "./run-row.ts";
 import type { Statements } from "./statements.ts";
@@ -16,10 +17,13 @@ export async function writeAppended(
   tx: Tx,
   statements: Statements,
   run: AppendTo,
+  before: RunState,
   linked: Linked,
 ): Promise<void> {
   await writeEvents(tx, statements, run, linked);
-  await statements.updateRun.all(tx, { ...columnsOf(linked.state), id: run.runId });
+  const sameStatus = before.status === linked.state.status;
+  const update = sameStatus ? statements.updateWorkingRun : statements.updateRun;
+  await update.all(tx, { ...columnsOf(linked.state), id: run.runId });
 }
 
 /** The events and what follows from them, without the run row: a submission has just written that. */

@@ -29,10 +29,24 @@ export function blobsOf(event: NewEvent): string[] {
 
 /** The outputs that a run has after this event; undefined when the event changes none. */
 export function outputsOf(event: NewEvent): Output[] | undefined {
-  return event.type === "outputs.captured" ? event.data.outputs : undefined;
+  if (event.type !== "outputs.captured") return undefined;
+  return event.data.outputs.map(({ id, path, name, sha256, bytes, contentType }) => ({
+    id,
+    path,
+    name,
+    sha256,
+    bytes,
+    contentType,
+  }));
 }
 
 /** The content that this event's call wrote, in the order of writing. */
 export function contentsOf(event: NewEvent): Written[] {
-  return event.type === "call.finished" ? (event.data.content ?? []) : [];
+  const written = event.type === "call.finished" ? (event.data.content ?? []) : [];
+  return written.map(({ name, visibility, sha256, bytes }) => ({
+    name,
+    visibility,
+    sha256,
+    bytes,
+  }));
 }

@@ -115,8 +115,9 @@ export async function appendTo(
   time: string,
 ): Promise<RunEvent[]> {
   const run = { runId: row.id, workspaceId: row.workspace_id, rootRunId: row.root_run_id };
-  const linked = link(run, stateOf(row), added, time);
-  await writeAppended(tx, statements, run, linked);
+  const before = stateOf(row);
+  const linked = link(run, before, added, time);
+  await writeAppended(tx, statements, run, before, linked);
   return linked.events;
 }
 

@@ -21,7 +21,8 @@ export function lockDataDir(dir: string): DataDirLock {
   if (!existsSync(path)) createPrivateFile(path);
   const db = new DatabaseSync(path, { timeout: 0 });
   try {
-    db.exec("BEGIN EXCLUSIVE");
+    // Nothing is ever written here, so there is nothing that a journal could bring back.
+    db.exec("PRAGMA journal_mode = OFF; BEGIN EXCLUSIVE");
   } catch (error) {
     db.close();
     if (!isBusy(error)) throw error;

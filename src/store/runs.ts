@@ -54,7 +54,7 @@ async function list(
     // Ids grow with time, and unlike times they are never equal.
     .orderBy("id", "desc")
     .limit(filter.limit + 1);
-  if (filter.status) query = query.where("status", "in", filter.status);
+  if (filter.status?.length) query = query.where("status", "in", filter.status);
   if (filter.cursor !== undefined) query = query.where("id", "<", readCursor(filter.cursor));
   const rows = await query.execute();
   const page = rows.slice(0, filter.limit);

@@ -6,7 +6,13 @@ import type { EventsTable, FoldColumns, RunsTable, Schema } from "./schema.ts";
 export interface Statements {
   runRow: Prepared<{ runId: string }, RunsTable>;
   insertEvent: Prepared<EventsTable, unknown>;
+  /** What an event can change; the model and the time of creation never do. */
   updateRun: Prepared<FoldColumns & { id: string }, unknown>;
+  /**
+   * The same for events that change no status: nearly all. Naming an indexed column in an update rewrites its index
+   * even when the value is the same, which is one more page to sync at every append.
+   */
+  updateWorkingRun: Prepared<FoldColumns & { id: string }, unknown>;
   readEvents: Prepared<{ runId: string; since: number; limit: number }, EventsTable>;
   firstData: Prepared<{ runId: string }, { data: string }>;
   queuedUpTo: Prepared<{ runId: string }, { queued: number }>;
@@ -29,28 +35,11 @@ export function compileStatements(db: Kysely<Schema>): Statements {
     updateRun: prepare((v) =>
       db
         .updateTable("runs")
-        .set({
-          status: v.status,
-          stop_reason: v.stop_reason,
-          cleanup_status: v.cleanup_status,
-          message: v.message,
-          model: v.model,
-          last_text: v.last_text,
-          isolation: v.isolation,
-          input_tokens: v.input_tokens,
-          output_tokens: v.output_tokens,
-          cache_read_tokens: v.cache_read_tokens,
-          cache_write_tokens: v.cache_write_tokens,
-          turns: v.turns,
-          calls: v.calls,
-          last_seq: v.last_seq,
-          head: v.head,
-          created_at: v.created_at,
-          started_at: v.started_at,
-          finished_at: v.finished_at,
-          updated_at: v.updated_at,
-        })
+        .set({ status: v.status, ...unindexedColumns(v) })
         .where("id", "=", v.id),
+    ),
+    updateWorkingRun: prepare((v) =>
+      db.updateTable("runs").set(unindexedColumns(v)).where("id", "=", v.id),
     ),
     readEvents: prepare((v) =>
       db
@@ -71,5 +60,26 @@ export function compileStatements(db: Kysely<Schema>): Statements {
         .where("status", "=", "queued")
         .where("id", "<=", v.runId),
     ),
+  };
+}
+
+function unindexedColumns(v: FoldColumns) {
+  return {
+    last_text: v.last_text,
+    isolation: v.isolation,
+    input_tokens: v.input_tokens,
+    output_tokens: v.output_tokens,
+    cache_read_tokens: v.cache_read_tokens,
+    cache_write_tokens: v.cache_write_tokens,
+    turns: v.turns,
+    calls: v.calls,
+    last_seq: v.last_seq,
+    head: v.head,
+    updated_at: v.updated_at,
+    cleanup_status: v.cleanup_status,
+    stop_reason: v.stop_reason,
+    message: v.message,
+    started_at: v.started_at,
+    finished_at: v.finished_at,
   };
 }

@@ -130,7 +130,10 @@ async function transact(db: Kysely<Schema>, batch: Pending[]): Promise<Settled[]
   const tx = await db.startTransaction().execute();
   try {
     const settled: Settled[] = [];
-    for (const pending of batch) settled.push(await runOne(tx, pending));
+    const [only] = batch;
+    // A write alone needs no savepoint: the transaction is its own.
+    if (only && batch.length === 1) settled.push({ type: "done", result: await only.work(tx) });
+    else for (const pending of batch) settled.push(await runOne(tx, pending));
     await tx.commit().execute();
     return settled;
   } catch (error) {
