@@ -26,7 +26,7 @@ export function nameOutputs(
   const take = openPlaces();
   for (const { path } of files) {
     const name = taken.get(path);
-    if (name !== undefined && take(name)) names.set(path, name);
+    if (name !== undefined && take(name) === undefined) names.set(path, name);
   }
   for (const file of files) {
     if (names.has(file.path)) continue;
@@ -36,17 +36,26 @@ export function nameOutputs(
   return names;
 }
 
-type Take = (name: string) => boolean;
+/** Takes a name, or says which of its segments is in the way of another name. */
+type Take = (name: string) => number | undefined;
 
+/**
+ * A directory that stands where another output is a file is renamed by its own path, so that all that is in it stays
+ * together; a file by the path that it has in the sandbox.
+ */
 function uniqueName(name: string, path: string, take: Take): string {
-  if (take(name)) return name;
-  const hex = createHash("sha256").update(path).digest("hex");
-  // Only a file that was named like this on purpose makes a second round necessary.
-  for (let digits = 6; digits < hex.length; digits += 6) {
-    const candidate = withSuffix(name, `-${hex.slice(0, digits)}`);
-    if (take(candidate)) return candidate;
+  const safe = name.split("/");
+  const segments = [...safe];
+  // Only an output that was named like the answer on purpose makes a second round necessary.
+  for (let round = 0; ; round++) {
+    const index = take(segments.join("/"));
+    if (index === undefined) return segments.join("/");
+    const place = index === safe.length - 1 ? path : safe.slice(0, index + 1).join("/");
+    const hex = createHash("sha256")
+      .update(`${place}${"/".repeat(round)}`)
+      .digest("hex");
+    segments[index] = fitted(safe[index] ?? "", `-${hex.slice(0, 6)}`);
   }
-  return uniqueName(name, `${path}/`, take);
 }
 
 /** Remembers the names in use. A name may be neither another file nor a directory of another file. */
@@ -56,11 +65,12 @@ function openPlaces(): Take {
   return (name) => {
     const place = fold(name);
     const above = directoriesOf(place);
-    if (files.has(place) || directories.has(place)) return false;
-    if (above.some((directory) => files.has(directory))) return false;
+    const blocked = above.findIndex((directory) => files.has(directory));
+    if (blocked >= 0) return blocked;
+    if (files.has(place) || directories.has(place)) return above.length;
     files.add(place);
     for (const directory of above) directories.add(directory);
-    return true;
+    return undefined;
   };
 }
 
@@ -91,11 +101,6 @@ function safeSegment(segment: string): string {
   const plain = trimEnd(segment.normalize("NFC").replace(forbidden, "_").normalize("NFC"));
   const named = windowsDevice.test(plain) ? `_${plain}` : plain;
   return fitted(named, "");
-}
-
-function withSuffix(name: string, suffix: string): string {
-  const slash = name.lastIndexOf("/") + 1;
-  return name.slice(0, slash) + fitted(name.slice(slash), suffix);
 }
 
 /** Puts the suffix before the extension and cuts the part before it until the segment has at most 255 bytes. */
