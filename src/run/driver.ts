@@ -1,6 +1,6 @@
 import { openOutputCapture } from "../content/content.ts";
 import { Problem } from "../contract/problem.ts";
-import { openRedactor } from "../egress/egress.ts";
+import { containsSecret, redactor } from "../egress/egress.ts";
 import type { Model } from "../model/model.ts";
 import { builtInCapabilities } from "../policy/policy.ts";
 import type { RunLease } from "../store/store.ts";
@@ -87,7 +87,7 @@ async function gather(
   const { snapshot, spentMs } = ledger.state;
   const limits = effectiveLimits(snapshot, config.runLimits);
   const keys = await openKeys(options, runId);
-  const redactor = openRedactor(Object.values(keys));
+  const secrets = Object.values(keys);
   const capabilities = snapshot.agent?.capabilities ?? builtInCapabilities;
 
   const start = clock.monotonic();
@@ -114,8 +114,8 @@ async function gather(
     tools: toolsFor(capabilities),
     model: () =>
       (model ??= models.open({ model: id, ...(fallbackModel ? { fallbackModel } : {}) }, keys)),
-    record: openRecord(blobs, redactor),
-    captureOutputs: openOutputCapture({ blobs, clock, secrets: redactor }),
+    record: openRecord(blobs, redactor(secrets)),
+    captureOutputs: openOutputCapture({ blobs, clock, secrets: containsSecret(secrets) }),
     place: undefined,
     elapsedMs: () => (expired ? Number.POSITIVE_INFINITY : spentMs + clock.monotonic() - start),
     signal,
