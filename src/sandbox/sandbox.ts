@@ -112,6 +112,11 @@ export interface SandboxOptions {
   uidRange: { first: number; last: number };
   /** Operator-declared directories, mounted read-only at their own path; their `bin` goes on PATH. */
   toolchains: string[];
+  /** The bwrap to use in place of the one that is found in the distribution's places. */
+  bwrap?: string;
   clock: Clock;
   log: Log;
 }
+
+export { closeInheritedFds } from "./close-fds.ts";
+export { openSandbox } from "./open-sandbox.ts";

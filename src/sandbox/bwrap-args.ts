@@ -1,0 +1,125 @@
+import type { HostLayout } from "./host-layout.ts";
+import type { Place } from "./sandbox.ts";
+
+export interface BwrapSpec {
+  layout: HostLayout;
+  /** The staged runtime directory (see `runtime.ts`). */
+  runtime: string;
+  /** Operator-declared directories, at their own path. */
+  toolchains: string[];
+  /** Directories of those that hold programs. */
+  toolchainBins: string[];
+  place: Pick<Place, "tmp" | "workspace" | "cache">;
+  seccompFd: number;
+  statusFd: number;
+}
+
+const MiB = 1024 * 1024;
+
+/** The program of ours that starts every command; mounted last. */
+export const launcher = "/airlock/exec";
+
+/**
+ * Every option of one bwrap call, in the order in which bwrap works through them. They travel through a pipe: on the
+ * command line the host's paths would be readable inside, in `/proc/1/cmdline`. If the gateway dies while writing, bwrap
+ * sees a shorter list, so the launcher is mounted by the very last option: any shorter list has nothing to start.
+ */
+export function bwrapArgs(spec: BwrapSpec): string[] {
+  return [
+    // First, because an exit without a status must be known as a sandbox that never came to be.
+    ...["--json-status-fd", String(spec.statusFd)],
+    ...isolationArgs(),
+    ...["--seccomp", String(spec.seccompFd)],
+    ...environmentArgs(spec),
+    ...["--chdir", "/tmp"],
+    ...rootArgs(spec.layout, spec.runtime),
+    ...kernelArgs(spec.layout),
+    ...memoryArgs(),
+    // Before the run's own directories, so that a toolchain can never be mounted over one of them.
+    ...spec.toolchains.flatMap((directory) => ["--ro-bind", directory, directory]),
+    ...["--bind", spec.place.tmp, "/tmp"],
+    ...["--bind", spec.place.workspace, "/workspace"],
+    ...["--bind", spec.place.cache, "/cache"],
+    ...["--dir", "/airlock", "--symlink", "airlock", "/antpath"],
+    // After every mount point exists: making one needs a writable root.
+    ...["--remount-ro", "/"],
+    ...["--ro-bind", spec.runtime, "/airlock"],
+  ];
+}
+
+function isolationArgs(): string[] {
+  return [
+    // Not the `-try` forms, and not `--unshare-all`, which contains them: a namespace that is missing is a refusal (I7).
+    ...["--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"],
+    "--unshare-cgroup",
+    // A nested user namespace would hand out capabilities over a fresh, unmasked view of the kernel.
+    ...["--disable-userns", "--assert-userns-disabled", "--cap-drop", "ALL"],
+    ...["--uid", "1000", "--gid", "1000", "--hostname", "sandbox"],
+    // No controlling terminal to push keystrokes into, and nothing survives the gateway.
+    ...["--new-session", "--die-with-parent"],
+  ];
+}
+
+function environmentArgs(spec: BwrapSpec): string[] {
+  const environment = sandboxEnvironment(spec.toolchainBins, spec.layout.bash);
+  const set = Object.entries(environment).flatMap(([name, value]) => ["--setenv", name, value]);
+  return ["--clearenv", ...set];
+}
+
+/** What a command sees as its environment, before a call's own additions. */
+export function sandboxEnvironment(bins: string[], bash: boolean): Record<string, string> {
+  // Ours is behind the host's: it fills gaps. What pip installs comes last, so that it can shadow nothing.
+  const path = [...bins, "/usr/local/bin", "/usr/bin", "/bin", "/airlock/bin"];
+  return {
+    PATH: [...path, "/workspace/.local/bin"].join(":"),
+    HOME: "/workspace",
+    TMPDIR: "/tmp",
+    USER: "agent",
+    LOGNAME: "agent",
+    SHELL: bash ? "/bin/bash" : "/bin/sh",
+    LANG: "C.UTF-8",
+    TERM: "dumb",
+    XDG_CACHE_HOME: "/cache/xdg",
+    PIP_BREAK_SYSTEM_PACKAGES: "1",
+    PIP_CACHE_DIR: "/cache/pip",
+    PIP_DISABLE_PIP_VERSION_CHECK: "1",
+    PYTHONUSERBASE: "/workspace/.local",
+    npm_config_cache: "/cache/npm",
+    npm_config_update_notifier: "false",
+    GOCACHE: "/cache/go-build",
+    GOMODCACHE: "/tmp/go_modules",
+    CARGO_HOME: "/cache/cargo",
+  };
+}
+
+function rootArgs(layout: HostLayout, runtime: string): string[] {
+  return [
+    // The root is the host's memory: small, and read-only in the end.
+    ...["--perms", "0755", "--size", String(16 * MiB), "--tmpfs", "/"],
+    ...layout.directories.flatMap((directory) => ["--ro-bind", directory, directory]),
+    ...layout.links.flatMap(({ path, target }) => ["--symlink", target, path]),
+    // A made-up `/etc`, which already holds the mount points that follow.
+    ...["--ro-bind", `${runtime}/etc`, "/etc"],
+    ...layout.etc.flatMap((path) => ["--ro-bind", path, path]),
+  ];
+}
+
+function kernelArgs(layout: HostLayout): string[] {
+  return [
+    ...["--proc", "/proc"],
+    // Sysctl files compare the host's uid and look at no capability: without this a sandbox of host uid 0 writes them.
+    ...layout.procReadOnly.flatMap((path) => ["--ro-bind", path, path]),
+    ...layout.procMasks.flatMap((path) => ["--ro-bind", "/dev/null", path]),
+    ...["--dev", "/dev"],
+    ...["--perms", "1777", "--size", String(64 * MiB), "--tmpfs", "/dev/shm"],
+    // Not recursive, so the shared memory above stays writable.
+    ...["--remount-ro", "/dev"],
+  ];
+}
+
+function memoryArgs(): string[] {
+  return [
+    ...["--perms", "0755", "--size", String(16 * MiB), "--tmpfs", "/run"],
+    ...["--perms", "1777", "--size", String(64 * MiB), "--tmpfs", "/var/tmp"],
+  ];
+}

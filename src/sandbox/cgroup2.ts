@@ -1,0 +1,83 @@
+import { randomUUID } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import type { CgroupOptions, Cgroups, Group, GroupLimits } from "./cgroup.ts";
+import { findHierarchy, isForbidden } from "./cgroup.ts";
+import { emptyAndRemove, groupsBelow, killMembers, membersOf, readCount } from "./cgroup-files.ts";
+
+const wanted = ["memory", "pids"];
+/** Where the gateway itself moves: a group that hands controllers on may hold no process. */
+const leaf = "airlock-gateway";
+
+/**
+ * Version 2, in the part of the tree that was delegated to the gateway (a systemd service with `Delegate=yes`, or root).
+ * Null when the controllers are not there, it is not ours, or other processes live in the same group.
+ */
+export async function openCgroup2(options: CgroupOptions): Promise<Cgroups | null> {
+  const hierarchy = findHierarchy("");
+  if (hierarchy === undefined) return null;
+  const base = basename(hierarchy.own) === leaf ? dirname(hierarchy.own) : hierarchy.own;
+  const parent = join(base, options.name);
+  try {
+    if (!wanted.every((name) => listed(base, "cgroup.controllers").includes(name))) return null;
+    delegate(base);
+    mkdirSync(parent, { recursive: true });
+    enable(parent);
+  } catch (error) {
+    if (isForbidden(error)) return null;
+    throw error;
+  }
+  return {
+    version: "cgroup2",
+    async create(limits) {
+      return openGroup(join(parent, randomUUID()), limits, options);
+    },
+    async sweep() {
+      for (const group of groupsBelow(parent)) await emptyAndRemove(group, options.clock);
+    },
+  };
+}
+
+function delegate(base: string): void {
+  if (wanted.every((name) => listed(base, "cgroup.subtree_control").includes(name))) return;
+  const own = join(base, leaf);
+  mkdirSync(own, { recursive: true });
+  writeFileSync(join(own, "cgroup.procs"), String(process.pid));
+  try {
+    enable(base);
+  } catch (error) {
+    // Somebody else lives here as well, so it is not ours to divide: back to where we were.
+    writeFileSync(join(base, "cgroup.procs"), String(process.pid));
+    throw error;
+  }
+}
+
+function enable(group: string): void {
+  const names = wanted.map((name) => `+${name}`).join(" ");
+  writeFileSync(join(group, "cgroup.subtree_control"), names);
+}
+
+function listed(group: string, file: string): string[] {
+  return readFileSync(join(group, file), "latin1").trim().split(" ");
+}
+
+function openGroup(directory: string, limits: GroupLimits, options: CgroupOptions): Group {
+  mkdirSync(directory);
+  writeFileSync(join(directory, "memory.max"), String(limits.memoryBytes));
+  const swap = join(directory, "memory.swap.max");
+  if (existsSync(swap)) writeFileSync(swap, "0");
+  writeFileSync(join(directory, "pids.max"), String(limits.processes));
+  const killFile = join(directory, "cgroup.kill");
+  return {
+    join: (pid) => writeFile(join(directory, "cgroup.procs"), String(pid)),
+    members: () => membersOf(directory),
+    kill() {
+      // One write ends all of it, also what is being forked right now; kernels before 5.14 lack it.
+      if (existsSync(killFile)) writeFileSync(killFile, "1");
+      else killMembers(directory);
+    },
+    memoryKills: () => readCount(join(directory, "memory.events"), "oom_kill"),
+    remove: () => emptyAndRemove(directory, options.clock),
+  };
+}

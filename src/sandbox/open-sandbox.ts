@@ -1,0 +1,95 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { assert } from "../base/assert.ts";
+import { type BwrapProgram, findBwrap } from "./bwrap-program.ts";
+import { openCgroups } from "./cgroup.ts";
+import { type ExecHost, execInSandbox } from "./exec.ts";
+import { readHostLayout } from "./host-layout.ts";
+import { openIdentity, prepareDataDir } from "./identity.ts";
+import { type PlacesHost, provisionPlace, runDirectory } from "./places.ts";
+import { removeTree } from "./remove.ts";
+import { stageRuntime } from "./runtime.ts";
+import type { Sandbox, SandboxOptions } from "./sandbox.ts";
+import { seccompFilter } from "./seccomp.ts";
+import { selfTest } from "./self-test.ts";
+import { stageContent } from "./stage.ts";
+import { sweepSandboxes } from "./sweep.ts";
+import { openToolchains } from "./toolchains.ts";
+
+export type OpenedHost = ExecHost & PlacesHost & { program: BwrapProgram };
+
+/** Finds and prepares everything that commands need, and proves nothing yet. */
+export async function openHost(options: SandboxOptions): Promise<OpenedHost> {
+  const { clock, log } = options;
+  const program = await findBwrap(options.bwrap);
+  const seccomp = seccompFilter();
+  const identity = openIdentity(options.uidRange);
+  const dataDir = prepareDataDir(options.dataDir, identity);
+  const toolchains = openToolchains(options.toolchains, identity);
+  const runtime = stageRuntime(dataDir, {
+    npm: !isInUsr("npm"),
+    python: isInUsr("python") ? undefined : pathInUsr("python3"),
+  });
+  const cargo = [...toolchains.bins, ...programDirectories].some((bin) =>
+    existsSync(join(bin, "cargo")),
+  );
+  return {
+    ...{ program, bwrap: program.path, seccomp, identity, dataDir, toolchains, runtime, cargo },
+    ...{ layout: readHostLayout(), cgroups: await openCgroups(dataDir, clock) },
+    ...{ disk: new Map(), clock, log },
+  };
+}
+
+/**
+ * Opens the sandbox: finds bwrap, prepares the data directory, and proves with a real sandbox that this host isolates.
+ * Throws `sandbox_unavailable` with the reason and the remedy otherwise; nothing ever runs without (I7).
+ */
+export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
+  const host = await openHost(options);
+  await selfTest(host);
+  const running = new Map<string, Promise<unknown>>();
+  const closing = new AbortController();
+  const limits = host.cgroups?.version ?? "watchdog";
+  return {
+    isolation: {
+      ...{ grade: host.cgroups ? "A" : "B", limits, ownUid: host.identity !== null },
+      sandbox: `bubblewrap ${host.program.version}`,
+    },
+    provision: (request) => provisionPlace(host, request),
+    async stage(place, requests) {
+      assert(!running.has(place.runId), "content is staged while no command of the run is running");
+      return stageContent(host, place, requests);
+    },
+    async exec(place, request) {
+      assert(!running.has(place.runId), "a run runs one command at a time");
+      const signal = AbortSignal.any([request.signal, closing.signal]);
+      const result = execInSandbox(host, place, { ...request, signal });
+      running.set(place.runId, result);
+      try {
+        return await result;
+      } finally {
+        running.delete(place.runId);
+      }
+    },
+    async remove(runId) {
+      assert(!running.has(runId), "a run is removed while no command of it is running");
+      host.disk.delete(runId);
+      return removeTree(runDirectory(host, runId), host.log);
+    },
+    sweep: () => sweepSandboxes(host),
+    async close() {
+      closing.abort();
+      await Promise.allSettled(running.values());
+    },
+  };
+}
+
+const programDirectories = ["/usr/local/bin", "/usr/bin", "/bin"];
+
+function pathInUsr(name: string): string | undefined {
+  return programDirectories.map((bin) => join(bin, name)).find((path) => existsSync(path));
+}
+
+function isInUsr(name: string): boolean {
+  return pathInUsr(name) !== undefined;
+}

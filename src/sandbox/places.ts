@@ -1,0 +1,152 @@
+import { createHash } from "node:crypto";
+import {
+  closeSync,
+  fchmodSync,
+  fchownSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
+import { join } from "node:path";
+import { assert } from "../base/assert.ts";
+import {
+  type Owner,
+  openDirectoryBelow,
+  openRoot,
+  placeFileBelow,
+  statBelow,
+} from "../base/tree.ts";
+import { Problem } from "../contract/problem.ts";
+import type { Identity } from "./identity.ts";
+import type { Place, PlaceRequest } from "./sandbox.ts";
+
+/** Where the directories of runs are, and who owns them. */
+export interface PlacesHost {
+  /** Resolved; `runs` below it exists. */
+  dataDir: string;
+  identity: Identity;
+  /** Whether some toolchain has cargo: its registry is then kept in `/tmp`, where a layer can be made of it. */
+  cargo: boolean;
+}
+
+/** The host directory of one run. The id is checked, because it becomes a path that is removed as root. */
+export function runDirectory(host: Pick<PlacesHost, "dataDir">, runId: string): string {
+  assert(/^[a-z0-9][a-z0-9_-]{0,63}$/.test(runId), `${JSON.stringify(runId)} is a run id`);
+  return join(host.dataDir, "runs", runId);
+}
+
+export function ownerOf(host: PlacesHost, uid: number | null): Owner | undefined {
+  return host.identity && uid !== null ? { uid, gid: host.identity.gid } : undefined;
+}
+
+/**
+ * Makes the directories of a run and places its input files. Nothing of the run's own has run yet, so being called a
+ * second time after a crash it may write everything again. Files are checked against their digest.
+ */
+export async function provisionPlace(host: PlacesHost, request: PlaceRequest): Promise<Place> {
+  const directory = runDirectory(host, request.runId);
+  const owner = ownerOf(host, request.uid);
+  mkdirSync(directory, { recursive: true });
+  const root = openRoot(directory);
+  try {
+    makePlace(root, owner);
+    makeCaches(host, root, directory, owner);
+    for (const path of request.outputDirs) {
+      closeSync(openDirectoryBelow(root, path.slice(1), { mode: 0o755, owner }));
+    }
+    const temporary = openTemporary(root);
+    try {
+      for (const file of request.files) {
+        const data = await readVerified(file.path, file.sha256, file.read);
+        placeAt(root, `workspace/${file.path}`, data, {
+          mode: file.executable ? 0o755 : 0o644,
+          ...{ owner, temporary },
+        });
+      }
+    } finally {
+      closeSync(temporary);
+    }
+  } finally {
+    closeSync(root);
+  }
+  return {
+    runId: request.runId,
+    ...{ tmp: join(directory, "tmp"), workspace: join(directory, "workspace") },
+    ...{ cache: join(directory, "cache"), uid: request.uid },
+  };
+}
+
+function makePlace(root: number, owner: Owner | undefined): void {
+  for (const [name, mode] of [
+    ["tmp", 0o1777],
+    ["workspace", 0o755],
+    ["cache", 0o755],
+  ] as const) {
+    closeSync(openDirectoryBelow(root, name, { mode, owner }));
+  }
+  // Last: once it is the run's own, an ordinary process of that uid could reach below, and it must find all of it.
+  fchmodSync(root, 0o700);
+  if (owner) fchownSync(root, owner.uid, owner.gid);
+}
+
+function makeCaches(
+  host: PlacesHost,
+  root: number,
+  directory: string,
+  owner: Owner | undefined,
+): void {
+  if (!host.cargo) return;
+  const cargo = openDirectoryBelow(root, "cache/cargo", { mode: 0o755, owner });
+  try {
+    closeSync(openDirectoryBelow(root, "tmp/cargo_registry", { mode: 0o755, owner }));
+    if (statBelow(cargo, "registry") !== undefined) return;
+    symlinkSync("/tmp/cargo_registry", join(directory, "cache", "cargo", "registry"));
+  } finally {
+    closeSync(cargo);
+  }
+}
+
+/**
+ * A directory beside the run's own, on the same filesystem, where files become whole before they get their name. The
+ * sandbox does not see it, so the run finds neither halves nor leftovers of a crash. The caller closes it.
+ */
+export function openTemporary(root: number): number {
+  const fd = openDirectoryBelow(root, "staging", { mode: 0o700, owner: undefined });
+  for (const name of readdirSync(`/proc/self/fd/${fd}`)) rmSync(`/proc/self/fd/${fd}/${name}`);
+  return fd;
+}
+
+/** Places a file at a path below an open directory, making the directories on the way. */
+export function placeAt(
+  root: number,
+  path: string,
+  data: Buffer,
+  options: { mode: number; owner: Owner | undefined; temporary: number },
+): void {
+  const names = path.split("/");
+  const name = names.pop() ?? "";
+  const create = { mode: 0o755, owner: options.owner };
+  const directory = openDirectoryBelow(root, names.join("/"), create);
+  try {
+    placeFileBelow(directory, name, data, options);
+  } finally {
+    closeSync(directory);
+  }
+}
+
+/** The bytes, when they are what their digest says (I8). Throws `digest_mismatch` otherwise. */
+export async function readVerified(
+  name: string,
+  sha256: string,
+  read: () => Promise<Buffer>,
+): Promise<Buffer> {
+  const data = await read();
+  const found = `sha256:${createHash("sha256").update(data).digest("hex")}`;
+  const wanted = sha256.startsWith("sha256:") ? sha256 : `sha256:${sha256}`;
+  if (found === wanted) return data;
+  throw new Problem(
+    "digest_mismatch",
+    `Cannot place ${JSON.stringify(name)}: its bytes have the digest ${found}, expected ${wanted}`,
+  );
+}

@@ -1,0 +1,127 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import type { Readable, Writable } from "node:stream";
+import { isMainThread } from "node:worker_threads";
+import { assert } from "../base/assert.ts";
+import { launcher } from "./bwrap-args.ts";
+
+/** The descriptors of one bwrap. 6 reaches the launcher, which closes it before the command starts. */
+export const seccompFd = 3;
+const argsFd = 4;
+export const statusFd = 5;
+
+export interface SpawnRequest {
+  bwrap: string;
+  args: string[];
+  seccomp: Buffer;
+  /** Of the launcher: block limit, process limit, command. */
+  launch: string[];
+  owner: { uid: number; gid: number } | null;
+  /** Called with bwrap's pid while it still waits for its arguments: whatever it starts afterwards is inside as well. */
+  join: (pid: number) => Promise<void>;
+}
+
+export interface SpawnedSandbox {
+  bwrap: ChildProcess;
+  stdout: Readable;
+  stderr: Readable;
+  /** Host pid of pid 1 of the namespace, once there is one; undefined when bwrap ended without. */
+  init: Promise<number | undefined>;
+  /** Resolves when bwrap has ended and all that it and the command said has been read. */
+  ended: Promise<SpawnEnd>;
+}
+
+export interface SpawnEnd {
+  /** bwrap's own. */
+  code: number | null;
+  signal: string | null;
+  /** The launcher has set the limits and handed over to the shell. */
+  launched: boolean;
+  /** What the command ended with; undefined when the sandbox never started it or was killed. */
+  exitCode: number | undefined;
+}
+
+/**
+ * Starts one bwrap. It gets an almost empty environment, no directory of ours, and its options through a pipe. Rejects
+ * when it cannot be started at all; everything later is in `ended`.
+ */
+export async function spawnSandbox(request: SpawnRequest): Promise<SpawnedSandbox> {
+  // The kernel kills the sandbox when the thread that spawned it ends, not the process.
+  assert(isMainThread, "a sandbox is spawned from the main thread");
+  const argv = ["--args", String(argsFd), "--", launcher, ...request.launch];
+  const bwrap = spawn(request.bwrap, argv, {
+    cwd: "/",
+    env: { PATH: "/usr/bin:/bin" },
+    stdio: ["ignore", "pipe", "pipe", "pipe", "pipe", "pipe", "pipe"],
+    ...(request.owner ?? {}),
+  });
+  if (bwrap.pid === undefined) throw (await once(bwrap, "error"))[0];
+  const pid = bwrap.pid;
+  const [, stdout, stderr, seccomp, args, status, started] = bwrap.stdio as unknown as [
+    null,
+    Readable,
+    Readable,
+    Writable,
+    Writable,
+    Readable,
+    Readable,
+  ];
+  const exited = once(bwrap, "close") as Promise<[number | null, string | null]>;
+  const { init, exitCode } = readStatus(status);
+  const launched = readAll(started).then((text) => text === "started\n");
+  const ended = exited.then(async ([code, signal]) => ({
+    code,
+    signal,
+    launched: await launched,
+    exitCode: await exitCode,
+  }));
+  // A bwrap that ends early closes its ends of the pipes; what that means is in `ended`.
+  for (const stream of [seccomp, args]) stream.on("error", () => stream.destroy());
+  try {
+    await request.join(pid);
+  } catch (error) {
+    bwrap.kill("SIGKILL");
+    await ended;
+    throw error;
+  }
+  seccomp.end(request.seccomp);
+  args.end(`${request.args.join("\0")}\0`);
+  return { bwrap, stdout, stderr, init, ended };
+}
+
+/** bwrap says the pid of its child when there is one, and an exit code only when the launcher was really started. */
+function readStatus(stream: Readable) {
+  let settle: (pid: number | undefined) => void = () => undefined;
+  const init = new Promise<number | undefined>((resolve) => {
+    settle = resolve;
+  });
+  let text = "";
+  let exitCode: number | undefined;
+  stream.on("data", (chunk: Buffer) => {
+    text += chunk.toString("latin1");
+    const lines = text.split("\n");
+    text = lines.pop() ?? "";
+    for (const line of lines) {
+      const status = JSON.parse(line) as { "child-pid"?: number; "exit-code"?: number };
+      if (status["child-pid"] !== undefined) settle(status["child-pid"]);
+      exitCode ??= status["exit-code"];
+    }
+  });
+  const closed = once(stream, "close");
+  return {
+    init,
+    exitCode: closed.then(() => {
+      settle(undefined);
+      return exitCode;
+    }),
+  };
+}
+
+async function readAll(stream: Readable): Promise<string> {
+  let text = "";
+  for await (const chunk of stream) {
+    // Ours is one word. Nothing else can write here, and if it could it would not fill our memory.
+    if (text.length < 100) text += String(chunk);
+  }
+  return text;
+}

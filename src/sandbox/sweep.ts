@@ -1,0 +1,59 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Cgroups } from "./cgroup.ts";
+import type { Identity } from "./identity.ts";
+import { isAlive, killProcess, listProcesses, mountsOf, realUid, waitUntil } from "./processes.ts";
+import { removeTree } from "./remove.ts";
+
+export interface SweepHost {
+  dataDir: string;
+  identity: Identity;
+  cgroups: Cgroups | null;
+  clock: Clock;
+  log: Log;
+}
+
+/** Directories of our own probes begin with this; a run's id never does. */
+export const probePrefix = "probe-";
+
+const deadWithinMs = 60_000;
+
+/**
+ * Ends what an earlier gateway on this data directory left running, then lists the directories of runs. The kernel
+ * kills sandboxes when their gateway dies; this is for the instant in which it could not.
+ */
+export async function sweepSandboxes(host: SweepHost): Promise<{ runDirectories: string[] }> {
+  await host.cgroups?.sweep();
+  const names = readdirSync(join(host.dataDir, "runs"));
+  const noneLeft = () => killOrphans(host.identity, names, host.log) === 0;
+  if (!(await waitUntil(noneLeft, deadWithinMs, host.clock))) {
+    throw new Error(`Processes of an earlier gateway are alive ${deadWithinMs} ms after SIGKILL`);
+  }
+  for (const name of names.filter((found) => found.startsWith(probePrefix))) {
+    await removeTree(join(host.dataDir, "runs", name), host.log);
+  }
+  return { runDirectories: names.filter((name) => !name.startsWith(probePrefix)) };
+}
+
+/**
+ * A process is a run's when it has that run's directory mounted. Its uid alone would not say so: another gateway on
+ * this machine may have been given the same range.
+ */
+function killOrphans(identity: Identity, runs: string[], log: Log): number {
+  let killed = 0;
+  for (const { pid, startTime } of listProcesses()) {
+    const uid = realUid(pid);
+    const possible =
+      uid !== undefined &&
+      (identity ? uid >= identity.first && uid <= identity.last : uid === process.getuid?.());
+    if (!possible || pid === process.pid || !isAlive(pid, startTime)) continue;
+    const mounts = mountsOf(pid);
+    if (!runs.some((run) => mounts.includes(`/runs/${run}/tmp /tmp `))) continue;
+    log.warn({ pid }, "sandbox.orphan_killed");
+    killProcess(pid);
+    killed += 1;
+  }
+  return killed;
+}

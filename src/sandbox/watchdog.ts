@@ -1,0 +1,105 @@
+import { statSync } from "node:fs";
+import { statfs } from "node:fs/promises";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import { measureDeleted, measureDirectories } from "./disk-use.ts";
+import { processTree, proportionalBytes, residentBytes } from "./processes.ts";
+import type { Place } from "./sandbox.ts";
+
+const memoryEveryMs = 100;
+const diskEveryMs = 250;
+/** A walk happens at least this often, in case other runs free what this one fills. */
+const walkEveryMs = 5_000;
+
+/** What was known at the last walk of a run's directories. Kept between its commands. */
+export interface DiskState {
+  usedBytes: number;
+  freeBytes: number;
+  at: number;
+}
+
+export interface WatchOptions {
+  place: Place;
+  diskBytes: number;
+  /** Null when a control group keeps the memory limit. */
+  memoryBytes: number | null;
+  /** Host pids of the command's processes. */
+  members: () => number[];
+  disk: Map<string, DiskState>;
+  kill: (reason: "disk_limit" | "memory_limit") => void;
+  clock: Clock;
+  log: Log;
+}
+
+export interface Watchdog {
+  stop(): Promise<void>;
+  /** One more look at the disk, after the command has ended. */
+  isOverDisk(): Promise<boolean>;
+}
+
+/**
+ * Watches what the kernel cannot limit for us: the disk use of a run always, and its memory where there is no control
+ * group. Between two looks a command can go over its limit by what it can write in a quarter of a second.
+ */
+export function startWatchdog(options: WatchOptions): Watchdog {
+  const { clock } = options;
+  const stopping = new AbortController();
+
+  async function every(ms: number, look: () => Promise<void> | void): Promise<void> {
+    while (!stopping.signal.aborted) {
+      await clock.sleep(ms, stopping.signal).catch(() => undefined);
+      if (!stopping.signal.aborted) await look();
+    }
+  }
+
+  const loops = [
+    every(diskEveryMs, async () => {
+      if (await isOverDisk(options, options.members)) options.kill("disk_limit");
+    }),
+  ];
+  if (options.memoryBytes !== null) {
+    const limit = options.memoryBytes;
+    loops.push(
+      every(memoryEveryMs, () => {
+        if (isOverMemory(options.members(), limit)) options.kill("memory_limit");
+      }),
+    );
+  }
+  return {
+    async stop() {
+      stopping.abort();
+      await Promise.all(loops);
+    },
+    isOverDisk: () => isOverDisk(options, () => []),
+  };
+}
+
+/** The quick sum counts shared pages for each process that maps them, so it only asks for the exact one. */
+function isOverMemory(pids: number[], limit: number): boolean {
+  const sum = (sizes: number[]) => sizes.reduce((total, size) => total + size, 0);
+  if (sum(pids.map(residentBytes)) <= limit) return false;
+  return sum(pids.map((pid) => proportionalBytes(pid) ?? residentBytes(pid))) > limit;
+}
+
+/** A free-space reading costs microseconds and a walk much more, so a walk needs a reason. */
+async function isOverDisk(options: WatchOptions, members: () => number[]): Promise<boolean> {
+  const { place, diskBytes, clock } = options;
+  const space = await statfs(place.workspace);
+  const freeBytes = space.bfree * space.bsize;
+  const last = options.disk.get(place.runId);
+  if (last !== undefined && clock.monotonic() - last.at < walkEveryMs) {
+    const room = Math.max(0, diskBytes - last.usedBytes);
+    if (last.freeBytes - freeBytes < Math.max(room / 4, diskBytes / 64)) return false;
+  }
+  const walked = await measureDirectories(place, options.log);
+  if (walked === undefined) return false;
+  const deleted = measureDeleted(members(), statSync(place.workspace).dev);
+  const usedBytes = walked + deleted;
+  options.disk.set(place.runId, { usedBytes, freeBytes, at: clock.monotonic() });
+  return usedBytes > diskBytes;
+}
+
+/** The processes of a command without a control group: everything below pid 1 of its namespace. */
+export function membersBelow(pid: number | undefined): number[] {
+  return pid === undefined ? [] : processTree(pid).map((stat) => stat.pid);
+}
