@@ -1,0 +1,108 @@
+/**
+ * The terminal: a client of the client, with no door that the API does not give everyone (I11). Only `serve`, `doctor`
+ * and offline upkeep know the gateway itself.
+ */
+import { Command, CommanderError } from "commander";
+import { version } from "../version.ts";
+import { type Cli, examples, type GlobalOptions, openContext } from "./context.ts";
+import { addDoctor } from "./doctor.ts";
+import { addEvents } from "./events.ts";
+import { exit } from "./exit.ts";
+import type { CliIo } from "./io.ts";
+import { addOutputs } from "./outputs.ts";
+import { reportError } from "./report.ts";
+import { addRun } from "./run.ts";
+import { addRuns } from "./runs.ts";
+import { addServe } from "./serve.ts";
+import { addTokens } from "./tokens.ts";
+import { addUpkeep } from "./upkeep.ts";
+
+export { type CliIo, processIo } from "./io.ts";
+
+/**
+ * Runs one command line (without the program's own name) and resolves with its exit code: 0 well, 1 failed, 2 used
+ * wrongly, 3 deadline, 130 interrupted. Never rejects.
+ */
+export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
+  let code: number = exit.ok;
+  const cli: Cli = {
+    run:
+      (work) =>
+      async (this_: unknown, ...rest: unknown[]) => {
+        const all = [this_, ...rest];
+        const command = all.pop() as Command;
+        all.pop();
+        const options = command.optsWithGlobals<GlobalOptions>();
+        const context = openContext(io, options);
+        try {
+          code = (await work(context, options as never, ...(all as string[]))) ?? exit.ok;
+        } finally {
+          context.print.close();
+        }
+      },
+  };
+  try {
+    await openProgram(cli, io).parseAsync([...argv], { from: "user" });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError && wasHelp(error)) {
+      return error.exitCode === 0 ? exit.ok : exit.usage;
+    }
+    const flags = argv.slice(0, argv.includes("--") ? argv.indexOf("--") : argv.length);
+    const given = (flag: string) => flags.includes(flag);
+    return reportError(error, io, { json: given("--json"), debug: given("--debug") });
+  }
+}
+
+function openProgram(cli: Cli, io: CliIo): Command {
+  const program = new Command("airlock")
+    .description(
+      "Runs AI agents: they propose, the gateway decides, executes in a sandbox and records",
+    )
+    .version(version, "--version", "print the version")
+    .helpOption("-h, --help", "print help")
+    .option("--json", "answer in JSON; lists and events as one object per line")
+    .option("--url <url>", "the gateway's address (AIRLOCK_URL)")
+    .option("--token <token>", "the API token (AIRLOCK_TOKEN); default: <data dir>/admin-token")
+    .option("--data-dir <dir>", "the gateway's data directory (AIRLOCK_DATA_DIR)")
+    .option("--debug", "one line per request on stderr")
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => void io.stdout.write(text),
+      writeErr: (text) => void io.stderr.write(text),
+      // Told by `reportError`, as a sentence or as JSON.
+      outputError: () => undefined,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .exitOverride();
+  addServe(program, cli);
+  addRun(program, cli);
+  addRuns(program, cli);
+  addEvents(program, cli);
+  addOutputs(program, cli);
+  addTokens(program, cli);
+  addUpkeep(program, cli);
+  addDoctor(program, cli);
+  const versions = program
+    .command("version")
+    .description("Print the version of Airlock and of Node")
+    .action(
+      cli.run(async ({ print }) => {
+        const node = process.version;
+        if (print.json) await print.value({ version, node });
+        else await print.line(`airlock ${version} (node ${node})`);
+        return exit.ok;
+      }),
+    );
+  examples(versions, "airlock version");
+  return examples(
+    program,
+    "airlock serve",
+    'airlock run --model claude-sonnet-4-5 --prompt "…" --follow',
+  );
+}
+
+function wasHelp(error: CommanderError): boolean {
+  return ["commander.help", "commander.helpDisplayed", "commander.version"].includes(error.code);
+}

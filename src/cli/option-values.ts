@@ -1,0 +1,44 @@
+import { InvalidArgumentError } from "commander";
+import { type RunStatus, runStatuses } from "../contract/run.ts";
+import { parseDuration } from "./duration.ts";
+
+/** An option that may be given again: all its values, in order. */
+export function collect(value: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), value];
+}
+
+/** A duration as milliseconds. */
+export function duration(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined) {
+    throw new InvalidArgumentError(
+      "Expected a duration like 500ms, 90s, 10m or 1.5h, at most 24 days",
+    );
+  }
+  return ms;
+}
+
+/** A whole number from 0. */
+export function whole(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError("Expected a whole number");
+  return Number(text);
+}
+
+/** A TCP port; 0 takes a free one. */
+export function port(text: string): number {
+  const value = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value <= 65_535)) throw new InvalidArgumentError("Expected a port from 0 to 65535");
+  return value;
+}
+
+/** Statuses, separated by commas. */
+export function statuses(text: string, before: RunStatus[] | undefined): RunStatus[] {
+  const named = text.split(",").map((name) => name.trim());
+  const unknown = named.find((name) => !(runStatuses as readonly string[]).includes(name));
+  if (unknown !== undefined) {
+    throw new InvalidArgumentError(
+      `There is no status ${JSON.stringify(unknown)}; there are ${runStatuses.join(", ")}`,
+    );
+  }
+  return [...(before ?? []), ...(named as RunStatus[])];
+}
