@@ -8,11 +8,13 @@ import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { type Config, providerVariables, readConfig } from "../src/base/config.ts";
 import { openLog } from "../src/base/log.ts";
+import { processIo } from "../src/cli/io.ts";
+import { openPrinter } from "../src/cli/print.ts";
+import { openView } from "../src/cli/view.ts";
 import { type Provider, providers } from "../src/contract/submission.ts";
 import { openGateway } from "../src/gateway.ts";
 import type { Script } from "../src/model/model.ts";
 import { AirlockClient, type Run } from "../src/sdk/sdk.ts";
-import { showEvent } from "./demo-screen.ts";
 import { unpackOutputs } from "./unpack-outputs.ts";
 
 const example = resolve(import.meta.dirname, "../examples/demo");
@@ -75,7 +77,13 @@ async function playRun(
     signal,
   });
   say(`run      ${run.id}, with sales.csv as its input\n`);
-  for await (const event of run.stream({ live: true, signal })) showEvent(event);
+  const printer = openPrinter(processIo(), false);
+  try {
+    const view = openView(printer);
+    for await (const event of run.stream({ live: true, signal })) await view.show(event);
+  } finally {
+    printer.close();
+  }
   signal.throwIfAborted();
 
   const ended = await run.get({ signal });
