@@ -21,12 +21,18 @@ const run = await airlock.submitRun({
   limits: { turns: 20, wallClockSeconds: 600 },
 });
 
-for await (const event of run.stream({ live: true })) {
-  if (event.type === "model.delta") process.stdout.write(event.data.text);
-  else if (event.type === "call.output") process.stderr.write(event.data.text);
-  else if (isEvent(event, "call.started")) process.stdout.write(`\n[${event.data.tool}]\n`);
-  else if (isEvent(event, "run.finished")) process.stdout.write(`\n${event.data.status}\n`);
+// Durable events come whole, in order and exactly once; `stream({ live: true })` adds text and output as they appear.
+for await (const event of run.stream()) {
+  if (isEvent(event, "turn.replied")) {
+    for (const part of event.data.parts) if (typeof part.text === "string") say(part.text);
+  } else if (isEvent(event, "call.started")) say(`[${event.data.tool}]`);
+  else if (isEvent(event, "call.finished")) say(JSON.stringify(event.data.result));
+  else if (isEvent(event, "run.finished")) say(event.data.status);
 }
 
 const { path, bytes } = await run.download({ to: `${run.id}.zip` });
-process.stdout.write(`${path}, ${bytes} bytes\n`);
+say(`${path}, ${bytes} bytes`);
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}

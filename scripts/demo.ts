@@ -139,7 +139,7 @@ function showResult(
       `sandbox  ${isolation.sandbox}, isolation grade ${isolation.grade}, limits by ${isolation.limits}`,
     );
   }
-  say(`journal  ${run.lastSeq} events, head ${run.head.slice(0, 23)}…`);
+  say(`journal  ${run.lastSeq} events, head ${run.head.slice(0, 16)}…`);
   say(`archive  ${here(zip.path)} (${zip.bytes} bytes)`);
   say(`files    ${here(dir)}/outputs`);
   for (const file of files) say(`           ${file.name.padEnd(16)} ${file.bytes} bytes`);

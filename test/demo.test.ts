@@ -80,7 +80,7 @@ describe("npm run demo", () => {
     let said = "";
     for await (const text of child.stdout.setEncoding("utf8")) {
       said += text;
-      if (said.includes("sandbox ready")) child.kill("SIGINT");
+      if (said.includes("I look at the data first")) child.kill("SIGINT");
     }
     const [code] = child.exitCode === null ? await once(child, "exit") : [child.exitCode];
     expect(code).toBe(130);
@@ -114,9 +114,10 @@ describe("examples/first-run.ts", () => {
       });
       expect(code, stderr).toBe(0);
       expect(stdout).toMatch(
-        /I say hello\.\n\[sandbox_exec\]\nSaid\.\nsucceeded\nrun_\w+\.zip, \d+/,
+        /^I say hello\.\n\[sandbox_exec\]\n\{.*"stdout":"hello\\n".*\}\nSaid\.\n/,
       );
-      expect(stderr).toBe("hello\n");
+      expect(stdout).toMatch(/\nsucceeded\nrun_\w+\.zip, \d+ bytes\n$/);
+      expect(await readdir(cwd)).toContainEqual(expect.stringMatching(/^run_\w+\.zip$/));
     } finally {
       await gateway.stop();
     }
