@@ -28,14 +28,14 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
   const cli: Cli = {
     run:
       (work) =>
-      async (this_: unknown, ...rest: unknown[]) => {
-        const all = [this_, ...rest];
-        const command = all.pop() as Command;
-        all.pop();
+      async (...args) => {
+        // Commander hands over the positional arguments, the command's own options, and the command.
+        const command = args.pop() as Command;
+        args.pop();
         const options = command.optsWithGlobals<GlobalOptions>();
         const context = openContext(io, options);
         try {
-          code = (await work(context, options as never, ...(all as string[]))) ?? exit.ok;
+          code = (await work(context, options as never, ...(args as string[]))) ?? exit.ok;
         } finally {
           context.print.close();
         }

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { Command } from "commander";
 import { systemClock } from "../base/clock.ts";
 import { readConfig } from "../base/config.ts";
@@ -28,7 +29,7 @@ async function examine(context: Context): Promise<DoctorReport> {
   const { io, options } = context;
   if (options.url !== undefined) return await (await context.client()).doctor();
   const { runDoctor } = await import("../sandbox/sandbox.ts");
-  const config = readConfig(io.env, options.dataDir ? { dataDir: options.dataDir } : {});
+  const config = readConfig(io.env, options.dataDir ? { dataDir: resolve(options.dataDir) } : {});
   const { dataDir, uidRange, toolchains } = config;
   const log = openLog("silent");
   return await runDoctor({ dataDir, uidRange, toolchains, clock: systemClock, log });

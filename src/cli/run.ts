@@ -69,7 +69,7 @@ async function submit(context: Context, options: Options): Promise<number> {
 
 async function follow(context: Context, run: RunRef, options: Options): Promise<number> {
   const { print } = context;
-  const view = openView(print);
+  const view = openView(print, { live: true });
   print.note(print.color.dim(run.id));
   if (!options.follow) print.spinner.show(`${run.id} is running`);
   const ended = await watchRun(context, run, {

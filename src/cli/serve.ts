@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { Command } from "commander";
 import { Option } from "commander";
 import { readConfig } from "../base/config.ts";
@@ -38,7 +39,7 @@ async function serve(context: Context, options: Options): Promise<number> {
   const { io, print } = context;
   const { dataDir, host, logLevel, scriptedModel } = options;
   const config = readConfig(io.env, {
-    ...(dataDir === undefined ? {} : { dataDir }),
+    ...(dataDir === undefined ? {} : { dataDir: resolve(dataDir) }),
     ...(host === undefined ? {} : { host }),
     ...(options.port === undefined ? {} : { port: options.port }),
     ...(logLevel === undefined ? {} : { logLevel }),

@@ -14,6 +14,7 @@ interface CreateOptions {
 /** `token create|list|revoke` and `whoami`. */
 export function addTokens(program: Command, cli: Cli): void {
   const token = program.command("token").description("Create, list and revoke API tokens");
+  examples(token, "airlock token create ci --scope runs", "airlock token list");
   const create = token
     .command("create <name>")
     .description("Create a token and print its secret, which is shown this once")

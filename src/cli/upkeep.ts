@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { Command } from "commander";
 import { readConfig } from "../base/config.ts";
 import type { GcReport, VerifyReport } from "../contract/upkeep.ts";
@@ -46,7 +47,7 @@ async function upkeepOf<T>(context: Context, work: (upkeep: Upkeep) => Promise<T
   const { io, options } = context;
   if (options.dataDir === undefined) return await work(await overApi(context));
   const { openUpkeep } = await import("../gateway.ts");
-  const upkeep = await openUpkeep(readConfig(io.env, { dataDir: options.dataDir }));
+  const upkeep = await openUpkeep(readConfig(io.env, { dataDir: resolve(options.dataDir) }));
   try {
     return await work(upkeep);
   } finally {

@@ -16,14 +16,20 @@ export interface RunView {
   show(event: RunEvent | LiveEvent): Promise<void>;
 }
 
+export interface ViewOptions {
+  /** Only what the model said. */
+  turnsOnly?: boolean;
+  /** It happens now: between events, say what is waited for. */
+  live?: boolean;
+}
+
 const resultLines = 8;
 const lineCharsMax = 4096;
 
 /**
- * Turns events, as they come, into lines. Everything that a run wrote passes `plain` here. With `turnsOnly`, only what
- * the model said is shown.
+ * Turns events, as they come, into lines. Everything that a run wrote passes `plain` here.
  */
-export function openView(print: Printer, options: { turnsOnly?: boolean } = {}): RunView {
+export function openView(print: Printer, options: ViewOptions = {}): RunView {
   const calls = new Map<string, RequestedCall>();
   const said = openSpeech(print);
   const output = openOutput(print);
@@ -81,7 +87,7 @@ export function openView(print: Printer, options: { turnsOnly?: boolean } = {}):
           await print.line(color.dim(`${count(outputs.length, "output")} captured${lost}`));
         }
       }
-      spinner.show(labelOf(event));
+      if (options.live && event.type !== "run.finished") spinner.show(labelOf(event));
     },
   };
 }
