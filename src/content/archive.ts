@@ -22,7 +22,7 @@ export interface ArchiveRequest {
 
 /**
  * Streams the archive of a run: `run.json`, `events.jsonl`, `outputs/<name>`, `manifest.json`. Nothing is held in memory
- * but the list of outputs, and a slow reader slows the reading of blobs. An output whose blob is gone or damaged
+ * but the list of outputs (some 20 KB each, within the zip), and a slow reader slows the reading of blobs. An output whose blob is gone or damaged
  * becomes a row of `missing` in the manifest. Destroying the stream closes whatever is open. It fails, rather than
  * ends, when the events cannot be read or a blob is damaged in the moment between its check and its sending.
  */
@@ -48,15 +48,14 @@ async function fill(zip: ZipFile, request: ArchiveRequest, signal: AbortSignal):
   const events = Readable.from(jsonLines(request.events), { objectMode: false });
   await addStream(zip, events, "events.jsonl", entry, signal);
   for (const output of request.outputs) {
-    const damage = await damageOf(output, blobs, signal);
-    if (damage !== undefined) {
-      missing.push({ path: output.path, reason: "unreadable", message: damage });
+    const opened = await openOutput(output, blobs, signal);
+    if (!(opened instanceof Readable)) {
+      missing.push(opened);
       continue;
     }
     const path = `outputs/${output.name}`;
-    const { stream } = await blobs.read(output.sha256);
     const options = { ...entry, size: output.bytes, compress: isWorthCompressing(output) };
-    await addStream(zip, stream, path, options, signal);
+    await addStream(zip, opened, path, options, signal);
     outputs.push(manifestRow(output, path));
   }
   if (outputs.length === 0) zip.addEmptyDirectory("outputs/", { mtime: request.mtime });
@@ -70,40 +69,58 @@ async function addStream(
   zip: ZipFile,
   stream: Readable,
   path: string,
-  options: Parameters<ZipFile["addReadStream"]>[2],
+  options: Parameters<ZipFile["addBuffer"]>[2] & { size?: number },
   signal: AbortSignal,
 ): Promise<void> {
   try {
-    zip.addReadStream(stream, path, options);
+    zip.addReadStreamLazy(path, options, once(stream));
     await finished(stream, { signal, writable: false });
   } finally {
     stream.destroy();
   }
 }
 
+/** Gives the stream away and forgets it: the zip keeps what it was given until its end, with all buffers. */
+function once(stream: Readable) {
+  let held: Readable | undefined = stream;
+  return (give: (error: unknown, stream: Readable) => void): void => {
+    const given = held;
+    held = undefined;
+    assert(given, "an entry of a zip is read once");
+    give(null, given);
+  };
+}
+
 /**
- * Says what is wrong with the blob of an output, or undefined. It is read once for this alone: a zip entry cannot be
- * taken back once its first bytes are on their way.
+ * The bytes of an output, known to be sound, or the row that says why there are none: a zip entry cannot be taken back
+ * once its first bytes are on their way. A small one is held in memory, a large one is read once for this alone.
  */
-async function damageOf(
+async function openOutput(
   output: Output,
   blobs: Blobs,
   signal: AbortSignal,
-): Promise<string | undefined> {
+): Promise<Readable | MissingOutput> {
+  const { path, sha256, bytes: captured } = output;
   try {
-    const { stream, bytes } = await blobs.read(output.sha256);
-    for await (const chunk of stream) {
-      void chunk;
-      signal.throwIfAborted();
+    if (captured <= heldBytes) {
+      const bytes = await blobs.get(sha256);
+      if (bytes.length === captured) return Readable.from(bytes, { objectMode: false });
+    } else {
+      const { stream, bytes } = await blobs.read(sha256);
+      for await (const chunk of stream) {
+        void chunk;
+        signal.throwIfAborted();
+      }
+      if (bytes === captured) return (await blobs.read(sha256)).stream;
     }
-    if (bytes === output.bytes) return undefined;
-    return `The blob has ${bytes} bytes, not the ${output.bytes} that were captured`;
+    return { path, reason: "unreadable", message: `Its blob does not have ${captured} bytes` };
   } catch (error) {
-    if (error instanceof Problem) return error.message;
-    throw error;
+    if (!(error instanceof Problem)) throw error;
+    return { path, reason: "unreadable", message: error.message };
   }
 }
 
+const heldBytes = 256 * 1024;
 const linesBytes = 64 * 1024;
 
 async function* jsonLines(events: AsyncIterable<unknown>): AsyncGenerator<Buffer> {
@@ -127,7 +144,8 @@ function manifestRow(output: Output, path: string): ArchiveManifest["outputs"][n
 }
 
 const compressed = /^(image\/(?!svg|bmp)|audio\/|video\/|application\/(zip|gzip|x-7z|zstd|x-bzip))/;
+const worthBytes = 128;
 
-function isWorthCompressing(output: Output): boolean {
-  return !compressed.test(output.contentType);
+function isWorthCompressing({ bytes, contentType }: Output): boolean {
+  return bytes >= worthBytes && !compressed.test(contentType);
 }
