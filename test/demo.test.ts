@@ -80,7 +80,7 @@ describe("npm run demo", () => {
     let said = "";
     for await (const text of child.stdout.setEncoding("utf8")) {
       said += text;
-      if (said.includes("I look at the data first")) child.kill("SIGINT");
+      if (!child.killed && said.includes("I look at the data first")) child.kill("SIGINT");
     }
     const [code] = child.exitCode === null ? await once(child, "exit") : [child.exitCode];
     expect(code).toBe(130);
