@@ -127,9 +127,9 @@ function killed(reason: KillReason, { limits: own }: ToolContext): [message: str
 /** A shell says "NAME: command not found" (bash) or "NAME: not found" (dash); only programs that we know have a remedy. */
 function missingTool(stderr: string): { tool: string; hint: string } | undefined {
   const tool = /(?:^|\s)([\w.+-]+): (?:command )?not found\s*$/m.exec(stderr)?.[1];
-  const remedy = tool === undefined ? undefined : toolRemedies[tool];
-  if (tool === undefined || remedy === undefined) return undefined;
-  return { tool, hint: `Do without it; the operator can install it: ${remedy}` };
+  const known = toolRemedies.find(({ name }) => name === tool);
+  if (!known) return undefined;
+  return { tool: known.name, hint: `Do without it; the operator can help: ${known.remedy}` };
 }
 
 function stagingNotes({ kept, refused }: Staged): Record<string, unknown> {
