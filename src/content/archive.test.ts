@@ -1,5 +1,5 @@
 import { randomFillSync } from "node:crypto";
-import { mkdtemp, readdir, rm, truncate, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
@@ -128,6 +128,7 @@ describe("an archive", () => {
     await rm(fileOf(gone));
     await rm(fileOf(damaged));
     await writeFile(fileOf(damaged), Buffer.alloc(300_000, "e"));
+    await chmod(fileOf(short), 0o600);
     await truncate(fileOf(short), 3);
     const entries = await unzip(build({ outputs: [gone, damaged, short, good] }));
     expect(entries.get("outputs/good")?.text).toBe("good");
