@@ -119,4 +119,6 @@ export interface SandboxOptions {
 }
 
 export { closeInheritedFds } from "./close-fds.ts";
+export { runDoctor } from "./doctor.ts";
 export { openSandbox } from "./open-sandbox.ts";
+export { type ToolRemedy, toolRemedies } from "./tools-inside.ts";

@@ -8,14 +8,19 @@ import type { Place } from "./sandbox.ts";
 
 const memoryEveryMs = 100;
 const diskEveryMs = 250;
-/** A walk happens at least this often, in case other runs free what this one fills. */
+/** A walk happens at least this often, in case other runs free what this one fills … */
 const walkEveryMs = 5_000;
+/** … unless walking takes so long that it would be more than a tenth of the time. */
+const walkShare = 10;
+/** A command that took no longer than this cannot have written much that the free space does not show. */
+const shortMs = 50;
 
 /** What was known at the last walk of a run's directories. Kept between its commands. */
 export interface DiskState {
   usedBytes: number;
   freeBytes: number;
   at: number;
+  tookMs: number;
 }
 
 export interface WatchOptions {
@@ -43,6 +48,7 @@ export interface Watchdog {
  */
 export function startWatchdog(options: WatchOptions): Watchdog {
   const { clock } = options;
+  const started = clock.monotonic();
   const stopping = new AbortController();
 
   async function every(ms: number, look: () => Promise<void> | void): Promise<void> {
@@ -54,7 +60,7 @@ export function startWatchdog(options: WatchOptions): Watchdog {
 
   const loops = [
     every(diskEveryMs, async () => {
-      if (await isOverDisk(options, options.members)) options.kill("disk_limit");
+      if (await isOverDisk(options, options.members, walkEveryMs)) options.kill("disk_limit");
     }),
   ];
   if (options.memoryBytes !== null) {
@@ -70,7 +76,10 @@ export function startWatchdog(options: WatchOptions): Watchdog {
       stopping.abort();
       await Promise.all(loops);
     },
-    isOverDisk: () => isOverDisk(options, () => []),
+    isOverDisk() {
+      const short = clock.monotonic() - started < shortMs;
+      return isOverDisk(options, () => [], short ? walkEveryMs : shortMs);
+    },
   };
 }
 
@@ -82,12 +91,17 @@ function isOverMemory(pids: number[], limit: number): boolean {
 }
 
 /** A free-space reading costs microseconds and a walk much more, so a walk needs a reason. */
-async function isOverDisk(options: WatchOptions, members: () => number[]): Promise<boolean> {
+async function isOverDisk(
+  options: WatchOptions,
+  members: () => number[],
+  everyMs: number,
+): Promise<boolean> {
   const { place, diskBytes, clock } = options;
   const space = await statfs(place.workspace);
   const freeBytes = space.bfree * space.bsize;
   const last = options.disk.get(place.runId);
-  if (last !== undefined && clock.monotonic() - last.at < walkEveryMs) {
+  const began = clock.monotonic();
+  if (last !== undefined && began - last.at < Math.max(everyMs, last.tookMs * walkShare)) {
     const room = Math.max(0, diskBytes - last.usedBytes);
     if (last.freeBytes - freeBytes < Math.max(room / 4, diskBytes / 64)) return false;
   }
@@ -95,7 +109,8 @@ async function isOverDisk(options: WatchOptions, members: () => number[]): Promi
   if (walked === undefined) return false;
   const deleted = measureDeleted(members(), statSync(place.workspace).dev);
   const usedBytes = walked + deleted;
-  options.disk.set(place.runId, { usedBytes, freeBytes, at: clock.monotonic() });
+  const at = clock.monotonic();
+  options.disk.set(place.runId, { usedBytes, freeBytes, at, tookMs: at - began });
   return usedBytes > diskBytes;
 }
 
