@@ -10,6 +10,7 @@ import { addEvents } from "./events.ts";
 import { exit } from "./exit.ts";
 import type { CliIo } from "./io.ts";
 import { addOutputs } from "./outputs.ts";
+import { watchReader } from "./print.ts";
 import { reportError } from "./report.ts";
 import { addRun } from "./run.ts";
 import { addRuns } from "./runs.ts";
@@ -25,6 +26,7 @@ export { type CliIo, processIo } from "./io.ts";
  */
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
   let code: number = exit.ok;
+  const reader = watchReader(io);
   const cli: Cli = {
     run:
       (work) =>
@@ -33,7 +35,7 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
         const command = args.pop() as Command;
         args.pop();
         const options = command.optsWithGlobals<GlobalOptions>();
-        const context = openContext(io, options);
+        const context = openContext(io, reader.closed, options);
         try {
           code = (await work(context, options as never, ...(args as string[]))) ?? exit.ok;
         } finally {
@@ -43,6 +45,7 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
   };
   try {
     await openProgram(cli, io).parseAsync([...argv], { from: "user" });
+    await reader.flush();
     return code;
   } catch (error) {
     if (error instanceof CommanderError && wasHelp(error)) {

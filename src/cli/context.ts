@@ -34,8 +34,8 @@ export interface Cli {
   run<Options = object>(work: Work<Options>): (...args: unknown[]) => Promise<void>;
 }
 
-export function openContext(io: CliIo, options: GlobalOptions): Context {
-  const print = openPrinter(io, options.json === true);
+export function openContext(io: CliIo, closed: AbortSignal, options: GlobalOptions): Context {
+  const print = openPrinter(io, closed, options.json === true);
   return {
     io,
     options,

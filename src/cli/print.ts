@@ -1,5 +1,6 @@
 import type { Writable } from "node:stream";
 import picocolors from "picocolors";
+import { CliError } from "./exit.ts";
 import type { CliIo } from "./io.ts";
 import { plainJson } from "./plain.ts";
 import { openSpinner, type Spinner } from "./spinner.ts";
@@ -30,20 +31,40 @@ export interface Printer {
   close(): void;
 }
 
-/** Waits for slow readers, so that a long list does not pile up in memory, and takes a reader that left for an end. */
-export function openPrinter(io: CliIo, json: boolean): Printer {
-  const { stdout, stderr, env } = io;
+/** The far end of stdout: whether somebody still reads it, and what else became of it. */
+export interface Reader {
+  closed: AbortSignal;
+  /** Resolves when everything is out; rejects when it could not be written for any reason but a reader that left. */
+  flush(): Promise<void>;
+}
+
+/** A reader that leaves (`| head`) is an end and no crash; a full disk behind `>` is an error. */
+export function watchReader({ stdout }: CliIo): Reader {
   const gone = new AbortController();
-  const onError = (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE" || error.code === "ERR_STREAM_DESTROYED") return gone.abort();
-    gone.abort(error);
+  let failure: Error | undefined;
+  stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE" && error.code !== "ERR_STREAM_DESTROYED") failure ??= error;
+    gone.abort();
+  });
+  return {
+    closed: gone.signal,
+    async flush() {
+      // The error of a write comes before its callback; the answer of the callback itself says nothing more.
+      if (!gone.signal.aborted) await new Promise((resolve) => stdout.write("", resolve));
+      await new Promise((resolve) => setImmediate(resolve));
+      if (failure) throw new CliError("stdout", `Cannot write to stdout: ${failure.message}`);
+    },
   };
-  stdout.on("error", onError);
+}
+
+/** Waits for slow readers, so that a long list does not pile up in memory. */
+export function openPrinter(io: CliIo, closed: AbortSignal, json: boolean): Printer {
+  const { stdout, stderr, env } = io;
   const spinner = openSpinner(stderr, !json && stderr.isTTY === true && env.TERM !== "dumb");
   const write = async (text: string) => {
-    if (gone.signal.aborted) return;
+    if (closed.aborted) return;
     spinner.clear();
-    if (!stdout.write(text)) await drained(stdout, gone.signal);
+    if (!stdout.write(text)) await drained(stdout, closed);
   };
   const note = (text: string) => {
     if (json) return;
@@ -55,7 +76,7 @@ export function openPrinter(io: CliIo, json: boolean): Printer {
     color: picocolors.createColors(!json && hasColor(stdout, env)),
     spinner,
     interactive: !json && stdout.isTTY === true,
-    closed: gone.signal,
+    closed,
     write,
     line: (text) => write(`${text}\n`),
     value: (value) => write(`${plainJson(value)}\n`),

@@ -30,9 +30,14 @@ interface Script {
   status?: (connection: number) => number;
   runStatus?: () => string;
   live?: boolean;
+  /** What a connection really sends, when it does not do what it is asked for. */
+  sends?: (connection: number) => number[];
   /** Called when a stream has been written and stays open. */
   open?: (response: ServerResponse, connection: number) => void;
 }
+
+const upTo = (last: number, first = 1) =>
+  Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => first + index);
 
 interface Asked {
   since: number;
@@ -73,7 +78,7 @@ async function gateway(script: Script, clientOptions: { idleTimeoutMs?: number }
     }
     response.writeHead(200, { "content-type": "text/event-stream" });
     let text = ": ping\n\n";
-    for (let seq = since + 1; seq <= script.events; seq++) {
+    for (const seq of script.sends?.(connection) ?? upTo(script.events, since + 1)) {
       if (script.live) text += liveText(seq);
       text += eventText(seq, script.events);
     }
@@ -90,9 +95,6 @@ async function gateway(script: Script, clientOptions: { idleTimeoutMs?: number }
   return { asked, client: new AirlockClient({ token, baseUrl, ...clientOptions }) };
 }
 
-const upTo = (last: number, first = 1) =>
-  Array.from({ length: last - first + 1 }, (_, index) => first + index);
-
 describe("streaming", () => {
   it("gives the history exactly once and in order though 200 connections are cut", async () => {
     const random = fc.sample(fc.integer({ min: 0, max: 700 }), { numRuns: 200, seed: 7 });
@@ -105,6 +107,15 @@ describe("streaming", () => {
     expect(seen).toEqual(upTo(300));
     expect(asked.length).toBeGreaterThan(100);
     for (const { since, lastEventId } of asked) expect(lastEventId ?? 0).toBe(since);
+  });
+
+  it("takes nothing twice and skips nothing, even when the stream does", async () => {
+    const { asked, client } = await gateway({
+      events: 6,
+      sends: (connection) => [[1, 2, 2, 4], [1, 2, 3, 6], upTo(6)][connection - 1] ?? [],
+    });
+    expect((await all(client.stream(runId))).map((event) => event.seq)).toEqual(upTo(6));
+    expect(asked.map(({ since }) => since)).toEqual([0, 2, 3]);
   });
 
   it("starts after the cursor it is given", async () => {
