@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { existsSync, renameSync, rmSync, statSync } from "node:fs";
+import { chmodSync, existsSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Kysely } from "kysely";
 import type { Broken } from "./broken.ts";
@@ -35,6 +35,8 @@ export async function openDatabase(dir: string, broken: Broken): Promise<Databas
   sweepUnfinished(dir, unfinished);
   if (!existsSync(path)) await create(dir, path);
   else if (statSync(path).size === 0) throw damaged(path, "it is empty");
+  // A copy or a backup may have come back readable for everybody; the log takes its mode from this file.
+  chmodSync(path, 0o600);
   const opened: SqliteFile[] = [];
   let ready = false;
   // Until it is open a damaged file is the caller's to hear about, not the end of a gateway that has not begun.

@@ -1,0 +1,214 @@
+/**
+ * Makes a data directory as this version writes it: `node test/golden/make.ts test/golden/v<N>`. Run it once for every
+ * new schema version, before the first release that has it, and check the result in. A golden directory is never made
+ * again: it stands for the directories that operators have. This refuses a directory that is there.
+ */
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Clock } from "../../src/base/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { openLog } from "../../src/base/log.ts";
+import type { NewEvent } from "../../src/contract/event.ts";
+import { newId } from "../../src/contract/ids.ts";
+import { type NewRun, openStore } from "../../src/store/store.ts";
+
+const dir = process.argv[2];
+if (dir === undefined || existsSync(dir)) {
+  console.error("Wanted: a directory that is not there, like test/golden/v2");
+  process.exit(1);
+}
+
+let time = Date.UTC(2026, 10, 20, 12, 0, 0);
+const clock: Clock = { ...systemClock, now: () => (time += 250) };
+const digest = (text: string) => `sha256:${createHash("sha256").update(text).digest("hex")}`;
+const store = await openStore({
+  dir,
+  clock,
+  log: openLog("error"),
+  onBroken: (error) => {
+    throw error;
+  },
+});
+
+const { token, secret } = await store.tokens.create({
+  name: "golden",
+  workspaceName: "default",
+  scopes: ["runs", "approve", "admin"],
+});
+const revoked = await store.tokens.create({ name: "old", workspaceName: "b", scopes: ["runs"] });
+await store.tokens.revoke(revoked.token.id);
+
+async function submit(key: string, snapshot: NewRun["snapshot"]): Promise<string> {
+  const runId = newId("run", clock.now());
+  await store.journal.submit({
+    runId,
+    workspaceId: token.workspaceId,
+    idempotencyKey: key,
+    bodyHash: digest(key),
+    snapshot,
+    secrets: [{ name: "anthropic", sealed: new Uint8Array([1, 2, 3, 4]) }],
+    submittedBy: token.id,
+  });
+  return runId;
+}
+
+async function work(runId: string, events: NewEvent[]): Promise<void> {
+  const lease = await store.journal.claim(runId, store.epoch);
+  const fence = { epoch: store.epoch, seq: lease?.run.lastSeq ?? 0 };
+  const appended = await store.journal.append(runId, fence, events);
+  if (appended.type !== "appended") throw new Error(`Cannot append to ${runId}: ${appended.type}`);
+}
+
+const begun: NewEvent[] = [
+  { type: "run.started", data: { epoch: 1 } },
+  {
+    type: "run.provisioned",
+    data: {
+      isolation: { grade: "A", limits: "cgroup2", ownUid: true, sandbox: "bubblewrap 0.8.0" },
+    },
+  },
+];
+
+const finished = await submit("finished", {
+  model: "anthropic/claude-sonnet-4-5",
+  prompt: ["Write the report", "Keep it short"],
+  files: [{ path: "in/data.csv", sha256: digest("a,b\n"), bytes: 4, executable: false }],
+  outputDirs: ["/workspace/out"],
+  limits: { turns: 5 },
+  metadata: { team: "red", nested: { list: [1, 2.5, null, true] } },
+});
+await work(finished, [
+  ...begun,
+  {
+    type: "turn.replied",
+    data: {
+      turn: 1,
+      attempt: 1,
+      model: "anthropic/claude-sonnet-4-5",
+      parts: [
+        { type: "reasoning", text: "A table first", provider_metadata: { signature: "c2ln" } },
+        { type: "text", text: "I count the rows…" },
+      ],
+      calls: [
+        {
+          call_id: "call_01kagolden0000000000000000",
+          tool_call_id: "toolu_1",
+          tool: "sandbox_exec",
+          arguments: { command: "wc -l in/data.csv > out/report.txt" },
+        },
+      ],
+      finish_reason: "calls",
+      usage: {
+        input_tokens: 120,
+        output_tokens: 40,
+        cache_read_tokens: 64,
+        cache_write_tokens: 16,
+      },
+      duration_ms: 900,
+    },
+  },
+  {
+    type: "call.decided",
+    data: {
+      call_id: "call_01kagolden0000000000000000",
+      tool: "sandbox_exec",
+      decision: "allow",
+      rule: "builtin.code",
+    },
+  },
+  {
+    type: "call.started",
+    data: { call_id: "call_01kagolden0000000000000000", tool: "sandbox_exec", turn: 1 },
+  },
+  {
+    type: "call.finished",
+    data: {
+      call_id: "call_01kagolden0000000000000000",
+      tool: "sandbox_exec",
+      outcome: "returned",
+      result: { ok: true, exit_code: 0 },
+      duration_ms: 31,
+      content: [{ name: "notes", visibility: "session", sha256: digest("notes"), bytes: 5 }],
+      stdout: { blob: digest("stdout"), bytes: 6, truncated: false },
+    },
+  },
+  {
+    type: "turn.replied",
+    data: {
+      turn: 2,
+      attempt: 1,
+      model: "anthropic/claude-sonnet-4-5",
+      parts: [{ type: "text", text: { blob: digest("long"), bytes: 70_000, head: "One row" } }],
+      calls: [],
+      finish_reason: "stop",
+      usage: { input_tokens: 200, output_tokens: 9, cache_read_tokens: 0, cache_write_tokens: 0 },
+      duration_ms: 400,
+    },
+  },
+  { type: "run.finishing", data: { status: "succeeded", stop_reason: "end_turn" } },
+  {
+    type: "outputs.captured",
+    data: {
+      partial: false,
+      outputs: [
+        {
+          id: newId("output", clock.now()),
+          path: "/workspace/out/report.txt",
+          name: "report.txt",
+          sha256: digest("1 in/data.csv\n"),
+          bytes: 14,
+          contentType: "text/plain",
+        },
+      ],
+      missing: [{ path: "/workspace/out/link", reason: "not_a_regular_file" }],
+    },
+  },
+  {
+    type: "run.finished",
+    data: { status: "succeeded", stop_reason: "end_turn", cleanup_status: "failed_retryable" },
+  },
+]);
+await store.runs.markCleaned(finished);
+
+const cancelled = await submit("cancelled", { model: "openai/gpt-5", prompt: ["Never mind"] });
+await store.journal.appendFromOutside(token.workspaceId, cancelled, () => ({
+  type: "run.cancel_requested",
+  data: { requested_by: token.id },
+}));
+await work(cancelled, [
+  {
+    type: "run.finished",
+    data: {
+      status: "cancelled",
+      stop_reason: "cancelled",
+      message: "Cancelled before it started",
+      cleanup_status: "skipped",
+    },
+  },
+]);
+
+const interrupted = await submit("interrupted", { model: "google/gemini-3", prompt: ["Go on"] });
+await work(interrupted, begun);
+await store.runs.takeUid(interrupted, { first: 700_000, last: 765_535 });
+
+const gone = await submit("gone", { model: "openai/gpt-5", prompt: ["Delete me"] });
+await work(gone, [
+  {
+    type: "run.finished",
+    data: { status: "failed", stop_reason: "internal", cleanup_status: "skipped" },
+  },
+]);
+await store.runs.delete(token.workspaceId, gone);
+
+const report = await store.verify();
+if (!report.ok) throw new Error(JSON.stringify(report.defects));
+await store.close();
+for (const name of readdirSync(dir)) if (name !== "airlock.db") rmSync(join(dir, name));
+const expected = {
+  secret,
+  workspaceId: token.workspaceId,
+  events: report.events,
+  runs: { finished, cancelled, interrupted, gone },
+};
+writeFileSync(join(dir, "expected.json"), `${JSON.stringify(expected, null, 2)}\n`);
