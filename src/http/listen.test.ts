@@ -86,6 +86,23 @@ describe("requests that are hardly HTTP", () => {
     },
   );
 
+  it("garbage in the middle of an answer cuts it, and puts nothing of ours into it", async () => {
+    const { door, server } = await serve();
+    const { header, token } = door.token();
+    const run = door.addRun(token.workspaceId);
+    door.append(run.id, "run.started");
+    const socket = connect(server.port, "127.0.0.1");
+    socket.write(
+      `GET /api/runs/${run.id}/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n` +
+        `Authorization: ${header.authorization}\r\n\r\n`,
+    );
+    await once(socket, "data");
+    const rest = received(socket);
+    socket.write("\x00garbage\r\n\r\n");
+    expect(await rest).not.toContain("HTTP/1.1");
+    await expect.poll(() => door.following(), { timeout: 5000 }).toBe(0);
+  });
+
   it("an upgrade is not followed", async () => {
     const { server } = await serve();
     const answer = await raw(

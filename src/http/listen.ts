@@ -48,8 +48,10 @@ export async function listen(
     void listener(incoming, outgoing);
   });
   server.maxConnections = connectionsMax;
-  server.on("clientError", refuseConnection);
-  const busy = trackRequests(server, log);
+  const requests = trackRequests(server, log);
+  server.on("clientError", (error, socket) => {
+    refuseConnection(error, socket, requests.isAnswering(socket));
+  });
   await new Promise<void>((resolve, reject) => {
     server.once("error", (cause) =>
       reject(new Error(`Cannot listen on ${host}:${port}: ${cause.message}`, { cause })),
@@ -63,7 +65,7 @@ export async function listen(
     url: `http://${urlHost(host)}:${bound.port}`,
     port: bound.port,
     close(drainMs) {
-      closed ??= drain(server, busy, clock, drainMs);
+      closed ??= drain(server, requests.allAnswered, clock, drainMs);
       return closed;
     },
   };
@@ -71,34 +73,38 @@ export async function listen(
 
 /** The requests that have no complete answer yet, and a way to wait until there are none. */
 function trackRequests(server: Server, log: Log) {
-  let open = 0;
+  const open = new Map<ServerResponse, Duplex>();
   let whenIdle: (() => void) | undefined;
-  server.on("request", (_incoming: IncomingMessage, outgoing: ServerResponse) => {
-    open += 1;
+  server.on("request", ({ socket }: IncomingMessage, outgoing: ServerResponse) => {
+    open.set(outgoing, socket);
     // A client that goes away while we write is its own business, but unheard it would end the process.
     outgoing.on("error", (error) => log.debug({ err: error }, "http.client_gone"));
     outgoing.on("close", () => {
-      open -= 1;
-      if (open === 0) whenIdle?.();
+      open.delete(outgoing);
+      if (open.size === 0) whenIdle?.();
     });
   });
-  return () =>
-    new Promise<void>((resolve) => {
-      whenIdle = resolve;
-      if (open === 0) resolve();
-    });
+  return {
+    isAnswering: (socket: Duplex) =>
+      open.entries().some(([outgoing, its]) => its === socket && outgoing.headersSent),
+    allAnswered: () =>
+      new Promise<void>((resolve) => {
+        whenIdle = resolve;
+        if (open.size === 0) resolve();
+      }),
+  };
 }
 
 async function drain(
   server: Server,
-  busy: () => Promise<void>,
+  allAnswered: () => Promise<void>,
   clock: Clock,
   drainMs: number,
 ): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   const late = new AbortController();
   try {
-    await Promise.race([busy(), clock.sleep(drainMs, late.signal).catch(() => undefined)]);
+    await Promise.race([allAnswered(), clock.sleep(drainMs, late.signal).catch(() => undefined)]);
   } finally {
     late.abort();
   }
@@ -122,9 +128,16 @@ const refusals: Record<string, { status: number; message: string }> = {
   ERR_HTTP_REQUEST_TIMEOUT: { status: 408, message: "The request did not come in time" },
 };
 
-/** What cannot be parsed as HTTP gets one answer and no second chance: the next bytes could mean anything. */
-function refuseConnection(error: Error & { code?: string }, socket: Duplex): void {
-  if (!socket.writable || error.code === "ECONNRESET") {
+/**
+ * What cannot be parsed as HTTP gets one answer and no second chance: the next bytes could mean anything. In the middle of
+ * another answer it gets none, because the client would take it for a part of that one.
+ */
+function refuseConnection(
+  error: Error & { code?: string },
+  socket: Duplex,
+  isAnswering: boolean,
+): void {
+  if (isAnswering || !socket.writable || error.code === "ECONNRESET") {
     socket.destroy();
     return;
   }

@@ -1,4 +1,5 @@
-import { get, type IncomingMessage } from "node:http";
+import { get, IncomingMessage, ServerResponse } from "node:http";
+import { Socket } from "node:net";
 import { Readable } from "node:stream";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -111,6 +112,28 @@ describe("outputs", () => {
       await expect.poll(() => endless.destroyed, { timeout: 5000 }).toBe(true);
     } finally {
       await server.close(0);
+    }
+  });
+});
+
+describe("a reader that takes nothing", () => {
+  it("is cut after two minutes, so that it cannot keep a file or a place open", async () => {
+    const { door, caller, run } = withOutput("a", Buffer.from("x"));
+    const events = { ...caller.header, accept: "text/event-stream" };
+    for (const [rest, headers] of [
+      ["archive", caller.header],
+      ["events", events],
+    ] as const) {
+      const incoming = new IncomingMessage(new Socket());
+      const outgoing = new ServerResponse(incoming);
+      outgoing.assignSocket(incoming.socket);
+      const url = `/api/runs/${run.id}/${rest}`;
+      const response = await door.app.request(url, { headers }, { incoming, outgoing });
+      expect(response.status).toBe(200);
+      expect(incoming.socket.timeout).toBe(120_000);
+      outgoing.emit("timeout");
+      expect(outgoing.destroyed).toBe(true);
+      await response.body?.cancel();
     }
   });
 });

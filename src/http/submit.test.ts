@@ -426,6 +426,21 @@ describe("a submission over a real connection", () => {
     request.destroy();
   });
 
+  it("is given up when nothing more of it comes for a minute", async () => {
+    const { door, send, answered } = await serve();
+    for (const type of ["application/json", formType]) {
+      const request = send({ "content-type": type, "transfer-encoding": "chunked" });
+      const answer = answered(request);
+      request.write("{");
+      await door.clock.sleeping(60_000);
+      door.clock.advance(60_000);
+      const { status, text } = await answer;
+      expect(status).toBe(400);
+      expect(JSON.parse(text).error.message).toContain("No byte of the body came for 60 s");
+      request.destroy();
+    }
+  });
+
   it("that is cut in the middle of an upload leaves nothing running and submits nothing", async () => {
     const { door, send } = await serve();
     const begun = Promise.withResolvers<void>();
