@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { constants } from "node:fs";
-import { chmod, lstat, mkdir, open, opendir, readdir, rename, rm } from "node:fs/promises";
+import { chmod, lstat, mkdir, open, opendir, readdir, rename, rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
@@ -121,23 +121,16 @@ function installer(places: BlobPlaces, clock: Clock, log: Log): Install {
 }
 
 /**
- * Whether the blob is already there and sound. It is then touched, so that a sweep spares it while its new row is on
- * the way; the second look tells whether a sweep took it aside before it saw the touch.
+ * Whether the blob is already there and sound. It is then touched, by its name: a sweep that took it aside before makes
+ * the touch fail, and one that does so after sees a young blob and puts it back.
  */
 async function adopt(path: string, blob: StoredBlob, clock: Clock, log: Log): Promise<boolean> {
   try {
     const { file } = await openBlobFile(path, blob.sha256);
-    const stream = readVerified(file, blob.sha256);
-    const before = await file.stat();
-    for await (const chunk of stream) void chunk;
-    const touch = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-    try {
-      await touch.utimes(clock.now() / 1000, clock.now() / 1000);
-    } finally {
-      await touch.close();
-    }
-    const after = await lstat(path);
-    return after.ino === before.ino;
+    for await (const chunk of readVerified(file, blob.sha256)) void chunk;
+    const now = clock.now() / 1000;
+    await utimes(path, now, now);
+    return true;
   } catch (error) {
     if (error instanceof Problem && error.code === "digest_mismatch") {
       log.error({ sha256: blob.sha256, found: error.message }, "blobs.replaced");

@@ -107,18 +107,15 @@ function refTo(text: string, texts: Map<string, Buffer>): BlobRef {
   return { blob, bytes: bytes.length, head: headOf(text) };
 }
 
-/** The first KiB, cut between characters; a lone surrogate, which no UTF-8 can say, is shown as U+FFFD. */
+/**
+ * The first KiB, cut between characters; a lone surrogate, which no UTF-8 can say, is shown as U+FFFD. (When `slice` has
+ * cut a pair in two, what is left of it lies beyond the KiB.)
+ */
 function headOf(text: string): string {
   const start = text.slice(0, headBytes).toWellFormed();
   const bytes = Buffer.from(start);
-  if (bytes.length <= headBytes) return withoutHalf(start, text);
+  if (bytes.length <= headBytes) return start;
   let end = headBytes;
   while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
   return bytes.toString("utf8", 0, end);
-}
-
-/** `slice` may have cut a surrogate pair in two, which `toWellFormed` then turned into U+FFFD. */
-function withoutHalf(start: string, text: string): string {
-  const last = text.codePointAt(start.length - 1) ?? 0;
-  return last > 0xffff ? start.slice(0, -1) : start;
 }
