@@ -1,5 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import type { Owner } from "../base/tree.ts";
 import { Problem } from "../contract/problem.ts";
 import { bwrapArgs } from "./bwrap-args.ts";
 import { sandboxFailure } from "./bwrap-failure.ts";
@@ -7,6 +8,7 @@ import { openCapture } from "./capture.ts";
 import type { Cgroups, Group } from "./cgroup.ts";
 import type { HostLayout } from "./host-layout.ts";
 import type { Identity } from "./identity.ts";
+import type { OutputPipe, OutputPipes } from "./pipes.ts";
 import { isAlive, killProcess, readStat, waitUntil } from "./processes.ts";
 import type { ExecEnd, ExecLimits, ExecRequest, ExecResult, Place } from "./sandbox.ts";
 import { type SpawnEnd, type SpawnedSandbox, seccompFd, spawnSandbox, statusFd } from "./spawn.ts";
@@ -22,6 +24,7 @@ export interface ExecHost {
   toolchains: Toolchains;
   identity: Identity;
   cgroups: Cgroups | null;
+  pipes: OutputPipes;
   disk: Map<string, DiskState>;
   clock: Clock;
   log: Log;
@@ -47,14 +50,32 @@ export async function execInSandbox(
     const end: ExecEnd = { type: "killed", reason: "cancelled" };
     return { end, stdout: empty, stderr: empty, durationMs: 0 };
   }
+  const { identity, pipes } = host;
+  const owner = identity && place.uid !== null ? { uid: place.uid, gid: identity.gid } : undefined;
   const group = await openGroup(host, request.limits);
   try {
-    const spawned = await startCommand(host, place, request, group);
-    const result = await followCommand(host, place, request, group, spawned);
-    return { ...result, durationMs: Math.round(host.clock.monotonic() - started) };
+    const io = { stdout: await pipes.take(owner), stderr: await pipes.take(owner) };
+    try {
+      const result = await runCommand({ host, place, request, group, owner, ...io });
+      return { ...result, durationMs: Math.round(host.clock.monotonic() - started) };
+    } finally {
+      io.stdout.release();
+      io.stderr.release();
+    }
   } finally {
     await group?.remove();
   }
+}
+
+/** One command and what it was given. */
+interface Command {
+  host: ExecHost;
+  place: Place;
+  request: ExecRequest;
+  group: Group | undefined;
+  owner: Owner | undefined;
+  stdout: OutputPipe;
+  stderr: OutputPipe;
 }
 
 /** bwrap itself is two of the processes: the one outside that waits, and pid 1 inside. */
@@ -63,14 +84,10 @@ async function openGroup(host: ExecHost, limits: ExecLimits): Promise<Group | un
   return host.cgroups?.create({ memoryBytes, processes: processes + 2 });
 }
 
-async function startCommand(
-  host: ExecHost,
-  place: Place,
-  request: ExecRequest,
-  group: Group | undefined,
-): Promise<SpawnedSandbox> {
+async function startCommand(command: Command): Promise<SpawnedSandbox> {
+  const { host, place, request, group, owner, stdout, stderr } = command;
   const { limits } = request;
-  const { layout, runtime, toolchains, identity } = host;
+  const { layout, runtime, toolchains } = host;
   const args = bwrapArgs({
     ...{ layout, runtime, place, seccompFd, statusFd },
     toolchains: toolchains.directories,
@@ -83,7 +100,7 @@ async function startCommand(
       args,
       seccomp: host.seccomp,
       launch: [String(blocks), String(limits.processes), request.command],
-      owner: identity && place.uid !== null ? { uid: place.uid, gid: identity.gid } : null,
+      ...{ owner: owner ?? null, stdout, stderr },
       join: async (pid) => group?.join(pid),
     });
   } catch (error) {
@@ -96,14 +113,10 @@ async function startCommand(
   }
 }
 
-async function followCommand(
-  host: ExecHost,
-  place: Place,
-  request: ExecRequest,
-  group: Group | undefined,
-  spawned: SpawnedSandbox,
-): Promise<Omit<ExecResult, "durationMs">> {
+async function runCommand(command: Command): Promise<Omit<ExecResult, "durationMs">> {
+  const { host, place, request, group } = command;
   const { limits, onOutput } = request;
+  const spawned = await startCommand(command);
   const tree = followTree(spawned, group, host.clock);
   let reason: KillReason | undefined;
   const kill = (why: KillReason) => {
@@ -117,7 +130,7 @@ async function followCommand(
       onFlood: () => kill("output_limit"),
       onText: onOutput && ((offset, text) => onOutput(stream, offset, text)),
     });
-    spawned[stream].on("data", opened.add);
+    command[stream].reader.on("data", opened.add);
     return opened;
   };
   const stdout = capture("stdout");

@@ -6,6 +6,7 @@ import { openCgroups } from "./cgroup.ts";
 import { type ExecHost, execInSandbox } from "./exec.ts";
 import { readHostLayout } from "./host-layout.ts";
 import { openIdentity, prepareDataDir } from "./identity.ts";
+import { openOutputPipes } from "./pipes.ts";
 import { type PlacesHost, provisionPlace, runDirectory } from "./places.ts";
 import { removeTree } from "./remove.ts";
 import { stageRuntime } from "./runtime.ts";
@@ -36,7 +37,7 @@ export async function openHost(options: SandboxOptions): Promise<OpenedHost> {
   return {
     ...{ program, bwrap: program.path, seccomp, identity, dataDir, toolchains, runtime, cargo },
     ...{ layout: readHostLayout(), cgroups: await openCgroups(dataDir, clock) },
-    ...{ disk: new Map(), clock, log },
+    ...{ pipes: openOutputPipes(dataDir), disk: new Map(), clock, log },
   };
 }
 

@@ -3,7 +3,9 @@ import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import { isMainThread } from "node:worker_threads";
 import { assert } from "../base/assert.ts";
+import type { Owner } from "../base/tree.ts";
 import { launcher } from "./bwrap-args.ts";
+import type { OutputPipe } from "./pipes.ts";
 
 /** The descriptors of one bwrap. 6 reaches the launcher, which closes it before the command starts. */
 export const seccompFd = 3;
@@ -16,15 +18,15 @@ export interface SpawnRequest {
   seccomp: Buffer;
   /** Of the launcher: block limit, process limit, command. */
   launch: string[];
-  owner: { uid: number; gid: number } | null;
+  owner: Owner | null;
+  stdout: OutputPipe;
+  stderr: OutputPipe;
   /** Called with bwrap's pid while it still waits for its arguments: whatever it starts afterwards is inside as well. */
   join: (pid: number) => Promise<void>;
 }
 
 export interface SpawnedSandbox {
   bwrap: ChildProcess;
-  stdout: Readable;
-  stderr: Readable;
   /** Host pid of pid 1 of the namespace, once there is one; undefined when bwrap ended without. */
   init: Promise<number | undefined>;
   /** Resolves when bwrap has ended and all that it and the command said has been read. */
@@ -48,33 +50,34 @@ export interface SpawnEnd {
 export async function spawnSandbox(request: SpawnRequest): Promise<SpawnedSandbox> {
   // The kernel kills the sandbox when the thread that spawned it ends, not the process.
   assert(isMainThread, "a sandbox is spawned from the main thread");
+  const { stdout, stderr } = request;
   const argv = ["--args", String(argsFd), "--", launcher, ...request.launch];
   const bwrap = spawn(request.bwrap, argv, {
     cwd: "/",
     env: { PATH: "/usr/bin:/bin" },
-    stdio: ["ignore", "pipe", "pipe", "pipe", "pipe", "pipe", "pipe"],
+    stdio: ["ignore", stdout.writeFd, stderr.writeFd, "pipe", "pipe", "pipe", "pipe"],
     ...(request.owner ?? {}),
   });
   if (bwrap.pid === undefined) throw (await once(bwrap, "error"))[0];
   const pid = bwrap.pid;
-  const [, stdout, stderr, seccomp, args, status, started] = bwrap.stdio as unknown as [
+  for (const pipe of [stdout, stderr]) pipe.handOver();
+  const [, , , seccomp, args, status, started] = bwrap.stdio as unknown as [
     null,
-    Readable,
-    Readable,
+    null,
+    null,
     Writable,
     Writable,
     Readable,
     Readable,
   ];
   const exited = once(bwrap, "close") as Promise<[number | null, string | null]>;
+  const allSaid = Promise.all([stdout, stderr].map(({ reader }) => once(reader, "close")));
   const { init, exitCode } = readStatus(status);
   const launched = readAll(started).then((text) => text === "started\n");
-  const ended = exited.then(async ([code, signal]) => ({
-    code,
-    signal,
-    launched: await launched,
-    exitCode: await exitCode,
-  }));
+  const ended = exited.then(async ([code, signal]) => {
+    await allSaid;
+    return { code, signal, launched: await launched, exitCode: await exitCode };
+  });
   // A bwrap that ends early closes its ends of the pipes; what that means is in `ended`.
   for (const stream of [seccomp, args]) stream.on("error", () => stream.destroy());
   try {
@@ -86,7 +89,7 @@ export async function spawnSandbox(request: SpawnRequest): Promise<SpawnedSandbo
   }
   seccomp.end(request.seccomp);
   args.end(`${request.args.join("\0")}\0`);
-  return { bwrap, stdout, stderr, init, ended };
+  return { bwrap, init, ended };
 }
 
 /** bwrap says the pid of its child when there is one, and an exit code only when the launcher was really started. */
