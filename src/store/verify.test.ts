@@ -74,6 +74,11 @@ describe("verify", () => {
     expect(kinds).toContain("head_mismatch");
   });
 
+  it("finds an edited head of the chain", async () => {
+    const { kinds } = await verifyAfter("update runs set head = 'f00d' where id = $run");
+    expect(kinds).toEqual(["head_mismatch"]);
+  });
+
   it("finds an edited row, by column", async () => {
     for (const [column, value] of [
       ["status", "'failed'"],
