@@ -20,7 +20,7 @@ export function openSpinner(stream: Writable & { columns?: number }, enabled: bo
       const draw = () => {
         const text = `${frames[frame++ % frames.length]} ${label}`;
         // A line that wraps could not be erased again.
-        stream.write(`\r\x1b[2K\x1b[2m${text.slice(0, (stream.columns ?? 80) - 1)}\x1b[22m`);
+        stream.write(`\r\x1b[2K\x1b[2m${text.slice(0, (stream.columns || 80) - 1)}\x1b[22m`);
       };
       draw();
       timer = setInterval(draw, frameMs);

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { newId } from "../contract/ids.ts";
-import { AirlockApiError, AirlockClient, AirlockTimeoutError } from "./sdk.ts";
+import { AirlockApiError, AirlockClient, AirlockNetworkError, AirlockTimeoutError } from "./sdk.ts";
 
 const token = "alk_test_0123456789abcdef";
 const runId = newId("run");
@@ -63,6 +63,7 @@ async function gateway(script: Script, clientOptions: { idleTimeoutMs?: number }
     const url = new URL(request.url ?? "", "http://x");
     if (!url.pathname.endsWith("/events")) {
       const status = script.runStatus?.() ?? "running";
+      if (status === "down") return void request.socket.destroy();
       const run = { id: runId, status, lastSeq: status === "running" ? 0 : script.events };
       return void response.end(JSON.stringify({ run }));
     }
@@ -220,6 +221,26 @@ describe("waiting", () => {
     });
     expect((await client.wait(runId)).status).toBe("succeeded");
     expect(asked).toHaveLength(3);
+  });
+
+  it("outlives a gateway that is down just when the run has ended", async () => {
+    let asked = 0;
+    const { client } = await gateway({
+      events: 1,
+      runStatus: () => {
+        asked += 1;
+        if (asked > 1 && asked < 8) return "down";
+        return asked === 1 ? "running" : "succeeded";
+      },
+    });
+    expect((await client.wait(runId)).status).toBe("succeeded");
+    expect(asked).toBe(8);
+  });
+
+  it("says at the deadline why it never learnt anything", async () => {
+    const { client } = await gateway({ events: 1, runStatus: () => "down" });
+    const error = await client.wait(runId, { timeoutMs: 300 }).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(AirlockNetworkError);
   });
 
   it("throws at the deadline with the run and its last status", async () => {

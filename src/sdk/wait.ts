@@ -9,58 +9,71 @@ export interface WaitOptions {
   signal?: AbortSignal;
 }
 
+const firstRetryMs = 100;
+/** After the deadline there is one more look at the run, of at most this long. */
+const lastLookMs = 2_000;
+/** A longer timer would fire at once. */
+const timerMaxMs = 2_147_483_647;
+
 /**
- * Resolves with the run once it has ended. It listens to the event stream, so it neither polls nor comes late. A run
- * that has already ended is returned whatever the deadline; otherwise the deadline throws an `AirlockTimeoutError`. An
- * aborted signal rejects with its reason.
+ * Resolves with the run once it has ended. It listens to the event stream, so it neither polls nor comes late, and it
+ * outlives a gateway that restarts. A run that has already ended is returned whatever the deadline; otherwise the
+ * deadline throws an `AirlockTimeoutError`. An aborted signal rejects with its reason.
  */
 export async function waitForEnd(doors: StreamDoors, options: WaitOptions): Promise<Run> {
   const { timeoutMs, signal } = options;
-  const started = performance.now();
-  let run = await doors.getRun(signal);
-  if (isEnd(run.status)) return run;
   const limit = new AbortController();
   const onAbort = () => limit.abort(signal?.reason);
   const timer =
     timeoutMs === undefined
       ? undefined
-      : setTimeout(() => limit.abort(), Math.max(0, timeoutMs - (performance.now() - started)));
+      : setTimeout(() => limit.abort(), Math.min(Math.max(0, timeoutMs), timerMaxMs));
   if (signal?.aborted) onAbort();
   else signal?.addEventListener("abort", onAbort, { once: true });
   try {
+    let run = await record(doors, limit.signal, signal);
+    if (isEnd(run.status)) return run;
     for await (const event of streamEvents(doors, { since: run.lastSeq, signal: limit.signal })) {
       if (event.type === "run.finished") break;
     }
-    signal?.throwIfAborted();
-    run = await record(doors, limit.signal, run);
+    run = await record(doors, limit.signal, signal, run);
+    if (isEnd(run.status)) return run;
+    throw new AirlockTimeoutError(run.id, run.status, timeoutMs ?? 0);
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", onAbort);
   }
-  signal?.throwIfAborted();
-  if (isEnd(run.status)) return run;
-  throw new AirlockTimeoutError(run.id, run.status, timeoutMs ?? 0);
 }
 
 /**
- * The run as it is now, patiently: the gateway may restart between its last event and this question. After the deadline
- * there is one try, and the last known record when that fails.
+ * The run as it is now, patiently: the gateway may be restarting just then. After the deadline there is one try, and what
+ * is known already when that fails.
  */
-async function record(doors: StreamDoors, limit: AbortSignal, known: Run): Promise<Run> {
+async function record(
+  doors: StreamDoors,
+  limit: AbortSignal,
+  signal: AbortSignal | undefined,
+  known?: Run,
+): Promise<Run> {
   for (let attempt = 1; ; attempt++) {
+    signal?.throwIfAborted();
+    const last = limit.aborted;
     try {
-      return await doors.getRun(limit.aborted ? AbortSignal.timeout(lastLookMs) : limit);
+      return await doors.getRun(last ? lastLook(signal) : limit);
     } catch (error) {
-      if (limit.aborted) {
-        if (attempt > 1 || passes(error) || error instanceof DOMException) return known;
-      } else if (passes(error)) {
-        await pause(backOff(attempt, firstRetryMs), limit).catch(() => undefined);
-        continue;
+      signal?.throwIfAborted();
+      if (last) {
+        if (known) return known;
+        throw error;
       }
-      throw error;
+      // Cut off by the deadline, or a trouble that may pass: look again.
+      if (!limit.aborted && !passes(error)) throw error;
+      await pause(backOff(attempt, firstRetryMs), limit).catch(() => undefined);
     }
   }
 }
 
-const lastLookMs = 2_000;
-const firstRetryMs = 100;
+function lastLook(signal: AbortSignal | undefined): AbortSignal {
+  const limit = AbortSignal.timeout(lastLookMs);
+  return signal ? AbortSignal.any([signal, limit]) : limit;
+}
