@@ -119,6 +119,15 @@ if ! is_installed; then
   version=$("$node" --version 2>/dev/null) || no_node "it does not start"
   major=${version#v}
   [ "${major%%.*}" -ge 24 ] || no_node "it is $version, and 24 or later is needed"
+  # An older Node left out the optional packages that need a newer one, such as vitest's native parts. The new one and
+  # its own npm add them.
+  host_node=$(node --version)
+  host_node=${host_node#v}
+  if [ "${host_node%%.*}" -lt 24 ]; then
+    PATH="$PWD/node_modules/.bin:$PATH" "$node" node_modules/npm/bin/npm-cli.js install --no-save --no-audit \
+      --no-fund --prefer-offline --loglevel=error </dev/null ||
+      die "Cannot complete the npm packages with Node $version: see npm's words above, then run the command again"
+  fi
   printf '%s' "$wanted" >"$stamp"
   say "ready: Node $version"
 fi
