@@ -7,7 +7,10 @@ import { CliError, usage } from "./exit.ts";
 
 type Env = Record<string, string | undefined>;
 
-/** Where the gateway is. A flag wins over the environment, and both over the default port of this machine. */
+/**
+ * Where the gateway is. A flag wins over the environment, and both over the default port of this
+ * machine.
+ */
 export function gatewayUrl(options: GlobalOptions, env: Env): string {
   const given = options.url ?? env.AIRLOCK_URL;
   if (given) return given;
@@ -20,8 +23,8 @@ export function dataDirOf(options: GlobalOptions, env: Env): string {
 }
 
 /**
- * The token to use: given, or the one that the gateway of this machine wrote into its data directory. That one opens
- * everything, so it is never sent to another machine.
+ * The token to use: given, or the one that the gateway of this machine wrote into its data
+ * directory. That one opens everything, so it is never sent to another machine.
  */
 export async function gatewayToken(options: GlobalOptions, env: Env, url: string): Promise<string> {
   const given = options.token ?? env.AIRLOCK_TOKEN;
@@ -29,7 +32,7 @@ export async function gatewayToken(options: GlobalOptions, env: Env, url: string
   if (!isLoopback(url)) {
     throw usage(
       `No token for ${url}`,
-      "Give one with --token or AIRLOCK_TOKEN; this machine's own admin token is not sent to another",
+      "Give one with --token or AIRLOCK_TOKEN; this machine's admin token is not sent to another",
     );
   }
   const path = join(dataDirOf(options, env), "admin-token");
@@ -52,7 +55,10 @@ export async function gatewayToken(options: GlobalOptions, env: Env, url: string
   }
 }
 
-/** Whether an address is this machine's own. Names other than `localhost` are not: anybody can point one anywhere. */
+/**
+ * Whether an address is this machine's own. Names other than `localhost` are not: anybody can point
+ * one anywhere.
+ */
 export function isLoopback(url: string): boolean {
   if (!URL.canParse(url)) return false;
   return isLoopbackHost(new URL(url).hostname);

@@ -1,6 +1,6 @@
 /**
- * The terminal: a client of the client, with no door that the API does not give everyone (I11). Only `serve`, `doctor`
- * and offline upkeep know the gateway itself.
+ * The terminal: a client of the client, with no door that the API does not give everyone (I11).
+ * Only `serve`, `doctor` and offline upkeep know the gateway itself.
  */
 import { Command, CommanderError } from "commander";
 import { version } from "../version.ts";
@@ -21,8 +21,8 @@ import { addUpkeep } from "./upkeep.ts";
 export { type CliIo, processIo } from "./io.ts";
 
 /**
- * Runs one command line (without the program's own name) and resolves with its exit code: 0 well, 1 failed, 2 used
- * wrongly, 3 deadline, 130 interrupted. Never rejects.
+ * Runs one command line (without the program's own name) and resolves with its exit code: 0 well, 1
+ * failed, 2 used wrongly, 3 deadline, 130 interrupted. Never rejects.
  */
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
   let code: number = exit.ok;
@@ -31,7 +31,8 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
     run:
       (work) =>
       async (...args) => {
-        // Commander hands over the positional arguments, the command's own options, and the command.
+        // Commander hands over the positional arguments, the command's own options, and the
+        // command.
         const command = args.pop() as Command;
         args.pop();
         const options = command.optsWithGlobals<GlobalOptions>();

@@ -22,7 +22,10 @@ export interface Context {
   client(): Promise<AirlockClient>;
 }
 
-/** Wraps a command's work for commander: positional arguments first, then the options of this command and of all. */
+/**
+ * Wraps a command's work for commander: positional arguments first, then the options of this
+ * command and of all.
+ */
 export type Work<Options> = (
   context: Context,
   options: Options,

@@ -8,7 +8,10 @@ import { type Cli, type Context, examples } from "./context.ts";
 import { exit } from "./exit.ts";
 import { plainLine } from "./plain.ts";
 
-/** `airlock doctor`: what this host can give a sandbox, before any gateway runs; with --url, what a gateway's host can. */
+/**
+ * `airlock doctor`: what this host can give a sandbox, before any gateway runs; with --url, what a
+ * gateway's host can.
+ */
 export function addDoctor(program: Command, cli: Cli): void {
   const doctor = program
     .command("doctor")

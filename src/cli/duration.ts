@@ -4,8 +4,8 @@ const units = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
 const maxMs = 2_147_483_647;
 
 /**
- * A duration in milliseconds: a number and `ms`, `s`, `m` or `h`; a bare number is milliseconds. Nothing else is a
- * duration: `5min`, `-5s` and `soon` give undefined, never 0.
+ * A duration in milliseconds: a number and `ms`, `s`, `m` or `h`; a bare number is milliseconds.
+ * Nothing else is a duration: `5min`, `-5s` and `soon` give undefined, never 0.
  */
 export function parseDuration(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text);

@@ -46,7 +46,8 @@ async function printEvents(
     }
     return 0;
   }
-  // Asked once before it is followed: a wrong address or id is an error now, not a connection to wait for.
+  // Asked once before it is followed: a wrong address or id is an error now, not a connection to
+  // wait for.
   await run.get();
   const ended = await watchRun(context, run, { since, onEvent });
   return ended ? 0 : leftBehind(context, id);
@@ -54,7 +55,8 @@ async function printEvents(
 
 function oneLine(event: RunEvent): string {
   const data = shorten(plainLine(plainJson(event.data)), 160);
-  return `${String(event.seq).padStart(5)}  ${plainLine(event.time)}  ${plainLine(event.type)}  ${data}`;
+  const number = String(event.seq).padStart(5);
+  return `${number}  ${plainLine(event.time)}  ${plainLine(event.type)}  ${data}`;
 }
 
 async function showRun(

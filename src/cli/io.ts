@@ -6,7 +6,10 @@ export interface CliIo {
   stdout: Writable & { isTTY?: boolean; columns?: number };
   stderr: Writable & { isTTY?: boolean; columns?: number };
   env: Record<string, string | undefined>;
-  /** Tells about SIGINT and SIGTERM until the returned function is called; meanwhile they do not end the process. */
+  /**
+   * Tells about SIGINT and SIGTERM until the returned function is called; meanwhile they do not end
+   * the process.
+   */
   onSignal(listener: (name: "SIGINT" | "SIGTERM") => void): () => void;
   /** Ends the process at once. Only for a second signal. */
   exit(code: number): void;

@@ -1,12 +1,17 @@
 /**
- * What must never reach a terminal from a run: C0 and C1 controls (an escape sequence can retitle the window, answer
- * for the user or rewrite what was printed before), the marks that reverse the direction of text, invisible tag
- * characters, and lone surrogates. Line feed and tab are harmless.
+ * What must never reach a terminal from a run: C0 and C1 controls (an escape sequence can retitle
+ * the window, answer for the user or rewrite what was printed before), the marks that reverse the
+ * direction of text, invisible tag characters, and lone surrogates. Line feed and tab are harmless.
  */
-const hostile =
-  /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]|[\u{e0000}-\u{e007f}]|\p{Surrogate}/gu;
+const controls = "[\\0-\\x08\\x0b-\\x1f\\x7f-\\x9f]";
+const invisible =
+  "[\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ufeff\\u{e0000}-\\u{e007f}]";
+const hostile = new RegExp(`${controls}|${invisible}|\\p{Surrogate}`, "gu");
 
-/** Text of a run as a terminal may show it: what is hostile is spelt out, as `\x1b` or `\u202e`. Keeps lines. */
+/**
+ * Text of a run as a terminal may show it: what is hostile is spelt out, as `\x1b` or `\u202e`.
+ * Keeps lines.
+ */
 export function plain(text: string): string {
   return text.replace(/\r\n/g, "\n").replace(hostile, spelt);
 }
@@ -16,7 +21,10 @@ export function plainLine(text: string): string {
   return plain(text).replace(/\n/g, "\\n").replace(/\t/g, "\\t");
 }
 
-/** A value as one line of JSON that is safe to look at: `JSON.stringify` lets C1 controls and direction marks pass. */
+/**
+ * A value as one line of JSON that is safe to look at: `JSON.stringify` lets C1 controls and
+ * direction marks pass.
+ */
 export function plainJson(value: unknown): string {
   return JSON.stringify(value).replace(hostile, (char) =>
     Array.from({ length: char.length }, (_, index) => unicode(char.charCodeAt(index))).join(""),

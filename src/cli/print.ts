@@ -8,8 +8,8 @@ import { openSpinner, type Spinner } from "./spinner.ts";
 type Colors = ReturnType<typeof picocolors.createColors>;
 
 /**
- * Where a command's words go: its answer to stdout, everything else to stderr. Text that comes from a run passes
- * `plain` before it comes here.
+ * Where a command's words go: its answer to stdout, everything else to stderr. Text that comes from
+ * a run passes `plain` before it comes here.
  */
 export interface Printer {
   /** Answers are JSON for programs, not text for people. */
@@ -34,7 +34,10 @@ export interface Printer {
 /** The far end of stdout: whether somebody still reads it, and what else became of it. */
 export interface Reader {
   closed: AbortSignal;
-  /** Resolves when everything is out; rejects when it could not be written for any reason but a reader that left. */
+  /**
+   * Resolves when everything is out; rejects when it could not be written for any reason but a
+   * reader that left.
+   */
   flush(): Promise<void>;
 }
 
@@ -49,7 +52,8 @@ export function watchReader({ stdout }: CliIo): Reader {
   return {
     closed: gone.signal,
     async flush() {
-      // The error of a write comes before its callback; the answer of the callback itself says nothing more.
+      // The error of a write comes before its callback; the answer of the callback itself says
+      // nothing more.
       if (!gone.signal.aborted) await new Promise((resolve) => stdout.write("", resolve));
       await new Promise((resolve) => setImmediate(resolve));
       if (failure) throw new CliError("stdout", `Cannot write to stdout: ${failure.message}`);

@@ -9,7 +9,10 @@ export interface ValueReader {
   read(flag: string, text: string): Promise<string>;
 }
 
-/** Reads option values that need not be typed in full: what is on a command line can be seen by everybody in `ps`. */
+/**
+ * Reads option values that need not be typed in full: what is on a command line can be seen by
+ * everybody in `ps`.
+ */
 export function openValueReader(stdin: Readable): ValueReader {
   let stdinFlag: string | undefined;
   return {

@@ -59,7 +59,8 @@ function remedyOf(error: AirlockError): string | undefined {
     return "Start a gateway with `airlock serve`, or give its address with --url or AIRLOCK_URL";
   }
   if (error instanceof AirlockTimeoutError) {
-    return `Wait again with \`airlock wait ${error.runId}\`, or end it with \`airlock cancel ${error.runId}\``;
+    const { runId } = error;
+    return `Wait again with \`airlock wait ${runId}\`, or end it with \`airlock cancel ${runId}\``;
   }
   switch (error.code) {
     case "unauthorized":
@@ -69,7 +70,7 @@ function remedyOf(error: AirlockError): string | undefined {
     case "run_not_finished":
       return "Cancel it first: `airlock cancel`";
     case "model_credential_missing":
-      return "Set the provider's key where the gateway runs, or give it with the run: --<provider>-api-key";
+      return "Set the provider's key where the gateway runs, or give it with --<provider>-api-key";
     default:
       return undefined;
   }

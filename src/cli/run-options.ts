@@ -25,8 +25,8 @@ export interface RunFlags {
 type Draft = Record<string, unknown>;
 
 /**
- * The submission that flags and `--config` describe together; a flag wins over the file. What is allowed in it is not
- * known here: the client holds it against the contract.
+ * The submission that flags and `--config` describe together; a flag wins over the file. What is
+ * allowed in it is not known here: the client holds it against the contract.
  */
 export async function readRunOptions(
   flags: RunFlags,

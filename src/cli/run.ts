@@ -47,7 +47,7 @@ export function addRun(program: Command, cli: Cli): void {
     .action(cli.run<Options>(submit));
   examples(
     command,
-    'airlock run --model claude-sonnet-4-5 --prompt "Plot data.csv into /workspace/out" --file data.csv --output-dir /workspace/out --follow',
+    'airlock run --model gpt-5 --prompt "Chart a.csv" --file a.csv --output-dir /workspace --follow',
     "airlock run --config run.json --download result.zip",
   );
 }

@@ -12,7 +12,10 @@ interface Upkeep {
   gc(options: { dryRun: boolean }): Promise<GcReport>;
 }
 
-/** `verify` and `gc`: of a running gateway, or, with --data-dir, of a directory that no gateway holds. */
+/**
+ * `verify` and `gc`: of a running gateway, or, with --data-dir, of a directory that no gateway
+ * holds.
+ */
 export function addUpkeep(program: Command, cli: Cli): void {
   const verify = program
     .command("verify")

@@ -92,7 +92,10 @@ export function openView(print: Printer, options: ViewOptions = {}): RunView {
   };
 }
 
-/** What the model says: piece by piece when it is live, and in any case once and whole when the turn has ended. */
+/**
+ * What the model says: piece by piece when it is live, and in any case once and whole when the turn
+ * has ended.
+ */
 function openSpeech(print: Printer) {
   let heard = "";
   let midLine = false;
@@ -109,7 +112,8 @@ function openSpeech(print: Printer) {
   return {
     end,
     async hear({ text, offset }: { text: string; offset: number }) {
-      // The head of this answer was said before anybody listened; it will come whole with `turn.replied`.
+      // The head of this answer was said before anybody listened; it will come whole with
+      // `turn.replied`.
       if (heard === "" && offset > 0) return;
       heard += text;
       await write(text);
@@ -130,7 +134,10 @@ function openSpeech(print: Printer) {
   };
 }
 
-/** Output of commands while they run, line by line: half a line waits for its other half, up to a limit (I9). */
+/**
+ * Output of commands while they run, line by line: half a line waits for its other half, up to a
+ * limit (I9).
+ */
 function openOutput(print: Printer) {
   const open = new Map<string, { stdout: string; stderr: string }>();
   const line = (text: string) => print.line(print.color.dim(`  │ ${plain(text)}`));

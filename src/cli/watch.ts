@@ -12,8 +12,9 @@ export interface WatchOptions {
 }
 
 /**
- * Watches a run to its end and returns it; undefined when the person stopped watching, or nobody reads any more. The
- * deadline throws an `AirlockTimeoutError`. The run itself goes on in every case.
+ * Watches a run to its end and returns it; undefined when the person stopped watching, or nobody
+ * reads any more. The deadline throws an `AirlockTimeoutError`. The run itself goes on in every
+ * case.
  */
 export async function watchRun(
   context: Context,
@@ -55,9 +56,9 @@ export async function watchRun(
 /** Says that the run goes on, and gives the exit code for a watch that was left. */
 export function leftBehind({ print }: Context, runId: string): number {
   if (print.closed.aborted) return exit.ok;
-  print.note(
-    `Stopped watching; the run goes on. Watch it with \`airlock events ${runId} --follow\`, end it with \`airlock cancel ${runId}\``,
-  );
+  print.note("Stopped watching; the run goes on");
+  print.note(`  airlock events ${runId} --follow   watches it again`);
+  print.note(`  airlock cancel ${runId}   ends it`);
   return exit.interrupted;
 }
 

@@ -3,7 +3,9 @@ import { AirlockApiError, AirlockIdempotencyConflictError, type ErrorParts } fro
 
 const shownChars = 200;
 
-/** The JSON object of a good answer, or nothing: something on the way may answer in HTML with a 200. */
+/**
+ * The JSON object of a good answer, or nothing: something on the way may answer in HTML with a 200.
+ */
 export function parseAnswer(text: string): Record<string, unknown> | undefined {
   const value = parseJson(text);
   return isObject(value) ? value : undefined;

@@ -1,8 +1,9 @@
 import { AirlockNetworkError } from "./errors.ts";
 
 /**
- * The body of an answer, piece by piece. A connection that says nothing for `idleMs` is given up as dead (a peer that
- * lost its power never closes), and the connection is let go whatever ends the loop.
+ * The body of an answer, piece by piece. A connection that says nothing for `idleMs` is given up as
+ * dead (a peer that lost its power never closes), and the connection is let go whatever ends the
+ * loop.
  */
 export async function* chunks(
   response: Response,
@@ -29,7 +30,8 @@ export async function* chunks(
       cause: error,
     });
   } finally {
-    // Cancelling an answer that already failed rejects with the same error again: nothing is left to tell.
+    // Cancelling an answer that already failed rejects with the same error again: nothing is left
+    // to tell.
     if (!finished) reader.cancel().catch(() => undefined);
   }
 }

@@ -3,7 +3,10 @@ import { type SavedFile, saveTo } from "./files.ts";
 import type { Transport } from "./transport.ts";
 
 export interface DownloadOptions {
-  /** A file to write (Node only), streamed and put in its place whole. Without it the bytes are returned. */
+  /**
+   * A file to write (Node only), streamed and put in its place whole. Without it the bytes are
+   * returned.
+   */
   to?: string;
   signal?: AbortSignal;
 }

@@ -1,6 +1,6 @@
 /**
- * Every error of the client. `code` is stable and meant for programs, `message` is a sentence for people, `requestId`
- * finds the request in the gateway's log. No error ever holds the token.
+ * Every error of the client. `code` is stable and meant for programs, `message` is a sentence for
+ * people, `requestId` finds the request in the gateway's log. No error ever holds the token.
  */
 export interface ErrorParts {
   code: string;

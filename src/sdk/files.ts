@@ -7,8 +7,8 @@ export interface SavedFile {
 }
 
 /**
- * The only file of the client that touches the disk. Node's modules are loaded when they are needed, so that the rest
- * runs in a browser.
+ * The only file of the client that touches the disk. Node's modules are loaded when they are
+ * needed, so that the rest runs in a browser.
  */
 export async function openPath(
   path: string,
@@ -30,8 +30,8 @@ export async function openPath(
 }
 
 /**
- * Streams `source` to `path`. The bytes go to a temporary name first, so that `path` never holds half a file: a broken
- * connection leaves what was there before.
+ * Streams `source` to `path`. The bytes go to a temporary name first, so that `path` never holds
+ * half a file: a broken connection leaves what was there before.
  */
 export async function saveTo(path: string, source: AsyncIterable<Uint8Array>): Promise<SavedFile> {
   const fs = await nodeFs("to");

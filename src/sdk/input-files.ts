@@ -2,8 +2,9 @@ import { AirlockError } from "./errors.ts";
 import { openPath } from "./files.ts";
 
 /**
- * One input file, placed at `path` below `/workspace`. Its bytes come from exactly one of `content` (text), `bytes`, and
- * `from`: a Blob, or a path on this machine (Node only), which is streamed and keeps its execute permission.
+ * One input file, placed at `path` below `/workspace`. Its bytes come from exactly one of `content`
+ * (text), `bytes`, and `from`: a Blob, or a path on this machine (Node only), which is streamed and
+ * keeps its execute permission.
  */
 export interface InputSource {
   path: string;
@@ -21,10 +22,16 @@ export interface PreparedFiles {
   parts: Map<string, Blob>;
 }
 
-/** What all inline inputs of one submission may weigh together. Above it, inputs travel as parts of their own. */
+/**
+ * What all inline inputs of one submission may weigh together. Above it, inputs travel as parts of
+ * their own.
+ */
 const inlineBytesMax = 64 * 1024;
 
-/** Decides for every input whether it travels inside the JSON or beside it. Opens files, but reads none. */
+/**
+ * Decides for every input whether it travels inside the JSON or beside it. Opens files, but reads
+ * none.
+ */
 export async function prepareFiles(sources: readonly InputSource[]): Promise<PreparedFiles> {
   const prepared: PreparedFiles = { files: [], parts: new Map() };
   let inlineBytes = 0;

@@ -5,7 +5,10 @@ import type { TransportOptions } from "./transport.ts";
 export interface ClientOptions {
   /** An API token. The gateway wrote the first one to `<data dir>/admin-token`. */
   token: string;
-  /** Where the gateway is: `http://127.0.0.1:7475` unless told otherwise. A path is kept, a trailing slash is not. */
+  /**
+   * Where the gateway is: `http://127.0.0.1:7475` unless told otherwise. A path is kept, a trailing
+   * slash is not.
+   */
   baseUrl?: string;
   /** Stands in for the global `fetch`. */
   fetch?: typeof fetch;
@@ -15,11 +18,17 @@ export interface ClientOptions {
   maxRetries?: number;
   /** How long the first byte of an answer may take, in milliseconds. Default 60,000. */
   timeoutMs?: number;
-  /** How long an answer may fall silent before its connection counts as dead, in milliseconds. Default 45,000. */
+  /**
+   * How long an answer may fall silent before its connection counts as dead, in milliseconds.
+   * Default 45,000.
+   */
   idleTimeoutMs?: number;
 }
 
-/** Checks the options of a client and fills in what is left out. Messages name the option, and never show the token. */
+/**
+ * Checks the options of a client and fills in what is left out. Messages name the option, and never
+ * show the token.
+ */
 export function checkOptions(options: ClientOptions): TransportOptions {
   const token = options?.token;
   if (typeof token !== "string" || token === "") {

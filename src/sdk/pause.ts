@@ -1,6 +1,6 @@
 /**
- * Waits `ms` milliseconds; rejects with the signal's reason when it aborts first. The client runs in a browser too, so
- * it brings its own.
+ * Waits `ms` milliseconds; rejects with the signal's reason when it aborts first. The client runs
+ * in a browser too, so it brings its own.
  */
 export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -20,8 +20,9 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
 const maxMs = 10_000;
 
 /**
- * How long to wait before try `attempt` (1, 2, 3 …), in milliseconds: doubling from `firstMs` up to ten seconds, with
- * jitter, so that the clients of a gateway that restarts do not all come back in the same instant.
+ * How long to wait before try `attempt` (1, 2, 3 …), in milliseconds: doubling from `firstMs` up to
+ * ten seconds, with jitter, so that the clients of a gateway that restarts do not all come back in
+ * the same instant.
  */
 export function backOff(attempt: number, firstMs: number): number {
   const ceiling = Math.min(maxMs, firstMs * 2 ** Math.min(attempt - 1, 20));

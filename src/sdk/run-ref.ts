@@ -9,8 +9,8 @@ import type { StreamOptions } from "./stream.ts";
 import type { WaitOptions } from "./wait.ts";
 
 /**
- * One run, by its id. It holds nothing but the id: make one from any id with `client.run(id)`, today or next week. Every
- * method does what the method of the client does that takes the id.
+ * One run, by its id. It holds nothing but the id: make one from any id with `client.run(id)`,
+ * today or next week. Every method does what the method of the client does that takes the id.
  */
 export class RunRef {
   readonly id: string;

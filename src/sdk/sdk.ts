@@ -1,6 +1,7 @@
 /**
- * The client. It needs `fetch` and nothing else, so it runs in Node, in a browser and in workers; only reading an input
- * from a path and `download({ to })` need Node. It reads no environment variable: every input is an argument.
+ * The client. It needs `fetch` and nothing else, so it runs in Node, in a browser and in workers;
+ * only reading an input from a path and `download({ to })` need Node. It reads no environment
+ * variable: every input is an argument.
  */
 import type { LiveEvent, RunEvent } from "../contract/event.ts";
 import type { Output } from "../contract/output.ts";
@@ -46,12 +47,17 @@ export type EventStream<Options extends StreamOptions> = AsyncGenerator<
 >;
 
 /**
- * A client of one gateway, for one token. Methods take ids; `run(id)` and `submitRun` give a `RunRef` with the same
- * methods. An aborted `signal` rejects with its reason, except in `stream`, where it ends the loop.
+ * A client of one gateway, for one token. Methods take ids; `run(id)` and `submitRun` give a
+ * `RunRef` with the same methods. An aborted `signal` rejects with its reason, except in `stream`,
+ * where it ends the loop.
  *
  * ```ts
  * const airlock = new AirlockClient({ token });
- * const run = await airlock.submitRun({ model: "claude-sonnet-4-5", prompt: "Write a haiku to /workspace/out/haiku.txt", outputDirs: ["/workspace/out"] });
+ * const run = await airlock.submitRun({
+ *   model: "claude-sonnet-4-5",
+ *   prompt: "Write a haiku to /workspace/out/haiku.txt",
+ *   outputDirs: ["/workspace/out"],
+ * });
  * const { status } = await run.wait();
  * await run.download({ to: "haiku.zip" });
  * ```
@@ -65,8 +71,9 @@ export class AirlockClient {
   }
 
   /**
-   * Submits a run and resolves once it is durable. What is wrong with the submission itself is found before anything is
-   * sent. The same `idempotencyKey` with the same submission gives the same run.
+   * Submits a run and resolves once it is durable. What is wrong with the submission itself is
+   * found before anything is sent. The same `idempotencyKey` with the same submission gives the
+   * same run.
    */
   async submitRun(options: SubmitOptions): Promise<RunRef> {
     const { run } = await this.#json<{ run: Run }>(await submitRequest(options));
@@ -82,7 +89,10 @@ export class AirlockClient {
     return (await this.#json<{ run: Run }>({ method: "GET", path: at(runId), ...options })).run;
   }
 
-  /** One page of runs, newest first; `nextCursor` is there when there are more. At most 1,000 a page. */
+  /**
+   * One page of runs, newest first; `nextCursor` is there when there are more. At most 1,000 a
+   * page.
+   */
   async listRuns(
     options: { status?: RunStatus | RunStatus[]; limit?: number; cursor?: string } & Signal = {},
   ): Promise<{ runs: Run[]; nextCursor?: string }> {
@@ -138,8 +148,9 @@ export class AirlockClient {
   }
 
   /**
-   * The events of a run as they happen, until it has finished: first what happened after `since`, then what happens.
-   * Durable events come exactly once and in order, whatever happens to the connection or the gateway.
+   * The events of a run as they happen, until it has finished: first what happened after `since`,
+   * then what happens. Durable events come exactly once and in order, whatever happens to the
+   * connection or the gateway.
    */
   stream<Options extends StreamOptions = StreamOptions>(
     runId: string,
@@ -189,7 +200,10 @@ export class AirlockClient {
     return await downloadBytes(this.#transport, path, options);
   }
 
-  /** Everything of a run as one zip: its record, its events, its outputs, and a manifest that says what is missing. */
+  /**
+   * Everything of a run as one zip: its record, its events, its outputs, and a manifest that says
+   * what is missing.
+   */
   download(runId: string, options: DownloadOptions & { to: string }): Promise<SavedFile>;
   download(runId: string, options?: DownloadOptions): Promise<Uint8Array>;
   download(runId: string, options?: DownloadOptions): Promise<SavedFile | Uint8Array>;
@@ -231,7 +245,9 @@ export class AirlockClient {
     return await this.#report("GET", "/api/doctor", undefined, options);
   }
 
-  /** Whether the gateway is alive, and whether it takes work. Throws when nothing answers at all. */
+  /**
+   * Whether the gateway is alive, and whether it takes work. Throws when nothing answers at all.
+   */
   async health(options: Signal = {}): Promise<{ live: boolean; ready: boolean }> {
     const live = (await this.#transport.status("/healthz", options.signal)) === 200;
     return { live, ready: (await this.#transport.status("/readyz", options.signal)) === 200 };
@@ -242,7 +258,10 @@ export class AirlockClient {
     return (await this.#json<{ report: T }>(request)).report;
   }
 
-  /** Strict on what is sent, loose on what comes back: an older client lets a newer gateway's members pass. */
+  /**
+   * Strict on what is sent, loose on what comes back: an older client lets a newer gateway's
+   * members pass.
+   */
   async #json<T>(request: ApiRequest): Promise<T> {
     return (await this.#transport.json(request)) as T;
   }

@@ -2,14 +2,15 @@ import type { Output } from "../contract/output.ts";
 import { AirlockError } from "./errors.ts";
 
 /**
- * Which output: by id, or by where it was in the sandbox: the whole path, or, with `match: "suffix"`, the last segments
- * of it. An `Output` is a selector too.
+ * Which output: by id, or by where it was in the sandbox: the whole path, or, with `match:
+ * "suffix"`, the last segments of it. An `Output` is a selector too.
  */
 export type OutputSelector = { id: string } | { path: string; match?: "exact" | "suffix" };
 
 /**
- * The one output whose path is meant. Backslashes count as slashes and a leading slash counts for nothing; a suffix
- * begins at a segment. Throws `output_not_found`, or `output_ambiguous` with the paths in `details`.
+ * The one output whose path is meant. Backslashes count as slashes and a leading slash counts for
+ * nothing; a suffix begins at a segment. Throws `output_not_found`, or `output_ambiguous` with the
+ * paths in `details`.
  */
 export function selectOutput(
   outputs: readonly Output[],
@@ -25,17 +26,18 @@ export function selectOutput(
   });
   const [only] = found;
   if (only && found.length === 1) return only;
+  const shown = JSON.stringify(selector.path);
   const paths = (only ? found : outputs).map((output) => output.path).slice(0, 100);
   throw new AirlockError(
     only
       ? {
           code: "output_ambiguous",
-          message: `${found.length} outputs match ${JSON.stringify(selector.path)}; give a longer path or an id`,
+          message: `${found.length} outputs match ${shown}; give a longer path or an id`,
           details: { matches: paths },
         }
       : {
           code: "output_not_found",
-          message: `No output matches ${JSON.stringify(selector.path)}`,
+          message: `No output matches ${shown}`,
           details: { outputs: paths },
         },
   );

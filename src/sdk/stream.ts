@@ -9,7 +9,10 @@ import type { Transport } from "./transport.ts";
 export interface StreamOptions {
   /** Only events with a greater `seq`. 0, the default, is the whole history. */
   since?: number;
-  /** Model text and command output while they happen. A live event may be missed, a durable one never is. */
+  /**
+   * Model text and command output while they happen. A live event may be missed, a durable one
+   * never is.
+   */
   live?: boolean;
   /** Aborting ends the loop; it does not throw. */
   signal?: AbortSignal;
@@ -30,8 +33,9 @@ export interface StreamDoors {
 }
 
 /**
- * The events of a run until `run.finished`: each durable event exactly once and in order, however often the connection
- * breaks, the gateway restarts or a proxy cuts in. Throws only when trying again cannot help: no such run, no right.
+ * The events of a run until `run.finished`: each durable event exactly once and in order, however
+ * often the connection breaks, the gateway restarts or a proxy cuts in. Throws only when trying
+ * again cannot help: no such run, no right.
  */
 export async function* streamEvents(
   doors: StreamDoors,
@@ -118,9 +122,9 @@ async function* messages(
 }
 
 /**
- * A stream that ended well without `run.finished`: the gateway is going down, or all there is to tell lies before the
- * cursor. The second is only believed when the run's own record says so, or when a connection made after its end was
- * known brought nothing.
+ * A stream that ended well without `run.finished`: the gateway is going down, or all there is to
+ * tell lies before the cursor. The second is only believed when the run's own record says so, or
+ * when a connection made after its end was known brought nothing.
  */
 async function nothingMoreComes(
   { getRun }: StreamDoors,
@@ -135,7 +139,10 @@ async function nothingMoreComes(
   return state.ended && state.cursor >= run.lastSeq;
 }
 
-/** Whether a trouble may pass by itself. A gateway that restarts is first silent, then busy, then there. */
+/**
+ * Whether a trouble may pass by itself. A gateway that restarts is first silent, then busy, then
+ * there.
+ */
 export function passes(error: unknown): boolean {
   if (error instanceof AirlockNetworkError) return true;
   if (!(error instanceof AirlockApiError)) return false;

@@ -11,8 +11,9 @@ export interface SubmitOptions extends Omit<RunSubmission, "files"> {
 }
 
 /**
- * Checks a submission against the contract before anything is sent, and makes the request of it. A random idempotency
- * key is used when none is given, so that a repeated request after a broken connection can never start a second run.
+ * Checks a submission against the contract before anything is sent, and makes the request of it. A
+ * random idempotency key is used when none is given, so that a repeated request after a broken
+ * connection can never start a second run.
  */
 export async function submitRequest(options: SubmitOptions): Promise<ApiRequest> {
   if (typeof options !== "object" || options === null) {

@@ -46,8 +46,8 @@ const longestRetryAfterMs = 30_000;
 const firstRetryMs = 250;
 
 /**
- * Round trips: headers, retries, deadlines, debug lines, errors. The token is kept in this closure, so that printing a
- * client or an error never shows it.
+ * Round trips: headers, retries, deadlines, debug lines, errors. The token is kept in this closure,
+ * so that printing a client or an error never shows it.
  */
 export function openTransport(options: TransportOptions): Transport {
   const { token, baseUrl, idleMs, fetch } = options;
@@ -153,7 +153,10 @@ function bodyOf(request: ApiRequest): { body?: string | FormData } {
   return request.json === undefined ? {} : { body: JSON.stringify(request.json) };
 }
 
-/** A signal that follows the caller's and ends after `ms`; `release` leaves the caller's to go on with the body. */
+/**
+ * A signal that follows the caller's and ends after `ms`; `release` leaves the caller's to go on
+ * with the body.
+ */
 function deadline(ms: number | undefined, outer: AbortSignal | undefined) {
   const controller = new AbortController();
   let late = false;

@@ -16,9 +16,10 @@ const lastLookMs = 2_000;
 const timerMaxMs = 2_147_483_647;
 
 /**
- * Resolves with the run once it has ended. It listens to the event stream, so it neither polls nor comes late, and it
- * outlives a gateway that restarts. A run that has already ended is returned whatever the deadline; otherwise the
- * deadline throws an `AirlockTimeoutError`. An aborted signal rejects with its reason.
+ * Resolves with the run once it has ended. It listens to the event stream, so it neither polls nor
+ * comes late, and it outlives a gateway that restarts. A run that has already ended is returned
+ * whatever the deadline; otherwise the deadline throws an `AirlockTimeoutError`. An aborted signal
+ * rejects with its reason.
  */
 export async function waitForEnd(doors: StreamDoors, options: WaitOptions): Promise<Run> {
   const { timeoutMs, signal } = options;
@@ -46,8 +47,8 @@ export async function waitForEnd(doors: StreamDoors, options: WaitOptions): Prom
 }
 
 /**
- * The run as it is now, patiently: the gateway may be restarting just then. After the deadline there is one try, and what
- * is known already when that fails.
+ * The run as it is now, patiently: the gateway may be restarting just then. After the deadline
+ * there is one try, and what is known already when that fails.
  */
 async function record(
   doors: StreamDoors,
