@@ -374,7 +374,7 @@ describe("running", () => {
     ]) {
       const timed = await airlock([...argv, "--timeout", "100ms", "--url", url]);
       expect(timed.code).toBe(3);
-      expect(timed.err).toContain(`Run ${runId} is still running`);
+      expect(timed.err).toContain(`Run ${runId} is still running after 100 ms`);
       expect(timed.err).toContain(`airlock wait ${runId}`);
     }
   });

@@ -2,7 +2,12 @@ import { CommanderError } from "commander";
 import picocolors from "picocolors";
 import { ConfigError } from "../base/config.ts";
 import { Problem } from "../contract/problem.ts";
-import { AirlockError, AirlockNetworkError, AirlockTimeoutError } from "../sdk/sdk.ts";
+import {
+  AirlockError,
+  AirlockNetworkError,
+  AirlockTimeoutError,
+  isIdempotencyConflict,
+} from "../sdk/sdk.ts";
 import { CliError, exit } from "./exit.ts";
 import type { CliIo } from "./io.ts";
 import { plain, plainJson } from "./plain.ts";
@@ -61,6 +66,9 @@ function remedyOf(error: AirlockError): string | undefined {
   if (error instanceof AirlockTimeoutError) {
     const { runId } = error;
     return `Wait again with \`airlock wait ${runId}\`, or end it with \`airlock cancel ${runId}\``;
+  }
+  if (isIdempotencyConflict(error) && error.existingRunId !== undefined) {
+    return `The key belongs to ${error.existingRunId}`;
   }
   switch (error.code) {
     case "unauthorized":

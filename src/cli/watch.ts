@@ -1,6 +1,6 @@
 import type { LiveEvent, RunEvent } from "../contract/event.ts";
 import type { Run } from "../contract/run.ts";
-import type { RunRef } from "../sdk/sdk.ts";
+import { AirlockTimeoutError, type RunRef } from "../sdk/sdk.ts";
 import type { Context } from "./context.ts";
 import { exit } from "./exit.ts";
 
@@ -45,7 +45,8 @@ export async function watchRun(
     return await run.wait({ signal: left, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
   } catch (error) {
     if (left.aborted) return undefined;
-    throw error;
+    if (!(error instanceof AirlockTimeoutError)) throw error;
+    throw new AirlockTimeoutError(run.id, error.lastStatus, options.timeoutMs ?? 0);
   } finally {
     clearTimeout(timer);
     release();

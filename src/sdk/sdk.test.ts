@@ -347,10 +347,15 @@ describe("answers", () => {
     expect(lines[0]).toMatch(/^\[airlock\] GET \/api\/runs -> 200 \d+ms \(req_7\)$/);
   });
 
-  it("does not carry the token along a redirect", async () => {
-    const baseUrl = await answering(302, "", { location: "http://127.0.0.1:1/" });
+  it("does not follow a redirect with the token", async () => {
+    const paths: (string | undefined)[] = [];
+    const baseUrl = await serve((request, response) => {
+      paths.push(request.url);
+      response.writeHead(307, { location: "/elsewhere" }).end();
+    });
     const client = new AirlockClient({ token, baseUrl, maxRetries: 0 });
     expect(await failure(client.getRun(runId))).toBeInstanceOf(AirlockNetworkError);
+    expect(paths).toEqual([`/api/runs/${runId}`]);
   });
 });
 
