@@ -9,6 +9,8 @@ import type { Listening } from "./listen.ts";
 /* What no HTTP client would send is sent over a bare socket. */
 
 const open: Listening[] = [];
+/** Taken before anything was served. */
+const own = { Request: globalThis.Request, Response: globalThis.Response };
 afterEach(async () => {
   for (const server of open.splice(0)) await server.close(0);
 });
@@ -157,10 +159,9 @@ describe("listen()", () => {
   });
 
   it("does not replace the Request and Response of the process", async () => {
-    const { Request: request, Response: response } = globalThis;
     await serve();
-    expect(globalThis.Request).toBe(request);
-    expect(globalThis.Response).toBe(response);
+    expect(globalThis.Request).toBe(own.Request);
+    expect(globalThis.Response).toBe(own.Response);
   });
 });
 

@@ -337,6 +337,32 @@ describe("a multipart submission", () => {
     expect(door.uploaded.length).toBeLessThanOrEqual(1001);
   });
 
+  it("is refused only when no upload of it is under way any more", async () => {
+    const door = openFrontDoor();
+    const begun = Promise.withResolvers<void>();
+    let cleaned = false;
+    door.corridor.upload = async (source) => {
+      try {
+        for await (const chunk of source) if (chunk.length > 0) begun.resolve();
+        return { sha256: "", bytes: 0 };
+      } finally {
+        for (let turns = 0; turns < 50; turns++) await new Promise(setImmediate);
+        cleaned = true;
+      }
+    };
+    const body = new ReadableStream<Uint8Array>({
+      async start(controller) {
+        controller.enqueue(form([withFiles("a"), file("a", "x".repeat(100_000))], ""));
+        await begun.promise;
+        controller.close();
+      },
+    });
+    const headers = { ...door.token().header, "content-type": formType };
+    const init: RequestInit = { method: "POST", body, headers, duplex: "half" };
+    await refused(await door.app.request("/api/runs", init));
+    expect(cleaned).toBe(true);
+  });
+
   it("passes on what the store says about a part, and does not read the rest", async () => {
     const door = openFrontDoor();
     const { Problem } = await import("../contract/problem.ts");
