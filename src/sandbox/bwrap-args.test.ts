@@ -36,7 +36,9 @@ describe("the options of bwrap", () => {
   };
 
   test("never share anything and never fall back", () => {
-    expect(args.filter((arg) => /--share-net|unshare.*-try|dev-bind|cap-add/.test(arg))).toEqual([]);
+    expect(args.filter((arg) => /--share-net|unshare.*-try|dev-bind|cap-add/.test(arg))).toEqual(
+      [],
+    );
     for (const name of ["user", "pid", "net", "ipc", "uts", "cgroup"]) at(`--unshare-${name}`);
   });
 

@@ -27,6 +27,7 @@ export async function runDoctor(options: SandboxOptions): Promise<DoctorReport> 
     grade = host.cgroups === null ? "B" : "A";
     probes.push(limitsProbe(host), ...(await toolProbes(host)));
   }
+  host?.pipes.close();
   return { grade, probes, notExercised: notExercised(host) };
 }
 
@@ -106,7 +107,12 @@ async function sandboxProbe(
   let opened: OpenedHost | undefined;
   const found = await check("isolation", async () => {
     const host = await openHost(options);
-    await selfTest(host);
+    try {
+      await selfTest(host);
+    } catch (error) {
+      host.pipes.close();
+      throw error;
+    }
     opened = host;
     return "own namespaces, no network, no privileges, system calls filtered, read-only system";
   });

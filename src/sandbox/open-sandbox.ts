@@ -47,7 +47,12 @@ export async function openHost(options: SandboxOptions): Promise<OpenedHost> {
  */
 export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
   const host = await openHost(options);
-  await selfTest(host);
+  try {
+    await selfTest(host);
+  } catch (error) {
+    host.pipes.close();
+    throw error;
+  }
   const running = new Map<string, Promise<unknown>>();
   const closing = new AbortController();
   const limits = host.cgroups?.version ?? "watchdog";
@@ -81,6 +86,7 @@ export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
     async close() {
       closing.abort();
       await Promise.allSettled(running.values());
+      host.pipes.close();
     },
   };
 }

@@ -11,7 +11,7 @@ import {
   rmSync,
 } from "node:fs";
 import { Socket } from "node:net";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Readable } from "node:stream";
 import { promisify } from "node:util";
 import type { Owner } from "../base/tree.ts";
@@ -31,6 +31,9 @@ export interface OutputPipe {
 
 export interface OutputPipes {
   take(owner: Owner | undefined): Promise<OutputPipe>;
+  /** Removes what an earlier gateway on the same data directory left behind. */
+  sweep(): void;
+  close(): void;
 }
 
 /**
@@ -39,10 +42,8 @@ export interface OutputPipes {
  * command that uses them. They are made when needed and used again.
  */
 export function openOutputPipes(dataDir: string): OutputPipes {
-  const directory = join(dataDir, "pipes");
-  mkdirSync(directory, { recursive: true });
-  chmodSync(directory, 0o700);
-  for (const name of readdirSync(directory)) rmSync(join(directory, name));
+  // A directory for each opening: doctor may look at a data directory whose gateway is running.
+  const directory = join(dataDir, "pipes", randomUUID());
   const free: string[] = [];
   return {
     async take(owner) {
@@ -68,11 +69,21 @@ export function openOutputPipes(dataDir: string): OutputPipes {
         },
       };
     },
+    close() {
+      rmSync(directory, { recursive: true, force: true });
+    },
+    sweep() {
+      for (const name of readdirSync(join(dataDir, "pipes"))) {
+        if (name === basename(directory)) continue;
+        rmSync(join(dataDir, "pipes", name), { recursive: true, force: true });
+      }
+    },
   };
 }
 
 async function makeFifo(directory: string): Promise<string> {
   const path = join(directory, randomUUID());
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
   try {
     await run("mkfifo", ["--", path], { env: { PATH: "/usr/bin:/bin" }, cwd: "/" });
   } catch (error) {

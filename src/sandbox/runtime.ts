@@ -20,7 +20,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { canonicalJson } from "../base/canonical-json.ts";
 import { walkTree } from "../base/tree.ts";
@@ -51,7 +51,7 @@ export function stageRuntime(dataDir: string, provided: Provided): string {
   mkdirSync(parent, { recursive: true });
   chmodSync(parent, 0o755);
   for (const name of readdirSync(parent)) {
-    if (name.startsWith("staging-")) rmSync(join(parent, name), { recursive: true });
+    if (isLeftover(join(parent, name))) rmSync(join(parent, name), { recursive: true });
   }
   const entries = [...ownEntries(), ...providedEntries(provided)];
   const target = join(parent, digestOf(entries));
@@ -62,6 +62,12 @@ export function stageRuntime(dataDir: string, provided: Provided): string {
   if (existsSync(target)) renameSync(target, join(parent, `staging-broken-${randomUUID()}`));
   renameSync(staging, target);
   return target;
+}
+
+/** Half made, and by nobody who could still be at it. */
+function isLeftover(path: string): boolean {
+  const { mtimeMs } = statSync(path);
+  return basename(path).startsWith("staging-") && Date.now() - mtimeMs > 3_600_000;
 }
 
 function ownEntries(): Entry[] {

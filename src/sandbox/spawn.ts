@@ -83,9 +83,14 @@ export async function spawnSandbox(request: SpawnRequest): Promise<SpawnedSandbo
   try {
     await request.join(pid);
   } catch (error) {
-    bwrap.kill("SIGKILL");
-    await ended;
-    throw error;
+    // One that has already ended has nothing to say in a group; why it ended is in `ended`.
+    const isGone = error instanceof Error && "code" in error && error.code === "ESRCH";
+    if (!isGone) {
+      bwrap.kill("SIGKILL");
+      for (const { reader } of [stdout, stderr]) reader.resume();
+      await ended;
+      throw error;
+    }
   }
   seccomp.end(request.seccomp);
   args.end(`${request.args.join("\0")}\0`);

@@ -4,6 +4,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Cgroups } from "./cgroup.ts";
 import type { Identity } from "./identity.ts";
+import type { OutputPipes } from "./pipes.ts";
 import { isAlive, killProcess, listProcesses, mountsOf, realUid, waitUntil } from "./processes.ts";
 import { removeTree } from "./remove.ts";
 
@@ -11,6 +12,7 @@ export interface SweepHost {
   dataDir: string;
   identity: Identity;
   cgroups: Cgroups | null;
+  pipes: OutputPipes;
   clock: Clock;
   log: Log;
 }
@@ -26,6 +28,7 @@ const deadWithinMs = 60_000;
  */
 export async function sweepSandboxes(host: SweepHost): Promise<{ runDirectories: string[] }> {
   await host.cgroups?.sweep();
+  host.pipes.sweep();
   const names = readdirSync(join(host.dataDir, "runs"));
   const noneLeft = () => killOrphans(host.identity, names, host.log) === 0;
   if (!(await waitUntil(noneLeft, deadWithinMs, host.clock))) {
