@@ -1,6 +1,6 @@
 /** What the tests of this room share: a real sandbox on a data directory of its own, and looks at the host. */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
+import { lstatSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../base/clock.ts";
@@ -78,7 +78,8 @@ export async function openRoom(options: Partial<SandboxOptions> = {}): Promise<R
 }
 
 export function removeAll(path: string): void {
-  if (!isRoot) execFileSync("/bin/chmod", ["-R", "u+rwx", "--", path]);
+  const isDirectory = lstatSync(path).isDirectory();
+  if (!isRoot && isDirectory) execFileSync("/bin/chmod", ["-R", "u+rwx", "--", path]);
   execFileSync("/bin/rm", ["-rf", "--", path]);
 }
 

@@ -10,8 +10,8 @@ const memoryEveryMs = 100;
 const diskEveryMs = 250;
 /** A walk happens at least this often, in case other runs free what this one fills … */
 const walkEveryMs = 5_000;
-/** … unless walking takes so long that it would be more than a tenth of the time. */
-const walkShare = 10;
+/** … unless walking takes so long that it would be more than a third of the time. */
+const walkShare = 3;
 /** A command that took no longer than this cannot have written much that the free space does not show. */
 const shortMs = 50;
 
@@ -101,7 +101,12 @@ async function isOverDisk(
   const freeBytes = space.bfree * space.bsize;
   const last = options.disk.get(place.runId);
   const began = clock.monotonic();
-  if (last !== undefined && began - last.at < Math.max(everyMs, last.tookMs * walkShare)) {
+  // A run that was over its limit may have made room since, or may not; only a walk can tell.
+  const isRecent =
+    last !== undefined &&
+    last.usedBytes <= diskBytes &&
+    began - last.at < Math.max(everyMs, last.tookMs * walkShare);
+  if (isRecent) {
     const room = Math.max(0, diskBytes - last.usedBytes);
     if (last.freeBytes - freeBytes < Math.max(room / 4, diskBytes / 64)) return false;
   }
