@@ -7,24 +7,51 @@ import type { Place } from "./sandbox.ts";
 const run = promisify(execFile);
 const walkWithinMs = 60_000;
 
+export interface DirectoryUse {
+  bytes: number;
+  /** Files and directories; each costs the host an inode, however empty it is. */
+  files: number;
+  /** Something could not be looked into: an ordinary user's gateway may not read what a run has locked. */
+  isPartial: boolean;
+}
+
 /**
- * Bytes on disk of a run's directories, hard links counted once. `du` descends by descriptor however deep the tree is,
- * and does not hold up our own thread while it does. Undefined when it could not be measured.
+ * What a run's directories use, hard links counted once. `du` descends by descriptor however deep the tree is, and does
+ * not hold up our own thread while it does. Undefined when it could not be measured.
  */
-export async function measureDirectories(place: Place, log: Log): Promise<number | undefined> {
+export async function measureDirectories(
+  place: Place,
+  log: Log,
+): Promise<DirectoryUse | undefined> {
   const directories = [place.tmp, place.workspace, place.cache];
-  const options = { env: { PATH: "/usr/bin:/bin" }, cwd: "/", timeout: walkWithinMs };
-  const output = await run("du", ["-skx", "--", ...directories], options).then(
-    ({ stdout }) => stdout,
-    // A tree that changes while it is read makes du complain, and still say what it counted.
-    (error: { stdout?: string }) => error.stdout ?? "",
-  );
-  const sizes = [...output.matchAll(/^(\d+)\t/gm)].map((match) => Number(match[1]) * 1024);
-  if (sizes.length === 0) {
-    log.warn({ run_id: place.runId }, "sandbox.disk_unmeasured");
+  const [blocks, inodes] = await Promise.all([
+    sumOf(["-skx", "--", ...directories]),
+    sumOf(["-sx", "--inodes", "--", ...directories]),
+  ]);
+  if (blocks.sum === undefined) {
+    log.warn({ run_id: place.runId, said: blocks.complaint }, "sandbox.disk_unmeasured");
     return undefined;
   }
-  return sizes.reduce((sum, size) => sum + size, 0);
+  return {
+    bytes: blocks.sum * 1024,
+    // A small system's du does not count them; the bytes of directories then have to do.
+    files: inodes.sum ?? 0,
+    isPartial: blocks.complaint.includes("Permission denied"),
+  };
+}
+
+async function sumOf(args: string[]): Promise<{ sum: number | undefined; complaint: string }> {
+  const options = { env: { PATH: "/usr/bin:/bin" }, cwd: "/", timeout: walkWithinMs };
+  const { stdout, stderr } = await run("du", args, options).catch(
+    // A tree that changes while it is read makes du complain, and still say what it counted.
+    (error: { stdout?: string; stderr?: string }) => ({
+      stdout: error.stdout ?? "",
+      stderr: error.stderr ?? String(error),
+    }),
+  );
+  const sizes = [...stdout.matchAll(/^(\d+)\t/gm)].map((match) => Number(match[1]));
+  const sum = sizes.length === 0 ? undefined : sizes.reduce((total, size) => total + size, 0);
+  return { sum, complaint: stderr.slice(0, 10_000) };
 }
 
 /** Bytes of files that processes hold open after deleting them: no walk of the tree can see those. */

@@ -203,6 +203,22 @@ describe("the limit of disk", () => {
     expect((await own.run(fill)).end).toEqual(killed("disk_limit"));
   });
 
+  test("ends a command that makes files without end", async () => {
+    const make = `import os
+os.mkdir("many")
+for i in range(10**6): os.close(os.open(f"many/{i}", os.O_CREAT))`;
+    const said = await own.run(`python3 -c '${make}'`);
+    expect(said.end).toEqual(killed("disk_limit"));
+    expect((await own.run("rm -rf many ~/f*")).end).toEqual(exited(0));
+  });
+
+  test("cannot be passed by locking directories", async () => {
+    const fill = "mkdir h$i; head -c 20M /dev/zero >h$i/f; chmod 0 h$i";
+    const said = await own.run(`for i in 1 2 3 4 5 6 7; do ${fill}; sleep 0.3; done; sleep 20`);
+    expect(said.end).toEqual(killed("disk_limit"));
+    expect((await own.run("chmod 700 h*; rm -r h*")).end.type).toBe("exited");
+  });
+
   test("is noticed after a command that was quick", async () => {
     await own.run("rm -f ~/f*");
     const fill = "for i in 1 2; do head -c 40M /dev/zero >~/g$i; done; mkdir -p l/x; chmod 0 l";
