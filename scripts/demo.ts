@@ -77,9 +77,9 @@ async function playRun(
     signal,
   });
   say(`run      ${run.id}, with sales.csv as its input\n`);
-  const printer = openPrinter(processIo(), false);
+  const printer = openPrinter(processIo(), signal, false);
   try {
-    const view = openView(printer);
+    const view = openView(printer, { live: true });
     for await (const event of run.stream({ live: true, signal })) await view.show(event);
   } finally {
     printer.close();
