@@ -1,4 +1,6 @@
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
@@ -51,7 +53,30 @@ export interface CgroupOptions {
 export async function openCgroups(dataDir: string, clock: Clock): Promise<Cgroups | null> {
   const digest = createHash("sha256").update(dataDir).digest("hex").slice(0, 12);
   const options = { name: `airlock-${digest}`, clock };
-  return (await openCgroup2(options)) ?? (await openCgroup1(options));
+  for (const open of [openCgroup2, openCgroup1]) {
+    const opened = await open(options);
+    if (opened !== null && (await canJoin(opened))) return opened;
+  }
+  return null;
+}
+
+/** A directory may be ours while moving a process into it is not; only doing it tells. */
+async function canJoin(cgroups: Cgroups): Promise<boolean> {
+  const group = await cgroups.create({ memoryBytes: 64 * 1024 * 1024, processes: 4 });
+  const child = spawn("sleep", ["60"], { stdio: "ignore", env: { PATH: "/usr/bin:/bin" } });
+  const ended = once(child, "exit");
+  try {
+    if (child.pid === undefined) return false;
+    await group.join(child.pid);
+    return group.members().includes(child.pid);
+  } catch (error) {
+    if (isForbidden(error)) return false;
+    throw error;
+  } finally {
+    child.kill("SIGKILL");
+    await ended;
+    await group.remove();
+  }
 }
 
 /** Finds the hierarchy of a version 1 controller, or of version 2 for an empty name. */

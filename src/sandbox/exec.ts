@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import { limits } from "../base/limits.ts";
 import type { Log } from "../base/log.ts";
 import type { Owner } from "../base/tree.ts";
 import { Problem } from "../contract/problem.ts";
@@ -7,7 +8,7 @@ import { sandboxFailure } from "./bwrap-failure.ts";
 import { openCapture } from "./capture.ts";
 import type { Cgroups, Group } from "./cgroup.ts";
 import type { HostLayout } from "./host-layout.ts";
-import type { Identity } from "./identity.ts";
+import { type Identity, ownerOf } from "./identity.ts";
 import type { OutputPipe, OutputPipes } from "./pipes.ts";
 import { isAlive, killProcess, readStat, waitUntil } from "./processes.ts";
 import type { ExecEnd, ExecLimits, ExecRequest, ExecResult, Place } from "./sandbox.ts";
@@ -44,6 +45,7 @@ export async function execInSandbox(
   place: Place,
   request: ExecRequest,
 ): Promise<ExecResult> {
+  refuseUnspeakable(request.command);
   const started = host.clock.monotonic();
   const empty = { kept: Buffer.alloc(0), tail: Buffer.alloc(0), totalBytes: 0 };
   if (request.signal.aborted) {
@@ -51,7 +53,7 @@ export async function execInSandbox(
     return { end, stdout: empty, stderr: empty, durationMs: 0 };
   }
   const { identity, pipes } = host;
-  const owner = identity && place.uid !== null ? { uid: place.uid, gid: identity.gid } : undefined;
+  const owner = ownerOf(identity, place.uid);
   const group = await openGroup(host, request.limits);
   try {
     const io = { stdout: await pipes.take(owner), stderr: await pipes.take(owner) };
@@ -65,6 +67,16 @@ export async function execInSandbox(
   } finally {
     await group?.remove();
   }
+}
+
+/** The kernel takes a command as one argument, which ends at a NUL and has a largest size. */
+function refuseUnspeakable(command: string): void {
+  const bytes = Buffer.byteLength(command);
+  if (bytes <= limits.commandBytes && !command.includes("\0")) return;
+  throw new Problem(
+    "invalid_request",
+    `Cannot run a command of ${bytes} bytes: expected at most ${limits.commandBytes}, without NUL`,
+  );
 }
 
 /** One command and what it was given. */

@@ -1,5 +1,7 @@
 import { chmodSync, chownSync, mkdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { assert } from "../base/assert.ts";
+import type { Owner } from "../base/tree.ts";
 import { Problem } from "../contract/problem.ts";
 
 /** Who runs commands. Null as an ordinary user: they then run as the gateway's own user. */
@@ -67,7 +69,7 @@ export function prepareDataDir(dataDir: string, identity: Identity): string {
   mkdirSync(join(dataDir, "runs"), { recursive: true });
   const real = realpathSync(dataDir);
   for (const path of [real, join(real, "runs")]) {
-    if (identity) chownSync(path, -1, identity.gid);
+    if (identity) giveGroup(path, identity);
     chmodSync(path, identity ? 0o710 : 0o700);
   }
   if (identity) {
@@ -78,9 +80,30 @@ export function prepareDataDir(dataDir: string, identity: Identity): string {
   return real;
 }
 
-interface Owner {
-  uid: number;
-  gid: number;
+/** Fails where root is not the host's root, and has been given fewer ids than the range. */
+function giveGroup(path: string, identity: { gid: number; last: number }): void {
+  try {
+    chownSync(path, -1, identity.gid);
+  } catch (error) {
+    throw new Problem(
+      "sandbox_unavailable",
+      `Cannot give ${JSON.stringify(path)} to group ${identity.gid}: ${String(error)}. In a container, ` +
+        "set AIRLOCK_UID_RANGE to ids that /proc/self/uid_map has",
+      undefined,
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * The owner of a run's files and processes. A root gateway that forgot the uid would run commands as root, so that is a
+ * defect that stops here.
+ */
+export function ownerOf(identity: Identity, uid: number | null): Owner | undefined {
+  if (identity === null) return undefined;
+  const isInRange = uid !== null && uid >= identity.first && uid <= identity.last;
+  assert(isInRange, `${uid} is in the uid range ${identity.first}-${identity.last}`);
+  return { uid, gid: identity.gid };
 }
 
 /** Throws `sandbox_unavailable` naming the first directory on the way to `path` that the given uid may not pass. */

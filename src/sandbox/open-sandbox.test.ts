@@ -127,6 +127,21 @@ if (isRoot) {
       expect(message).toMatch(/uid range 60000-70000: \/etc\/passwd gives.*"nobody"/);
     });
 
+    test("never runs a command as root, or as a uid outside of its range", async () => {
+      const room = await openRoom();
+      try {
+        for (const uid of [null, 0, 599_999, 600_100]) {
+          const request = { runId: "run_uid", uid, outputDirs: [], files: [] };
+          await expect(room.sandbox.provision(request)).rejects.toThrow("in the uid range");
+          const exec = { command: "true", limits: testLimits, signal: AbortSignal.timeout(9999) };
+          const place = { ...room.place, uid };
+          await expect(room.sandbox.exec(place, exec)).rejects.toThrow("in the uid range");
+        }
+      } finally {
+        await room.close();
+      }
+    });
+
     test("gives each run a host uid of its own, and no way into another's directories", async () => {
       const room = await openRoom();
       try {

@@ -18,7 +18,7 @@ import {
   statBelow,
 } from "../base/tree.ts";
 import { Problem } from "../contract/problem.ts";
-import type { Identity } from "./identity.ts";
+import { type Identity, ownerOf } from "./identity.ts";
 import type { Place, PlaceRequest } from "./sandbox.ts";
 
 /** Where the directories of runs are, and who owns them. */
@@ -36,17 +36,13 @@ export function runDirectory(host: Pick<PlacesHost, "dataDir">, runId: string): 
   return join(host.dataDir, "runs", runId);
 }
 
-export function ownerOf(host: PlacesHost, uid: number | null): Owner | undefined {
-  return host.identity && uid !== null ? { uid, gid: host.identity.gid } : undefined;
-}
-
 /**
  * Makes the directories of a run and places its input files. Nothing of the run's own has run yet, so being called a
  * second time after a crash it may write everything again. Files are checked against their digest.
  */
 export async function provisionPlace(host: PlacesHost, request: PlaceRequest): Promise<Place> {
   const directory = runDirectory(host, request.runId);
-  const owner = ownerOf(host, request.uid);
+  const owner = ownerOf(host.identity, request.uid);
   mkdirSync(directory, { recursive: true });
   const root = openRoot(directory);
   try {

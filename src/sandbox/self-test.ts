@@ -27,7 +27,12 @@ while read -r key value rest; do
     NoNewPrivs:|Seccomp:|CapEff:|CapBnd:|Uid:) echo "status_\${key%:}=$value" ;;
   esac
 done </proc/self/status
-while read -r name rest; do case $name in *:*) echo "interface=$name" ;; esac; done </proc/net/dev
+while read -r name rest; do [ "$name" = Iface ] || echo "route=$name"; done </proc/net/route
+if [ -e /proc/net/if_inet6 ]; then
+  while read -r address index prefix scope flags name; do
+    [ "$name" = lo ] || echo "route=$name"
+  done </proc/net/if_inet6
+fi
 while read -r limit; do
   case $limit in "Max core file size"*|"Max processes"*|"Max open files"*) echo "limit=$limit" ;; esac
 done </proc/self/limits
@@ -97,7 +102,8 @@ function findWrong(said: string[], host: ExecHost, maker: number | undefined): s
     status_CapEff: "0000000000000000",
     status_CapBnd: "0000000000000000",
     status_Uid: "1000",
-    interface: "lo:",
+    // Some kernels put idle tunnel devices into every network namespace; what counts is that no way leads out.
+    route: "",
     environ: "PATH=/usr/bin:/bin",
   };
   for (const [key, value] of Object.entries(expected)) {

@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { closeSync, createReadStream } from "node:fs";
 import { dirname } from "node:path";
 import { openDirectoryBelow, openFileBelow, openRoot, statBelow, TreeError } from "../base/tree.ts";
-import { openTemporary, ownerOf, type PlacesHost, placeAt, readVerified } from "./places.ts";
+import { ownerOf } from "./identity.ts";
+import { openTemporary, type PlacesHost, placeAt, readVerified } from "./places.ts";
 import type { Place, Staged, StageRequest } from "./sandbox.ts";
 
 /**
@@ -21,7 +22,7 @@ export async function stageContent(
   try {
     const temporary = openTemporary(run);
     try {
-      const options = { mode: 0o644, owner: ownerOf(host, place.uid), temporary };
+      const options = { mode: 0o644, owner: ownerOf(host.identity, place.uid), temporary };
       for (const request of requests) {
         await stageOne(tmp, request, options, staged);
       }
