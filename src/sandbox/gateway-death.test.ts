@@ -82,7 +82,7 @@ if (isRoot) {
     try {
       chmodSync(home, 0o777);
       const root = fileURLToPath(new URL("../..", import.meta.url));
-      const names = ["exec", "stage", "open-sandbox", "seccomp", "bwrap-args"];
+      const names = ["exec", "stage", "open-sandbox", "seccomp", "bwrap-args", "sweep"];
       const files = names.map((name) => `src/sandbox/${name}.test.ts`);
       // The project's own configuration is compiled beside itself, where that user may not write.
       const config = join(home, "vitest.config.mjs");
