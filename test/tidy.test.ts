@@ -3,19 +3,25 @@
  * capability table and the invariants and held against the code: it cannot say what is not so. Every failure says what
  * to do about it.
  */
-import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { basename, dirname, join, posix, resolve } from "node:path";
+import { basename, dirname, join, posix, relative, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 
 const root = resolve(import.meta.dirname, "..");
 const read = (path: string) => readFileSync(join(root, path), "utf8");
 
-/** What git knows or would know: tracked files and new ones that are not ignored. */
-const files = execFileSync("git", ["ls-files", "-co", "--exclude-standard"], { cwd: root })
-  .toString()
-  .split("\n")
-  .filter((path) => path !== "" && existsSync(join(root, path)));
+/** Every file of the project: what is below its own folders, and the files beside them. */
+const folders = ["bench", "bin", "docs", "examples", "runtime", "scripts", "src", "test"];
+const files = [
+  ...readdirSync(root, { withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => entry.name),
+  ...folders
+    .filter((folder) => existsSync(join(root, folder)))
+    .flatMap((folder) => readdirSync(join(root, folder), { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(root, join(entry.parentPath, entry.name))),
+];
 const typescript = files.filter((path) => path.endsWith(".ts") || path.endsWith(".mts"));
 const sources = typescript.filter((path) => path.startsWith("src/") && !isTest(path));
 const documents = files.filter((path) => path.endsWith(".md"));
