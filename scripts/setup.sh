@@ -113,7 +113,7 @@ if ! is_installed; then
   command -v npm >/dev/null 2>&1 ||
     die "Install them first: $(install_line ' nodejs npm') (any Node that has npm will do; it brings the right one)"
   say "installing npm packages, Node 26 among them (about a minute the first time)"
-  npm ci --no-audit --no-fund --prefer-offline --engine-strict=false --loglevel=error </dev/null ||
+  npm ci --include=dev --no-audit --no-fund --prefer-offline --engine-strict=false --loglevel=error </dev/null ||
     die "Cannot install the npm packages: see npm's words above (is the registry reachable?), then run the command again"
   [ -x "$node" ] || no_node "it was not installed"
   version=$("$node" --version 2>/dev/null) || no_node "it does not start"
@@ -124,7 +124,7 @@ if ! is_installed; then
   host_node=$(node --version)
   host_node=${host_node#v}
   if [ "${host_node%%.*}" -lt 24 ]; then
-    PATH="$PWD/node_modules/.bin:$PATH" "$node" node_modules/npm/bin/npm-cli.js install --no-save --no-audit \
+    PATH="$PWD/node_modules/.bin:$PATH" "$node" node_modules/npm/bin/npm-cli.js install --no-save --include=dev --no-audit \
       --no-fund --prefer-offline --loglevel=error </dev/null ||
       die "Cannot complete the npm packages with Node $version: see npm's words above, then run the command again"
   fi
