@@ -72,7 +72,7 @@ test("a process with the same number but another start is not the same one", () 
 
 test("a process whose parent has not looked yet is dead all the same", async () => {
   // The shell starts a child that ends, becomes something that never waits, and so keeps a zombie.
-  const parent = spawn("/bin/sh", ["-c", "sleep 0 & echo $!; exec sleep 100"], {
+  const parent = spawn("/bin/sh", ["-c", "sleep 0.2 & echo $!; exec sleep 100"], {
     stdio: ["ignore", "pipe", "ignore"],
   });
   const ended = once(parent, "exit");
