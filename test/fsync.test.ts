@@ -4,7 +4,7 @@
  *
  * Method: strace counts the synchronising calls of the gateway's threads and kills the process at the k-th one; a second
  * gateway, undisturbed, must then find every acknowledged run and bring it to its end. Sandboxes are not traced
- * (`--detach-on=execve`).
+ * (`--detach-on=execve`), and strace is not the parent (`-D`), so that signals reach the gateway itself.
  */
 import { execFileSync } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
@@ -38,7 +38,7 @@ const calls = "fsync,fdatasync";
 
 function straced(trace: string, inject?: string): string[] {
   return [
-    ...["strace", "-f", "-qq", "--detach-on=execve", "-o", trace, "-e", `trace=${calls}`],
+    ...["strace", "-D", "-f", "-qq", "--detach-on=execve", "-o", trace, "-e", `trace=${calls}`],
     ...(inject === undefined ? [] : ["-e", `inject=${calls}:${inject}`]),
     node,
     join(root, "src/main.ts"),
@@ -78,9 +78,11 @@ describe("kill -9 at the k-th fsync", async () => {
           dataDir,
           program: straced("/dev/null", `signal=SIGKILL:when=${k}`),
         });
-        const run = await clientOf(doomed).submitRun(submission);
+        const gone = new AbortController();
+        void doomed.ended.then(() => gone.abort(new Error("The gateway is gone")));
+        const run = await clientOf(doomed).submitRun({ ...submission, signal: gone.signal });
         acknowledged = run.id;
-        await run.wait().catch(() => undefined);
+        await run.wait({ signal: gone.signal }).catch(() => undefined);
         await doomed.kill9();
       } catch {
         // It died before it could answer, which is what this is about.

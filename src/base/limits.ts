@@ -19,6 +19,7 @@ export const limits = {
   /** An inline `files[].content`; the SDK sends anything larger as a part. */
   inlineFileBytes: 1 * MiB,
   idempotencyKeyChars: 255,
+  /** Prompt, system and agent together: far more than any model's context, and sent with every list of runs. */
   promptBytes: 4 * MiB,
   metadataBytes: 16 * KiB,
 

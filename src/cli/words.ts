@@ -1,4 +1,4 @@
-import type { BlobRef, RequestedCall } from "../contract/event.ts";
+import type { RequestedCall } from "../contract/event.ts";
 import { plain, plainLine } from "./plain.ts";
 
 /** A number with its noun: `1 call`, `3 calls`. */
@@ -47,10 +47,6 @@ export function callSummary(call: RequestedCall | undefined): string {
   const members = args as Record<string, unknown>;
   const main = textOf(members.command) ?? textOf(members.name) ?? JSON.stringify(args);
   return shorten(plainLine(main.trim()), 160);
-}
-
-function isBlobRef(value: unknown): value is BlobRef {
-  return typeof value === "object" && value !== null && "blob" in value && "head" in value;
 }
 
 /** Columns of equal width; the last one is left as it is. */

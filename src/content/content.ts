@@ -41,7 +41,7 @@ export {
   contentAlias,
   contentView,
 } from "./content-view.ts";
-export { isBlobRef, referredBlobs, restore, shorten } from "./long-strings.ts";
+export { restore, shorten } from "./long-strings.ts";
 export type { SecretScanner } from "./output-file.ts";
 export {
   type CaptureRequest,

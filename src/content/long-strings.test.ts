@@ -5,10 +5,11 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemClock } from "../base/clock.ts";
 import { openLog } from "../base/log.ts";
+import { referredBlobs } from "../contract/blob-ref.ts";
 import { BlobRef } from "../contract/event.ts";
 import { openBlobs } from "./blobs.ts";
 import type { Blobs } from "./content.ts";
-import { referredBlobs, restore, shorten } from "./long-strings.ts";
+import { restore, shorten } from "./long-strings.ts";
 
 let dir: string;
 let blobs: Blobs;

@@ -1,17 +1,18 @@
 import { createHash } from "node:crypto";
-import { BlobRef } from "../contract/event.ts";
+import {
+  type BlobRef,
+  hasOnlyMember,
+  isBlobRef,
+  jsonKey,
+  literalKey,
+  literalOf,
+  onlyMember,
+  referredBlobs,
+} from "../contract/blob-ref.ts";
 import type { Blobs } from "./content.ts";
 import { decodeWtf8, encodeWtf8 } from "./wtf8.ts";
 
 const headBytes = 1024;
-
-/**
- * Members that have a meaning in a shortened value, each as the only member of its object. `$literal` holds an object
- * of the caller's own that merely looks like a reference or like one of these; `$json` refers to the JSON text of an
- * object with a member name that is itself too long. So no value of a caller can ever be taken for a reference.
- */
-const literalKey = "$literal";
-const jsonKey = "$json";
 
 /**
  * Replaces every string of more than `limitBytes` (as UTF-8) anywhere in a JSON value by a `BlobRef`, and stores its
@@ -29,17 +30,6 @@ export async function restore(value: unknown, blobs: Blobs): Promise<unknown> {
   const texts = new Map<string, string>();
   for (const digest of referredBlobs(value)) texts.set(digest, decodeWtf8(await blobs.get(digest)));
   return restoreValue(value, texts);
-}
-
-/** The digests of every blob that a shortened value refers to. */
-export function referredBlobs(value: unknown): Set<string> {
-  const digests = new Set<string>();
-  const visit = (node: unknown): void => {
-    if (isBlobRef(node)) digests.add(node.blob);
-    else for (const [, member] of membersOf(literalOf(node) ?? node)) visit(member);
-  };
-  visit(value);
-  return digests;
 }
 
 function shortenValue(value: unknown, limit: number, texts: Map<string, Buffer>): unknown {
@@ -65,30 +55,7 @@ function restoreValue(value: unknown, texts: Map<string, string>): unknown {
 
 /** One of the shapes that `restore` gives a meaning to, so that it must be marked when it is the caller's own. */
 function hasMeaning(value: object): boolean {
-  return isBlobRef(value) || hasOnly(value, literalKey) || hasOnly(value, jsonKey);
-}
-
-/** Whether a value is a reference by its exact shape, which is that of `BlobRef` in the contract. */
-export function isBlobRef(value: unknown): value is BlobRef {
-  return BlobRef.safeParse(value).success;
-}
-
-function literalOf(value: unknown): object | undefined {
-  const literal = onlyMember(value, literalKey);
-  return typeof literal === "object" && literal !== null ? literal : undefined;
-}
-
-function onlyMember(value: unknown, key: string): unknown {
-  if (typeof value !== "object" || value === null || !hasOnly(value, key)) return undefined;
-  return Object.entries(value)[0]?.[1];
-}
-
-function hasOnly(value: object, key: string): boolean {
-  return !Array.isArray(value) && Object.hasOwn(value, key) && Object.keys(value).length === 1;
-}
-
-function membersOf(value: unknown): [string, unknown][] {
-  return typeof value === "object" && value !== null ? Object.entries(value) : [];
+  return isBlobRef(value) || [literalKey, jsonKey].some((key) => hasOnlyMember(value, key));
 }
 
 /** `fromEntries` defines members; assigning them would lose one named `__proto__`. */

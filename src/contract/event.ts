@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { BlobRef } from "./blob-ref.ts";
 import { Digest, RunId } from "./ids.ts";
 import { MissingOutput, Output } from "./output.ts";
 import { CleanupStatus, EndStatus, Isolation, StopReason } from "./run.ts";
@@ -9,11 +10,7 @@ import { RunSnapshot } from "./submission.ts";
  * is spelt in snake_case, like the tools' own arguments and results. A client must let types pass that it does not know.
  */
 
-/** A string too long for an event: kept as a blob, named here with its first characters. */
-export const BlobRef = z
-  .strictObject({ blob: Digest, bytes: z.int(), head: z.string() })
-  .meta({ id: "BlobRef" });
-export type BlobRef = z.infer<typeof BlobRef>;
+export { BlobRef } from "./blob-ref.ts";
 
 export const EventUsage = z.object({
   input_tokens: z.int(),

@@ -96,7 +96,7 @@ describe("a message for people", () => {
     "a1".repeat(25),
   ])("does not repeat %s", (text) => {
     const scrubbed = scrub(`before ${text} after`, []);
-    expect(scrubbed).toContain("[credential]");
+    expect(scrubbed).toContain("[redacted]");
     expect(scrubbed).not.toContain(text);
     expect(scrubbed).toMatch(/^before .*after$/);
   });

@@ -1,8 +1,9 @@
-/** Shapes of credentials that providers and networks repeat in their messages, also with stars in the middle. */
-const shapes: readonly RegExp[] = [
+import { redactor, secretShapes } from "../egress/egress.ts";
+
+/** How providers repeat a key that they refuse: with stars in the middle, or inside an address. */
+const masked: readonly RegExp[] = [
   /\b(?:sk|pk|rk|xai|gsk|key)-[A-Za-z0-9_*.-]{6,}/g,
   /\bAIza[A-Za-z0-9_*-]{8,}/g,
-  /\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+)*/g,
   /(?<=\bbearer\s+)[^\s"',]+/gi,
   /(?<=[?&](?:key|api[_-]?key|token|access_token)=)[^&\s"']+/gi,
   /(?<=:\/\/)[^/@\s]+(?=@)/g,
@@ -17,11 +18,8 @@ const messageChars = 500;
  * on one line, at most 500 characters.
  */
 export function scrub(message: string, credentials: readonly string[]): string {
-  let text = message;
-  for (const credential of credentials) {
-    if (credential !== "") text = text.replaceAll(credential, "[credential]");
-  }
-  for (const shape of shapes) text = text.replace(shape, "[credential]");
+  let text = secretShapes(redactor(credentials).text(message));
+  for (const shape of masked) text = text.replace(shape, "[redacted]");
   text = text.replace(/\s+/g, " ").trim();
   return text.length > messageChars ? `${text.slice(0, messageChars - 1)}…` : text;
 }

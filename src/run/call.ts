@@ -96,6 +96,7 @@ async function outcomeOf(
         outputKeptBytes: limits.callOutputKeptBytes,
         outputKilledBytes: limits.callOutputKilledBytes,
       },
+      redact: drive.record.redact,
       onOutput: (stream, offset, text) =>
         live.publish(runId, {
           type: "call.output",

@@ -11,11 +11,14 @@ import type { Restore } from "./transcript.ts";
 export interface Record {
   keep(value: unknown): Promise<unknown>;
   restore: Restore;
+  /** Bytes without the run's secrets. */
+  redact(bytes: Uint8Array): Uint8Array;
 }
 
 export function openRecord(blobs: Blobs, redactor: Redactor): Record {
   return {
     keep: (value) => shorten(redactor.json(value), blobs, limits.eventStringBytes),
     restore: (value) => restore(value, blobs),
+    redact: (bytes) => redactor.bytes(bytes),
   };
 }

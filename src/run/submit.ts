@@ -29,6 +29,7 @@ export async function submit(
   request: SubmitRequest,
 ): Promise<{ created: boolean; run: Run }> {
   const { submission, workspaceId, submittedBy } = request;
+  checkSizes(submission);
   checkModels(deps.models, submission);
   checkLimits(submission.limits, deps.runLimits);
   const files = await placeFiles(deps.blobs, submission.files ?? [], request.uploads);
@@ -83,6 +84,20 @@ function answer(submitted: Submitted, key: string | undefined): { created: boole
         `${submitted.queued} runs are waiting already; try again later`,
         { cap: limits.queuedRuns, observed: submitted.queued },
       );
+  }
+}
+
+/** These come back with every event of the run's submission and with every list of runs. */
+function checkSizes({ prompt, system, agent, metadata }: SubmitRequest["submission"]): void {
+  const sizes = [
+    ["prompt", canonicalJson([prompt, system, agent]), limits.promptBytes],
+    ["metadata", canonicalJson(metadata ?? {}), limits.metadataBytes],
+  ] as const;
+  for (const [field, text, max] of sizes) {
+    const bytes = Buffer.byteLength(text);
+    if (bytes > max) {
+      throw new Problem("payload_too_large", `${field}: ${bytes} bytes; expected at most ${max}`);
+    }
   }
 }
 

@@ -30,7 +30,7 @@ async function assistantParts(turn: TurnState, restore: Restore): Promise<Assist
   const parts: AssistantParts = [];
   for (const { type, text, provider_metadata } of turn.reply.parts) {
     const whole = String(await restore(text));
-    parts.push({ type, text: whole, ...metadata(provider_metadata) });
+    parts.push({ type, text: whole, ...(await metadata(provider_metadata, restore)) });
   }
   for (const { request } of turn.calls) {
     parts.push({
@@ -38,13 +38,13 @@ async function assistantParts(turn: TurnState, restore: Restore): Promise<Assist
       toolCallId: request.tool_call_id,
       tool: request.tool,
       arguments: await restore(request.arguments),
-      ...metadata(request.provider_metadata),
+      ...(await metadata(request.provider_metadata, restore)),
     });
   }
   return parts;
 }
 
 /** Reasoning signatures and the like: some providers refuse a conversation that comes back without them. */
-function metadata(value: unknown): { providerMetadata?: unknown } {
-  return value === undefined ? {} : { providerMetadata: value };
+async function metadata(value: unknown, restore: Restore): Promise<{ providerMetadata?: unknown }> {
+  return value === undefined ? {} : { providerMetadata: await restore(value) };
 }

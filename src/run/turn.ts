@@ -1,3 +1,4 @@
+import { limits } from "../base/limits.ts";
 import type { NewEvent } from "../contract/event.ts";
 import { newId } from "../contract/ids.ts";
 import type { Reply } from "../model/model.ts";
@@ -59,13 +60,13 @@ async function replied(drive: Drive, turn: number, reply: Reply, ms: number): Pr
     call_id: newId("call"),
     tool_call_id: call.toolCallId,
     tool: call.tool,
-    arguments: await drive.record.keep(call.arguments),
-    ...(call.providerMetadata === undefined ? {} : { provider_metadata: call.providerMetadata }),
+    arguments: await drive.record.keep(withinDepth(call.arguments)),
+    ...(await metadata(drive, call.providerMetadata)),
   }));
   const parts = reply.parts.map(async ({ type, text, providerMetadata }) => ({
     type,
     text: (await drive.record.keep(text)) as string,
-    ...(providerMetadata === undefined ? {} : { provider_metadata: providerMetadata }),
+    ...(await metadata(drive, providerMetadata)),
   }));
   return {
     type: "turn.replied",
@@ -80,4 +81,25 @@ async function replied(drive: Drive, turn: number, reply: Reply, ms: number): Pr
       duration_ms: Math.round(ms),
     },
   };
+}
+
+async function metadata(drive: Drive, value: unknown): Promise<{ provider_metadata?: unknown }> {
+  return value === undefined ? {} : { provider_metadata: await drive.record.keep(value) };
+}
+
+/**
+ * Arguments that are nested deeper than any tool asks for would overflow the stack of whatever walks them later; the
+ * text that stands for them is not an object, so the model is told that its arguments are wrong.
+ */
+function withinDepth(value: unknown): unknown {
+  let level: unknown[] = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > limits.requestJsonDepth) {
+      return `(arguments nested deeper than ${limits.requestJsonDepth} levels)`;
+    }
+    level = level.flatMap((node) =>
+      typeof node === "object" && node !== null ? Object.values(node) : [],
+    );
+  }
+  return value;
 }

@@ -1,30 +1,36 @@
+import { referredBlobs } from "../contract/blob-ref.ts";
 import type { EventData, NewEvent } from "../contract/event.ts";
 import type { Output } from "../contract/output.ts";
 
 type Written = NonNullable<EventData<"call.finished">["content"]>[number];
 
-const digest = /^sha256:[0-9a-f]{64}$/;
-
 /**
- * Every blob that an event names: each digest under a member called `blob` or `sha256`, however deep. Each keeps its
- * blob from being swept. A model can write such a member too; all it gains is that a blob stays.
+ * Every blob that an event refers to, from the members that can name one and no other: a digest that a model or a caller
+ * wrote somewhere is text. Each keeps its blob from being swept.
  */
 export function blobsOf(event: NewEvent): string[] {
-  const found = new Set<string>();
-  const open: unknown[] = [event.data];
-  while (open.length > 0) {
-    const value = open.pop();
-    if (typeof value !== "object" || value === null) continue;
-    if (Array.isArray(value)) {
-      for (const item of value) open.push(item);
-      continue;
+  return [...new Set(namedBlobs(event))];
+}
+
+function namedBlobs(event: NewEvent): string[] {
+  switch (event.type) {
+    case "run.submitted":
+      return (event.data.submission.files ?? []).map(({ sha256 }) => sha256);
+    case "turn.replied":
+      return [...referredBlobs([event.data.parts, event.data.calls])];
+    case "call.finished": {
+      const { result, content = [], staged = [], stdout, stderr } = event.data;
+      return [
+        ...referredBlobs(result),
+        ...[...content, ...staged].map(({ sha256 }) => sha256),
+        ...[stdout, stderr].flatMap((stream) => (stream ? [stream.blob] : [])),
+      ];
     }
-    for (const [key, member] of Object.entries(value)) {
-      if (typeof member !== "string") open.push(member);
-      else if ((key === "blob" || key === "sha256") && digest.test(member)) found.add(member);
-    }
+    case "outputs.captured":
+      return event.data.outputs.map(({ sha256 }) => sha256);
+    default:
+      return [];
   }
-  return [...found];
 }
 
 /** The outputs that a run has after this event; undefined when the event changes none. */

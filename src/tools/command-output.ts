@@ -1,6 +1,6 @@
 import { limits } from "../base/limits.ts";
-import type { Blobs } from "../content/content.ts";
 import type { StreamCapture } from "../sandbox/sandbox.ts";
+import type { ToolContext } from "./tool.ts";
 
 /**
  * What the model is shown of a stream: all of it, or its head and its tail with a line between that says how much was
@@ -18,9 +18,9 @@ export function shownText({ kept, tail, totalBytes }: StreamCapture): string {
 /** Keeps a stream that was too long to be shown whole as a blob, up to the cap. */
 export async function keepStream(
   { kept, totalBytes }: StreamCapture,
-  blobs: Blobs,
+  { blobs, redact }: Pick<ToolContext, "blobs" | "redact">,
 ): Promise<{ blob: string; bytes: number; truncated: boolean } | undefined> {
   if (totalBytes <= limits.callOutputShownBytes) return undefined;
-  const { sha256 } = await blobs.put(kept);
+  const { sha256 } = await blobs.put(redact(kept));
   return { blob: sha256, bytes: totalBytes, truncated: totalBytes > kept.length };
 }

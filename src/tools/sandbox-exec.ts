@@ -37,8 +37,8 @@ export const sandboxExec: Tool<SandboxExec> = {
       signal: context.signal,
       onOutput: context.onOutput,
     });
-    const stdout = await keepStream(result.stdout, context.blobs);
-    const stderr = await keepStream(result.stderr, context.blobs);
+    const stdout = await keepStream(result.stdout, context);
+    const stderr = await keepStream(result.stderr, context);
     const diskLimit = result.end.type === "killed" && result.end.reason === "disk_limit";
     return {
       result: { ...told(result, context), ...stagingNotes(staged) },

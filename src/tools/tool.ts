@@ -15,6 +15,8 @@ export interface ToolContext {
   /** What this run last placed in `/tmp`, by name; from the journal. */
   placed: ReadonlyMap<string, string>;
   limits: ExecLimits;
+  /** Cuts the run's secrets out of bytes that are about to be kept (I6). */
+  redact: (bytes: Uint8Array) => Uint8Array;
   onOutput: (stream: "stdout" | "stderr", offset: number, text: string) => void;
   signal: AbortSignal;
 }
