@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemClock } from "../base/clock.ts";
 import { openLog } from "../base/log.ts";
 import { type BwrapSpec, bwrapArgs } from "./bwrap-args.ts";
-import { type OpenedHost, openHost } from "./open-sandbox.ts";
+import { closeHost, type OpenedHost, openHost } from "./open-sandbox.ts";
 import { provisionPlace } from "./places.ts";
 import { isRoot, newDataDir, removeAll, runUid } from "./room.testing.ts";
 import type { Place } from "./sandbox.ts";
@@ -92,7 +92,10 @@ describe("a gateway that dies while it writes the options", () => {
     const request = { runId: "run_prefix", uid: runUid, outputDirs: [], files: [] };
     place = await provisionPlace(host, request);
   });
-  afterAll(() => removeAll(dataDir));
+  afterAll(() => {
+    closeHost(host);
+    removeAll(dataDir);
+  });
 
   async function start(args: string[]): Promise<boolean> {
     const owner = isRoot ? { uid: runUid ?? 0, gid: 600_000 } : null;

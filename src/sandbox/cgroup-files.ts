@@ -38,7 +38,7 @@ export async function emptyAndRemove(directory: string, clock: Clock): Promise<v
 }
 
 /** The kernel counts a dying process a moment longer than it lists it. */
-function removeDirectory(directory: string): boolean {
+export function removeDirectory(directory: string): boolean {
   try {
     rmdirSync(directory);
     return true;

@@ -31,6 +31,8 @@ export interface Cgroups {
   create(limits: GroupLimits): Promise<Group>;
   /** Ends and removes the groups that an earlier gateway on the same data directory left behind. */
   sweep(): Promise<void>;
+  /** Removes the directory of this data directory's groups, unless some are still in use. */
+  close(): void;
 }
 
 /** Where a hierarchy is mounted and where in it the gateway itself is. */
@@ -55,7 +57,9 @@ export async function openCgroups(dataDir: string, clock: Clock): Promise<Cgroup
   const options = { name: `airlock-${digest}`, clock };
   for (const open of [openCgroup2, openCgroup1]) {
     const opened = await open(options);
-    if (opened !== null && (await canJoin(opened))) return opened;
+    if (opened === null) continue;
+    if (await canJoin(opened)) return opened;
+    opened.close();
   }
   return null;
 }

@@ -4,7 +4,14 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { CgroupOptions, Cgroups, Group, GroupLimits } from "./cgroup.ts";
 import { findHierarchy, isForbidden } from "./cgroup.ts";
-import { emptyAndRemove, groupsBelow, killMembers, membersOf, readCount } from "./cgroup-files.ts";
+import {
+  emptyAndRemove,
+  groupsBelow,
+  killMembers,
+  membersOf,
+  readCount,
+  removeDirectory,
+} from "./cgroup-files.ts";
 
 /** Version 1: the memory and the pids controller, each a hierarchy of its own. Null when one is missing or not ours. */
 export async function openCgroup1(options: CgroupOptions): Promise<Cgroups | null> {
@@ -25,11 +32,16 @@ export async function openCgroup1(options: CgroupOptions): Promise<Cgroups | nul
   return {
     version: "cgroup1",
     async create(limits) {
+      // Doctor, on the same data directory, may have removed it when it was empty.
+      for (const parent of parents) mkdirSync(parent, { recursive: true });
       const name = randomUUID();
       return openGroup(join(memoryParent, name), join(pidsParent, name), limits, options);
     },
     async sweep() {
       for (const group of parents.flatMap(groupsBelow)) await emptyAndRemove(group, options.clock);
+    },
+    close() {
+      for (const parent of parents) removeDirectory(parent);
     },
   };
 }

@@ -4,7 +4,14 @@ import { writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { CgroupOptions, Cgroups, Group, GroupLimits } from "./cgroup.ts";
 import { findHierarchy, isForbidden } from "./cgroup.ts";
-import { emptyAndRemove, groupsBelow, killMembers, membersOf, readCount } from "./cgroup-files.ts";
+import {
+  emptyAndRemove,
+  groupsBelow,
+  killMembers,
+  membersOf,
+  readCount,
+  removeDirectory,
+} from "./cgroup-files.ts";
 
 const wanted = ["memory", "pids"];
 /** Where the gateway itself moves: a group that hands controllers on may hold no process. */
@@ -22,8 +29,7 @@ export async function openCgroup2(options: CgroupOptions): Promise<Cgroups | nul
   try {
     if (!wanted.every((name) => listed(base, "cgroup.controllers").includes(name))) return null;
     delegate(base);
-    mkdirSync(parent, { recursive: true });
-    enable(parent);
+    makeParent(parent);
   } catch (error) {
     if (isForbidden(error)) return null;
     throw error;
@@ -31,10 +37,15 @@ export async function openCgroup2(options: CgroupOptions): Promise<Cgroups | nul
   return {
     version: "cgroup2",
     async create(limits) {
+      // Doctor, on the same data directory, may have removed it when it was empty.
+      if (!existsSync(parent)) makeParent(parent);
       return openGroup(join(parent, randomUUID()), limits, options);
     },
     async sweep() {
       for (const group of groupsBelow(parent)) await emptyAndRemove(group, options.clock);
+    },
+    close() {
+      removeDirectory(parent);
     },
   };
 }
@@ -51,6 +62,11 @@ function delegate(base: string): void {
     writeFileSync(join(base, "cgroup.procs"), String(process.pid));
     throw error;
   }
+}
+
+function makeParent(parent: string): void {
+  mkdirSync(parent, { recursive: true });
+  enable(parent);
 }
 
 function enable(group: string): void {

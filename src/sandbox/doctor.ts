@@ -3,7 +3,7 @@ import { Problem } from "../contract/problem.ts";
 import type { DoctorReport, Probe } from "../contract/upkeep.ts";
 import { findBwrap } from "./bwrap-program.ts";
 import { openIdentity, prepareDataDir } from "./identity.ts";
-import { type OpenedHost, openHost } from "./open-sandbox.ts";
+import { closeHost, type OpenedHost, openHost } from "./open-sandbox.ts";
 import type { SandboxOptions } from "./sandbox.ts";
 import { seccompFilter } from "./seccomp.ts";
 import { probe, selfTest } from "./self-test.ts";
@@ -27,7 +27,7 @@ export async function runDoctor(options: SandboxOptions): Promise<DoctorReport> 
     grade = host.cgroups === null ? "B" : "A";
     probes.push(limitsProbe(host), ...(await toolProbes(host)));
   }
-  host?.pipes.close();
+  if (host !== undefined) closeHost(host);
   return { grade, probes, notExercised: notExercised(host) };
 }
 
@@ -110,7 +110,7 @@ async function sandboxProbe(
     try {
       await selfTest(host);
     } catch (error) {
-      host.pipes.close();
+      closeHost(host);
       throw error;
     }
     opened = host;

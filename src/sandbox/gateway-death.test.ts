@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { systemClock } from "../base/clock.ts";
+import { openCgroups } from "./cgroup.ts";
 import { waitUntil } from "./processes.ts";
 import {
   isRoot,
@@ -24,7 +25,12 @@ let dataDir: string;
 beforeEach(() => {
   dataDir = newDataDir();
 });
-afterEach(() => removeAll(dataDir));
+afterEach(async () => {
+  const cgroups = await openCgroups(dataDir, systemClock);
+  await cgroups?.sweep();
+  cgroups?.close();
+  removeAll(dataDir);
+});
 
 /** A gateway in a process of its own, that runs one command and says when it said something. */
 function startGateway(command: string) {

@@ -50,7 +50,7 @@ export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
   try {
     await selfTest(host);
   } catch (error) {
-    host.pipes.close();
+    closeHost(host);
     throw error;
   }
   const running = new Map<string, Promise<unknown>>();
@@ -86,9 +86,14 @@ export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
     async close() {
       closing.abort();
       await Promise.allSettled(running.values());
-      host.pipes.close();
+      closeHost(host);
     },
   };
+}
+
+export function closeHost(host: OpenedHost): void {
+  host.pipes.close();
+  host.cgroups?.close();
 }
 
 const programDirectories = ["/usr/local/bin", "/usr/bin", "/bin"];

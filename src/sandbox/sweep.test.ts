@@ -61,6 +61,7 @@ test("groups that an earlier gateway left are emptied and removed", async () => 
   await later?.sweep();
   expect(await ended).toEqual([null, "SIGKILL"]);
   expect(left?.members() ?? []).toEqual([]);
+  later?.close();
   removeAll(dataDir);
 });
 
