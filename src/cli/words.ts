@@ -1,3 +1,4 @@
+import { isBlobRef } from "../contract/blob-ref.ts";
 import type { RequestedCall } from "../contract/event.ts";
 import { plain, plainLine } from "./plain.ts";
 

@@ -90,7 +90,7 @@ function answer(submitted: Submitted, key: string | undefined): { created: boole
 /** These come back with every event of the run's submission and with every list of runs. */
 function checkSizes({ prompt, system, agent, metadata }: SubmitRequest["submission"]): void {
   const sizes = [
-    ["prompt", canonicalJson([prompt, system, agent]), limits.promptBytes],
+    ["prompt", canonicalJson({ prompt, system, agent }), limits.promptBytes],
     ["metadata", canonicalJson(metadata ?? {}), limits.metadataBytes],
   ] as const;
   for (const [field, text, max] of sizes) {
