@@ -1,29 +1,32 @@
 /**
- * Trees that untrusted code has written, read and written from the host. Everything is reached from an open directory
- * by `/proc/self/fd/<directory>/<name>` and O_NOFOLLOW, one name at a time: a path that is looked up twice can be a
- * directory the first time and a link to `/etc` the second. Names are bytes: decoding them as UTF-8 would merge two
- * different files into one.
+ * Trees that untrusted code has written, read and written from the host. Everything is reached from
+ * an open directory by `/proc/self/fd/<directory>/<name>` and O_NOFOLLOW, one name at a time: a
+ * path that is looked up twice can be a directory the first time and a link to `/etc` the second.
+ * Names are bytes: decoding them as UTF-8 would merge two different files into one.
  */
-import { randomUUID } from "node:crypto";
 import {
   type BigIntStats,
   closeSync,
   constants,
-  fchmodSync,
-  fchownSync,
   fstatSync,
-  lstatSync,
-  mkdirSync,
   opendirSync,
   openSync,
   readlinkSync,
-  renameSync,
-  unlinkSync,
-  writeSync,
 } from "node:fs";
 import { assert } from "./assert.ts";
+import { at, isRefusal, lookAt, openFileAt, openRoot, show, TreeError } from "./below.ts";
 
-const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_WRONLY, O_CREAT, O_EXCL } = constants;
+export {
+  type Owner,
+  openDirectoryBelow,
+  openFileBelow,
+  openRoot,
+  placeFileBelow,
+  statBelow,
+  TreeError,
+} from "./below.ts";
+
+const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants;
 
 export type TreeEntryType =
   | "file"
@@ -35,7 +38,9 @@ export type TreeEntryType =
   | "too_deep"
   /** It may not be read (mode 000), or it became something else while it was being opened. */
   | "unreadable"
-  /** The last entry of a walk that reached `maxEntries`: the directory whose contents are cut short. */
+  /**
+   * The last entry of a walk that reached `maxEntries`: the directory whose contents are cut short.
+   */
   | "too_many";
 
 export interface TreeEntry {
@@ -50,7 +55,10 @@ export interface TreeEntry {
   ino: bigint;
   mtimeNs: bigint;
   ctimeNs: bigint;
-  /** Opens a regular file for reading; the caller closes it. Valid only while this entry is the newest of its walk. */
+  /**
+   * Opens a regular file for reading; the caller closes it. Valid only while this entry is the
+   * newest of its walk.
+   */
   open(): number;
   /** The target of a symlink, as bytes. Valid only while this entry is the newest of its walk. */
   readLink(): Buffer;
@@ -62,18 +70,6 @@ export interface WalkOptions {
   maxEntries?: number;
 }
 
-/** The tree is not what it must be: a link or a special file is where a directory or a file was wanted. */
-export class TreeError extends Error {
-  override name = "TreeError";
-  /** What the kernel said, or `ECHANGED` when a name became another file between two looks. */
-  readonly code: string;
-
-  constructor(code: string, message: string, options?: { cause?: unknown }) {
-    super(message, options);
-    this.code = code;
-  }
-}
-
 interface Level {
   fd: number;
   path: Buffer;
@@ -83,9 +79,10 @@ interface Level {
 }
 
 /**
- * Walks a tree depth first, a directory before its contents, each directory in byte order of names. The root itself is
- * not reported. Limits: `maxDepth` 64, `maxEntries` 1,000,000 by default. Throws `TreeError` when the root is a symlink
- * or no directory. Never follows a link, never opens a special file, never leaves the root's filesystem.
+ * Walks a tree depth first, a directory before its contents, each directory in byte order of names.
+ * The root itself is not reported. Limits: `maxDepth` 64, `maxEntries` 1,000,000 by default. Throws
+ * `TreeError` when the root is a symlink or no directory. Never follows a link, never opens a
+ * special file, never leaves the root's filesystem.
  */
 export function* walkTree(root: string | Buffer, options: WalkOptions = {}): Generator<TreeEntry> {
   const maxDepth = options.maxDepth ?? 64;
@@ -143,7 +140,10 @@ function levelOf(fd: number, path: Buffer): Level {
   return { fd, path, names: [], next: 0, cut: false };
 }
 
-/** Names are read up to what may still be reported, so that a directory of millions costs no more memory than that. */
+/**
+ * Names are read up to what may still be reported, so that a directory of millions costs no more
+ * memory than that.
+ */
 function readNames(level: Level, limit: number): void {
   const encoding = "buffer" as BufferEncoding;
   const directory = opendirSync(`/proc/self/fd/${level.fd}`, { encoding });
@@ -188,14 +188,6 @@ function look(level: Level, name: Buffer, isLive: () => boolean): TreeEntry | un
   };
 }
 
-function lookAt(directory: number, name: Buffer): BigIntStats | "gone" | "refused" {
-  try {
-    return lstatSync(at(directory, name), { bigint: true });
-  } catch (error) {
-    return errorCode(error) === "ENOENT" ? "gone" : "refused";
-  }
-}
-
 function plainEntry(type: TreeEntryType, path: Buffer, name: Buffer): TreeEntry {
   const refuse = () => {
     throw new TreeError("EACCES", `Cannot open ${show(path)}: it is ${type}`);
@@ -225,169 +217,8 @@ function openSame(parent: number, name: Buffer, ino: bigint, dev: bigint): numbe
   return undefined;
 }
 
-/** O_NONBLOCK, because opening a FIFO that took the file's place would otherwise wait for a writer for ever. */
-function openFileAt(directory: number, name: Buffer, expected: BigIntStats): number {
-  const fd = openNoFollow(at(directory, name), O_RDONLY | O_NONBLOCK, name);
-  const stats = fstatSync(fd, { bigint: true });
-  if (stats.isFile() && stats.ino === expected.ino && stats.dev === expected.dev) return fd;
-  closeSync(fd);
-  throw new TreeError("ECHANGED", `Cannot open ${show(name)}: it is not the file that was listed`);
-}
-
-/**
- * Opens a directory for walking or placing; the caller closes it. Throws `TreeError` when its last name is a symlink
- * or no directory. The path above it must be the gateway's own.
- */
-export function openRoot(root: string | Buffer): number {
-  const shown = typeof root === "string" ? Buffer.from(root) : root;
-  return openNoFollow(root, O_RDONLY | O_DIRECTORY, shown);
-}
-
-export interface Owner {
-  uid: number;
-  gid: number;
-}
-
-/**
- * Opens the directory `path` (names separated by `/`, none of them empty, `.` or `..`) below an open directory; an
- * empty path is that directory itself. The caller closes the new descriptor. Missing directories are made with `mode`
- * and `owner` when `create` is given. Throws `TreeError` when a link or a file is on the way, or something is missing.
- */
-export function openDirectoryBelow(
-  root: number,
-  path: string | Buffer,
-  create?: { mode: number; owner: Owner | undefined },
-): number {
-  let fd = openSync(`/proc/self/fd/${root}/.`, O_RDONLY | O_DIRECTORY);
-  try {
-    for (const name of splitPath(path)) {
-      const made = create !== undefined && makeDirectory(fd, name);
-      const next = openNoFollow(at(fd, name), O_RDONLY | O_DIRECTORY, name);
-      closeSync(fd);
-      fd = next;
-      if (made) own(fd, create.mode, create.owner);
-    }
-    return fd;
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
-}
-
-function makeDirectory(parent: number, name: Buffer): boolean {
-  try {
-    mkdirSync(at(parent, name), 0o700);
-    return true;
-  } catch (error) {
-    if (errorCode(error) === "EEXIST") return false;
-    throw error;
-  }
-}
-
-/** What is at a name of an open directory, links not followed; undefined when nothing is. */
-export function statBelow(directory: number, name: string | Buffer): BigIntStats | undefined {
-  const stats = lookAt(directory, oneName(name));
-  if (stats === "refused") throw new TreeError("EACCES", `Cannot look at ${show(name)}`);
-  return stats === "gone" ? undefined : stats;
-}
-
-/** Opens a regular file of an open directory for reading; the caller closes it. Throws `TreeError` for anything else. */
-export function openFileBelow(directory: number, name: string | Buffer): number {
-  const stats = statBelow(directory, name);
-  if (!stats?.isFile()) throw new TreeError("ENOENT", `Cannot open ${show(name)}: it is no file`);
-  return openFileAt(directory, oneName(name), stats);
-}
-
-/**
- * Writes a file under a name of an open directory: first whole, with its mode and owner, under a unique name in
- * `temporary` (a directory of the same filesystem that the untrusted code cannot reach), then renamed over whatever
- * has the name. A link there is replaced, never written through; a directory there is a `TreeError` EISDIR.
- */
-export function placeFileBelow(
-  directory: number,
-  name: string | Buffer,
-  data: Buffer,
-  options: { mode: number; owner: Owner | undefined; temporary: number },
-): void {
-  const target = at(directory, oneName(name));
-  const temp = at(options.temporary, Buffer.from(`placing-${randomUUID()}`));
-  const fd = openSync(temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
-  try {
-    try {
-      for (let done = 0; done < data.length; ) done += writeSync(fd, data, done);
-      own(fd, options.mode, options.owner);
-    } finally {
-      closeSync(fd);
-    }
-    renameSync(temp, target);
-  } catch (error) {
-    unlinkSync(temp);
-    if (!isRefusal(error)) throw error;
-    throw new TreeError(String(errorCode(error)), `Cannot place ${show(name)}`, { cause: error });
-  }
-}
-
-/** The owner first: a change of owner takes setuid and setgid bits away again. */
-function own(fd: number, mode: number, owner: Owner | undefined): void {
-  if (owner) fchownSync(fd, owner.uid, owner.gid);
-  fchmodSync(fd, mode);
-}
-
-function openNoFollow(path: string | Buffer, flags: number, shown: Buffer): number {
-  try {
-    return openSync(path, flags | O_NOFOLLOW);
-  } catch (error) {
-    if (!isRefusal(error)) throw error;
-    const wanted = flags & O_DIRECTORY ? "directory" : "file";
-    const code = String(errorCode(error));
-    const message = `Cannot open ${show(shown)} as a ${wanted}: ${code}`;
-    throw new TreeError(code, message, { cause: error });
-  }
-}
-
-const refusals = ["ELOOP", "ENOTDIR", "EACCES", "ENOENT", "EISDIR", "ENXIO", "ENOTEMPTY", "EPERM"];
-
-/** Whether the tree itself is the reason; anything else (no memory, no descriptors) is the host's and goes up as it is. */
-function isRefusal(error: unknown): boolean {
-  return refusals.includes(String(errorCode(error)));
-}
-
-function errorCode(error: unknown): unknown {
-  return error instanceof Error && "code" in error ? error.code : undefined;
-}
-
 const slash = Buffer.from("/");
-
-function at(directory: number, name: Buffer): Buffer {
-  return Buffer.concat([Buffer.from(`/proc/self/fd/${directory}/`), name]);
-}
-
-function oneName(name: string | Buffer): Buffer {
-  const [only, ...rest] = splitPath(name);
-  if (only !== undefined && rest.length === 0) return only;
-  throw new TreeError("EINVAL", `Cannot use ${show(name)}: expected one name`);
-}
-
-/** The names of a relative path. `..` is refused here, because the kernel would happily walk out of the root. */
-function splitPath(path: string | Buffer): Buffer[] {
-  const bytes = typeof path === "string" ? Buffer.from(path) : path;
-  if (bytes.length === 0) return [];
-  const names = bytes
-    .toString("latin1")
-    .split("/")
-    .map((name) => Buffer.from(name, "latin1"));
-  for (const name of names) {
-    if (["", ".", ".."].includes(name.toString("latin1")) || name.includes(0)) {
-      throw new TreeError("EINVAL", `Cannot use ${show(path)}: expected a relative path of names`);
-    }
-  }
-  return names;
-}
 
 function lastName(path: Buffer): Buffer {
   return path.subarray(path.lastIndexOf(slash) + 1);
-}
-
-function show(path: string | Buffer): string {
-  return JSON.stringify(path.toString("utf8"));
 }

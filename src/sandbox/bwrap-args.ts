@@ -20,9 +20,10 @@ const MiB = 1024 * 1024;
 export const launcher = "/airlock/exec";
 
 /**
- * Every option of one bwrap call, in the order in which bwrap works through them. They travel through a pipe: on the
- * command line the host's paths would be readable inside, in `/proc/1/cmdline`. If the gateway dies while writing, bwrap
- * sees a shorter list, so the launcher is mounted by the very last option: any shorter list has nothing to start.
+ * Every option of one bwrap call, in the order in which bwrap works through them. They travel
+ * through a pipe: on the command line the host's paths would be readable inside, in
+ * `/proc/1/cmdline`. If the gateway dies while writing, bwrap sees a shorter list, so the launcher
+ * is mounted by the very last option: any shorter list has nothing to start.
  */
 export function bwrapArgs(spec: BwrapSpec): string[] {
   return [
@@ -49,10 +50,12 @@ export function bwrapArgs(spec: BwrapSpec): string[] {
 
 function isolationArgs(): string[] {
   return [
-    // Not the `-try` forms, and not `--unshare-all`, which contains them: a namespace that is missing is a refusal (I7).
+    // Not the `-try` forms, and not `--unshare-all`, which contains them: a namespace that is
+    // missing is a refusal (I7).
     ...["--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"],
     "--unshare-cgroup",
-    // A nested user namespace would hand out capabilities over a fresh, unmasked view of the kernel.
+    // A nested user namespace would hand out capabilities over a fresh, unmasked view of the
+    // kernel.
     ...["--disable-userns", "--assert-userns-disabled", "--cap-drop", "ALL"],
     ...["--uid", "1000", "--gid", "1000", "--hostname", "sandbox"],
     // No controlling terminal to push keystrokes into, and nothing survives the gateway.
@@ -68,7 +71,8 @@ function environmentArgs(spec: BwrapSpec): string[] {
 
 /** What a command sees as its environment, before a call's own additions. */
 export function sandboxEnvironment(bins: string[], bash: boolean): Record<string, string> {
-  // Ours is behind the host's: it fills gaps. What pip installs comes last, so that it can shadow nothing.
+  // Ours is behind the host's: it fills gaps. What pip installs comes last, so that it can shadow
+  // nothing.
   const path = [...bins, "/usr/local/bin", "/usr/bin", "/bin", "/airlock/bin"];
   return {
     PATH: [...path, "/workspace/.local/bin"].join(":"),
@@ -107,7 +111,8 @@ function rootArgs(layout: HostLayout, runtime: string): string[] {
 function kernelArgs(layout: HostLayout): string[] {
   return [
     ...["--proc", "/proc"],
-    // Sysctl files compare the host's uid and look at no capability: without this a sandbox of host uid 0 writes them.
+    // Sysctl files compare the host's uid and look at no capability: without this a sandbox of host
+    // uid 0 writes them.
     ...layout.procReadOnly.flatMap((path) => ["--ro-bind", path, path]),
     ...layout.procMasks.flatMap((path) => ["--ro-bind", "/dev/null", path]),
     ...["--dev", "/dev"],

@@ -10,14 +10,18 @@ export interface BwrapProgram {
   version: string;
 }
 
-/** The distribution's own place first: Ubuntu's permission for user namespaces is bound to that path. */
+/**
+ * The distribution's own place first: Ubuntu's permission for user namespaces is bound to that
+ * path.
+ */
 const places = ["/usr/bin/bwrap", "/usr/local/bin/bwrap", "/bin/bwrap"];
 const install =
-  "Install bubblewrap 0.8.0 or later from the distribution, for example with apt-get install bubblewrap";
+  "Install bubblewrap 0.8.0 or later from the distribution, for example with " +
+  "apt-get install bubblewrap";
 
 /**
- * Finds bwrap and checks that it is new enough for `--disable-userns` and not setuid (a setuid bwrap refuses the
- * options that the sandbox needs). Throws `sandbox_unavailable`.
+ * Finds bwrap and checks that it is new enough for `--disable-userns` and not setuid (a setuid
+ * bwrap refuses the options that the sandbox needs). Throws `sandbox_unavailable`.
  */
 export async function findBwrap(path?: string): Promise<BwrapProgram> {
   const found = (path === undefined ? places : [path]).find((place) =>

@@ -11,8 +11,9 @@ export interface CaptureOptions {
 }
 
 /**
- * Collects one output stream in bounded memory: the head up to `keptBytes`, the last 64 KiB beyond it, and a count.
- * `onText` gets the head live, cut only between characters, each piece with its byte offset in the stream.
+ * Collects one output stream in bounded memory: the head up to `keptBytes`, the last 64 KiB beyond
+ * it, and a count. `onText` gets the head live, cut only between characters, each piece with its
+ * byte offset in the stream.
  */
 export function openCapture(options: CaptureOptions) {
   const head: Buffer[] = [];
@@ -26,7 +27,8 @@ export function openCapture(options: CaptureOptions) {
   function addTail(bytes: Buffer): void {
     tail.push(bytes);
     tailHeld += bytes.length;
-    // Joined now and then only, so that a flood costs one copy for every 64 KiB and not one for every chunk.
+    // Joined now and then only, so that a flood costs one copy for every 64 KiB and not one for
+    // every chunk.
     if (tailHeld > 2 * tailBytes) {
       // A copy: a view would hold on to the whole joined buffer.
       tail = [Buffer.from(Buffer.concat(tail).subarray(-tailBytes))];

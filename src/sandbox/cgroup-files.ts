@@ -22,8 +22,9 @@ export function killMembers(directory: string): void {
 }
 
 /**
- * Kills until the group is empty, then removes it. A process that forks as fast as it is killed loses, because the
- * group is read again each time. Throws after a minute: a process that cannot die still writes to its directories.
+ * Kills until the group is empty, then removes it. A process that forks as fast as it is killed
+ * loses, because the group is read again each time. Throws after a minute: a process that cannot
+ * die still writes to its directories.
  */
 export async function emptyAndRemove(directory: string, clock: Clock): Promise<void> {
   const gone = () => {

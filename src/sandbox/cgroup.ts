@@ -22,7 +22,10 @@ export interface Group {
   kill(): void;
   /** How many processes the kernel ended for going over the memory limit. */
   memoryKills(): number;
-  /** Kills what is left, waits until it is empty, and removes it. Throws when something cannot be killed. */
+  /**
+   * Kills what is left, waits until it is empty, and removes it. Throws when something cannot be
+   * killed.
+   */
   remove(): Promise<void>;
 }
 
@@ -49,8 +52,9 @@ export interface CgroupOptions {
 }
 
 /**
- * Opens control groups below the gateway's own, so that whatever limits the gateway limits its runs as well: version 2
- * when it is delegated to us, else version 1, else null (a watchdog then keeps the limits).
+ * Opens control groups below the gateway's own, so that whatever limits the gateway limits its runs
+ * as well: version 2 when it is delegated to us, else version 1, else null (a watchdog then keeps
+ * the limits).
  */
 export async function openCgroups(dataDir: string, clock: Clock): Promise<Cgroups | null> {
   const digest = createHash("sha256").update(dataDir).digest("hex").slice(0, 12);

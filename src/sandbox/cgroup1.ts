@@ -13,7 +13,10 @@ import {
   removeDirectory,
 } from "./cgroup-files.ts";
 
-/** Version 1: the memory and the pids controller, each a hierarchy of its own. Null when one is missing or not ours. */
+/**
+ * Version 1: the memory and the pids controller, each a hierarchy of its own. Null when one is
+ * missing or not ours.
+ */
 export async function openCgroup1(options: CgroupOptions): Promise<Cgroups | null> {
   const memory = findHierarchy("memory");
   const pids = findHierarchy("pids");

@@ -18,8 +18,9 @@ const wanted = ["memory", "pids"];
 const leaf = "airlock-gateway";
 
 /**
- * Version 2, in the part of the tree that was delegated to the gateway (a systemd service with `Delegate=yes`, or root).
- * Null when the controllers are not there, it is not ours, or other processes live in the same group.
+ * Version 2, in the part of the tree that was delegated to the gateway (a systemd service with
+ * `Delegate=yes`, or root). Null when the controllers are not there, it is not ours, or other
+ * processes live in the same group.
  */
 export async function openCgroup2(options: CgroupOptions): Promise<Cgroups | null> {
   const hierarchy = findHierarchy("");

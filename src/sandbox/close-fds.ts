@@ -3,9 +3,10 @@ import { closeSync, readdirSync, readFileSync } from "node:fs";
 const CLOSE_ON_EXEC = 0o2000000;
 
 /**
- * Closes every descriptor above 2 that would survive an exec. Node marks its own close-on-exec, but what the gateway
- * was started with (a shell's `200<file`, a supervisor's socket) it passes on to every child, so it would reach the
- * code in the sandbox. Called once, first thing in the process. Returns the numbers that were closed.
+ * Closes every descriptor above 2 that would survive an exec. Node marks its own close-on-exec, but
+ * what the gateway was started with (a shell's `200<file`, a supervisor's socket) it passes on to
+ * every child, so it would reach the code in the sandbox. Called once, first thing in the process.
+ * Returns the numbers that were closed.
  */
 export function closeInheritedFds(): number[] {
   const closed: number[] = [];

@@ -11,13 +11,17 @@ export interface DirectoryUse {
   bytes: number;
   /** Files and directories; each costs the host an inode, however empty it is. */
   files: number;
-  /** Something could not be looked into: an ordinary user's gateway may not read what a run has locked. */
+  /**
+   * Something could not be looked into: an ordinary user's gateway may not read what a run has
+   * locked.
+   */
   isPartial: boolean;
 }
 
 /**
- * What a run's directories use, hard links counted once. `du` descends by descriptor however deep the tree is, and does
- * not hold up our own thread while it does. Undefined when it could not be measured.
+ * What a run's directories use, hard links counted once. `du` descends by descriptor however deep
+ * the tree is, and does not hold up our own thread while it does. Undefined when it could not be
+ * measured.
  */
 export async function measureDirectories(
   place: Place,
@@ -54,7 +58,9 @@ async function sumOf(args: string[]): Promise<{ sum: number | undefined; complai
   return { sum, complaint: stderr.slice(0, 10_000) };
 }
 
-/** Bytes of files that processes hold open after deleting them: no walk of the tree can see those. */
+/**
+ * Bytes of files that processes hold open after deleting them: no walk of the tree can see those.
+ */
 export function measureDeleted(pids: number[], device: number): number {
   const sizes = new Map<number, number>();
   for (const fd of pids.flatMap(descriptorsOf)) {

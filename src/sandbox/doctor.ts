@@ -11,8 +11,9 @@ import { openToolchains } from "./toolchains.ts";
 import { toolRemedies } from "./tools-inside.ts";
 
 /**
- * Probes this host the way `openSandbox` does, one thing at a time, and asks every expected program inside a real
- * sandbox for its version. Never throws for what the host lacks: that is in the report, with the remedy.
+ * Probes this host the way `openSandbox` does, one thing at a time, and asks every expected program
+ * inside a real sandbox for its version. Never throws for what the host lacks: that is in the
+ * report, with the remedy.
  */
 export async function runDoctor(options: SandboxOptions): Promise<DoctorReport> {
   const probes = [...(await hostProbes(options)), ...kernelProbes()];
@@ -67,7 +68,9 @@ async function check(name: string, look: () => Promise<string>): Promise<Probe> 
   }
 }
 
-/** The kernel's switches by themselves decide nothing: the sandbox that is started afterwards does. */
+/**
+ * The kernel's switches by themselves decide nothing: the sandbox that is started afterwards does.
+ */
 function kernelProbes(): Probe[] {
   const userNamespaces = readNumber("/proc/sys/user/max_user_namespaces");
   const debianSwitch = readNumber("/proc/sys/kernel/unprivileged_userns_clone") ?? 1;

@@ -37,8 +37,8 @@ const goneWithinMs = 60_000;
 const initWithinMs = 1_000;
 
 /**
- * Runs one command in a new sandbox. Resolves when its last process is gone, whatever the command did; rejects with
- * `sandbox_unavailable` when the sandbox itself could not be started.
+ * Runs one command in a new sandbox. Resolves when its last process is gone, whatever the command
+ * did; rejects with `sandbox_unavailable` when the sandbox itself could not be started.
  */
 export async function execInSandbox(
   host: ExecHost,
@@ -194,13 +194,14 @@ function followTree(spawned: SpawnedSandbox, group: Group | undefined, clock: Cl
     spawned.bwrap.kill("SIGKILL");
     group?.kill();
   }
-  // When bwrap ends, its command has: what is left in the background dies now, and with it the pipes it holds.
+  // When bwrap ends, its command has: what is left in the background dies now, and with it the
+  // pipes it holds.
   spawned.bwrap.once("exit", killAll);
   return {
     init: () => init?.pid,
     /**
-     * A bwrap that is killed between making its child and telling us would leave the child waiting for ever, so its
-     * word is waited for first, which takes milliseconds.
+     * A bwrap that is killed between making its child and telling us would leave the child waiting
+     * for ever, so its word is waited for first, which takes milliseconds.
      */
     kill(): void {
       if (isKnown) killAll();
@@ -229,7 +230,8 @@ function endOf(
   if (reason !== undefined) return { type: "killed", reason };
   const { exitCode } = ended;
   if (exitCode === 0 && ended.launched) return { type: "exited", exitCode };
-  // A command that went on after one of its processes was killed ends as it says; one that failed ends for this.
+  // A command that went on after one of its processes was killed ends as it says; one that failed
+  // ends for this.
   if (group !== undefined && group.memoryKills() > 0) {
     return { type: "killed", reason: "memory_limit" };
   }

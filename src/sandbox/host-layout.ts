@@ -2,7 +2,10 @@ import { existsSync, lstatSync, readlinkSync, statSync } from "node:fs";
 
 /** What of the host's own file system a sandbox sees. */
 export interface HostLayout {
-  /** Directories mounted read-only at their own path: `/usr`, and `/lib` … where they are not links into it. */
+  /**
+   * Directories mounted read-only at their own path: `/usr`, and `/lib` … where they are not links
+   * into it.
+   */
   directories: string[];
   /** Links at the root, as they are on the host: `/bin` to `usr/bin` where the two are merged. */
   links: { path: string; target: string }[];
@@ -29,8 +32,8 @@ export const etcDirectories = [
 const masks = ["keys", "key-users", "kallsyms", "timer_list", "cmdline", "sched_debug"];
 
 /**
- * Reads the layout once. Everything is looked for here and named exactly, because a mount point that the kernel's own
- * `/proc` does not have cannot be made, and would fail every sandbox.
+ * Reads the layout once. Everything is looked for here and named exactly, because a mount point
+ * that the kernel's own `/proc` does not have cannot be made, and would fail every sandbox.
  */
 export function readHostLayout(): HostLayout {
   const directories = ["/usr"];

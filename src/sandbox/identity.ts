@@ -8,9 +8,9 @@ import { Problem } from "../contract/problem.ts";
 export type Identity = { first: number; last: number; gid: number } | null;
 
 /**
- * As root each run has a host uid of its own, out of a range that nobody else uses. Throws `sandbox_unavailable` naming
- * the line of `/etc/passwd`, `/etc/subuid` or `/etc/subgid` that lies in the range: those users' files and containers
- * would be the runs' own.
+ * As root each run has a host uid of its own, out of a range that nobody else uses. Throws
+ * `sandbox_unavailable` naming the line of `/etc/passwd`, `/etc/subuid` or `/etc/subgid` that lies
+ * in the range: those users' files and containers would be the runs' own.
  */
 export function openIdentity(range: { first: number; last: number }): Identity {
   if (process.getuid?.() !== 0) return null;
@@ -62,8 +62,9 @@ function readOptional(file: string): string {
 }
 
 /**
- * Makes the directories that a run's uid must pass on the way to its own. It may pass, and list nothing: the group of
- * all runs has only `x`. Returns the data directory with every link resolved, as bwrap will see it.
+ * Makes the directories that a run's uid must pass on the way to its own. It may pass, and list
+ * nothing: the group of all runs has only `x`. Returns the data directory with every link resolved,
+ * as bwrap will see it.
  */
 export function prepareDataDir(dataDir: string, identity: Identity): string {
   mkdirSync(join(dataDir, "runs"), { recursive: true });
@@ -87,8 +88,8 @@ function giveGroup(path: string, identity: { gid: number; last: number }): void 
   } catch (error) {
     throw new Problem(
       "sandbox_unavailable",
-      `Cannot give ${JSON.stringify(path)} to group ${identity.gid}: ${String(error)}. In a container, ` +
-        "set AIRLOCK_UID_RANGE to ids that /proc/self/uid_map has",
+      `Cannot give ${JSON.stringify(path)} to group ${identity.gid}: ${String(error)}. ` +
+        "In a container, set AIRLOCK_UID_RANGE to ids that /proc/self/uid_map has",
       undefined,
       { cause: error },
     );
@@ -96,8 +97,8 @@ function giveGroup(path: string, identity: { gid: number; last: number }): void 
 }
 
 /**
- * The owner of a run's files and processes. A root gateway that forgot the uid would run commands as root, so that is a
- * defect that stops here.
+ * The owner of a run's files and processes. A root gateway that forgot the uid would run commands
+ * as root, so that is a defect that stops here.
  */
 export function ownerOf(identity: Identity, uid: number | null): Owner | undefined {
   if (identity === null) return undefined;
@@ -106,15 +107,18 @@ export function ownerOf(identity: Identity, uid: number | null): Owner | undefin
   return { uid, gid: identity.gid };
 }
 
-/** Throws `sandbox_unavailable` naming the first directory on the way to `path` that the given uid may not pass. */
+/**
+ * Throws `sandbox_unavailable` naming the first directory on the way to `path` that the given uid
+ * may not pass.
+ */
 export function refuseUnreachable(path: string, owner: Owner, remedy: string): void {
   const blocked = firstBlocked(path, owner);
   if (blocked === undefined) return;
   const shown = JSON.stringify(path);
   throw new Problem(
     "sandbox_unavailable",
-    `Cannot reach ${shown} as uid ${owner.uid}, which runs use: ${JSON.stringify(blocked)} may not be ` +
-      `passed by it. ${remedy}`,
+    `Cannot reach ${shown} as uid ${owner.uid}, which runs use: ${JSON.stringify(blocked)} ` +
+      `may not be passed by it. ${remedy}`,
   );
 }
 

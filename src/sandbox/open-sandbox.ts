@@ -42,8 +42,9 @@ export async function openHost(options: SandboxOptions): Promise<OpenedHost> {
 }
 
 /**
- * Opens the sandbox: finds bwrap, prepares the data directory, and proves with a real sandbox that this host isolates.
- * Throws `sandbox_unavailable` with the reason and the remedy otherwise; nothing ever runs without (I7).
+ * Opens the sandbox: finds bwrap, prepares the data directory, and proves with a real sandbox that
+ * this host isolates. Throws `sandbox_unavailable` with the reason and the remedy otherwise;
+ * nothing ever runs without (I7).
  */
 export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
   const host = await openHost(options);

@@ -23,7 +23,10 @@ const run = promisify(execFile);
 export interface OutputPipe {
   reader: Readable;
   writeFd: number;
-  /** Closes the gateway's own writing end, once the command has its copy: the reader ends with the last writer. */
+  /**
+   * Closes the gateway's own writing end, once the command has its copy: the reader ends with the
+   * last writer.
+   */
   handOver(): void;
   /** Gives the pipe back, once no process of the command is left. */
   release(): void;
@@ -37,9 +40,10 @@ export interface OutputPipes {
 }
 
 /**
- * Pipes for the output of commands. Node's own are sockets, and a socket cannot be opened as `/dev/stdout`, which half
- * of all scripts do; so these are FIFOs below the data directory, where nobody else can pass, given to the uid of the
- * command that uses them. They are made when needed and used again.
+ * Pipes for the output of commands. Node's own are sockets, and a socket cannot be opened as
+ * `/dev/stdout`, which half of all scripts do; so these are FIFOs below the data directory, where
+ * nobody else can pass, given to the uid of the command that uses them. They are made when needed
+ * and used again.
  */
 export function openOutputPipes(dataDir: string): OutputPipes {
   // A directory for each opening: doctor may look at a data directory whose gateway is running.
@@ -48,10 +52,12 @@ export function openOutputPipes(dataDir: string): OutputPipes {
   return {
     async take(owner) {
       const path = free.pop() ?? (await makeFifo(directory));
-      // Its last user may have changed the mode, and it must be openable for the next one, and nobody else.
+      // Its last user may have changed the mode, and it must be openable for the next one, and
+      // nobody else.
       chmodSync(path, 0o600);
       if (owner) chownSync(path, owner.uid, owner.gid);
-      // The reader first: a writer would wait for it. Only the reader may be non-blocking, the command must not be.
+      // The reader first: a writer would wait for it. Only the reader may be non-blocking, the
+      // command must not be.
       const readFd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
       const writeFd = openSync(path, constants.O_WRONLY);
       const reader = new Socket({ fd: readFd, readable: true, writable: false });

@@ -26,19 +26,26 @@ export interface PlacesHost {
   /** Resolved; `runs` below it exists. */
   dataDir: string;
   identity: Identity;
-  /** Whether some toolchain has cargo: its registry is then kept in `/tmp`, where a layer can be made of it. */
+  /**
+   * Whether some toolchain has cargo: its registry is then kept in `/tmp`, where a layer can be
+   * made of it.
+   */
   cargo: boolean;
 }
 
-/** The host directory of one run. The id is checked, because it becomes a path that is removed as root. */
+/**
+ * The host directory of one run. The id is checked, because it becomes a path that is removed as
+ * root.
+ */
 export function runDirectory(host: Pick<PlacesHost, "dataDir">, runId: string): string {
   assert(/^[a-z0-9][a-z0-9_-]{0,63}$/.test(runId), `${JSON.stringify(runId)} is a run id`);
   return join(host.dataDir, "runs", runId);
 }
 
 /**
- * Makes the directories of a run and places its input files. Nothing of the run's own has run yet, so being called a
- * second time after a crash it may write everything again. Files are checked against their digest.
+ * Makes the directories of a run and places its input files. Nothing of the run's own has run yet,
+ * so being called a second time after a crash it may write everything again. Files are checked
+ * against their digest.
  */
 export async function provisionPlace(host: PlacesHost, request: PlaceRequest): Promise<Place> {
   const directory = runDirectory(host, request.runId);
@@ -81,7 +88,8 @@ function makePlace(root: number, owner: Owner | undefined): void {
   ] as const) {
     closeSync(openDirectoryBelow(root, name, { mode, owner }));
   }
-  // Last: once it is the run's own, an ordinary process of that uid could reach below, and it must find all of it.
+  // Last: once it is the run's own, an ordinary process of that uid could reach below, and it must
+  // find all of it.
   fchmodSync(root, 0o700);
   if (owner) fchownSync(root, owner.uid, owner.gid);
 }
@@ -104,8 +112,9 @@ function makeCaches(
 }
 
 /**
- * A directory beside the run's own, on the same filesystem, where files become whole before they get their name. The
- * sandbox does not see it, so the run finds neither halves nor leftovers of a crash. The caller closes it.
+ * A directory beside the run's own, on the same filesystem, where files become whole before they
+ * get their name. The sandbox does not see it, so the run finds neither halves nor leftovers of a
+ * crash. The caller closes it.
  */
 export function openTemporary(root: number): number {
   const fd = openDirectoryBelow(root, "staging", { mode: 0o700, owner: undefined });

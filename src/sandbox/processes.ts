@@ -1,7 +1,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import type { Clock } from "../base/clock.ts";
 
-/** One process as the host sees it. The start time tells it apart from a later one with the same number. */
+/**
+ * One process as the host sees it. The start time tells it apart from a later one with the same
+ * number.
+ */
 export interface ProcessStat {
   pid: number;
   ppid: number;
@@ -32,7 +35,10 @@ export function listProcesses(): ProcessStat[] {
     .filter((stat) => stat !== undefined);
 }
 
-/** A process and everything below it. In a pid namespace orphans become children of pid 1, so nothing gets away. */
+/**
+ * A process and everything below it. In a pid namespace orphans become children of pid 1, so
+ * nothing gets away.
+ */
 export function processTree(top: number): ProcessStat[] {
   const all = listProcesses();
   const children = Map.groupBy(all, (stat) => stat.ppid);
@@ -57,14 +63,20 @@ export function residentBytes(pid: number): number {
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(readProc(`/proc/${pid}/status`) ?? "")?.[1] ?? 0) * 1024;
 }
 
-/** Bytes that belong to a process, shared ones in proportion; undefined when the kernel does not tell. */
+/**
+ * Bytes that belong to a process, shared ones in proportion; undefined when the kernel does not
+ * tell.
+ */
 export function proportionalBytes(pid: number): number | undefined {
   const text = readProc(`/proc/${pid}/smaps_rollup`);
   const kib = /^Pss:\s+(\d+) kB/m.exec(text ?? "")?.[1];
   return kib === undefined ? undefined : Number(kib) * 1024;
 }
 
-/** Whether the process with this number and start time still runs. A zombie does not: its namespace went before it. */
+/**
+ * Whether the process with this number and start time still runs. A zombie does not: its namespace
+ * went before it.
+ */
 export function isAlive(pid: number, startTime: string): boolean {
   const stat = readStat(pid);
   return stat !== undefined && stat.startTime === startTime && !"ZX".includes(stat.state);
@@ -81,7 +93,10 @@ export function killProcess(pid: number): boolean {
   }
 }
 
-/** Waits until `done` says so, asking often at first and every 20 ms later. False when `timeoutMs` went by. */
+/**
+ * Waits until `done` says so, asking often at first and every 20 ms later. False when `timeoutMs`
+ * went by.
+ */
 export async function waitUntil(
   done: () => boolean,
   timeoutMs: number,

@@ -8,9 +8,10 @@ const run = promisify(execFile);
 const removeWithinMs = 30 * 60_000;
 
 /**
- * Removes a directory that untrusted code has written. `rm` and `chmod` descend by descriptor and follow no link, and
- * neither depth nor length of names stops them (Node's own removal fails beyond 4096 bytes of path). Directories are
- * first made writable for their owner: only root can do without. False when something is left.
+ * Removes a directory that untrusted code has written. `rm` and `chmod` descend by descriptor and
+ * follow no link, and neither depth nor length of names stops them (Node's own removal fails beyond
+ * 4096 bytes of path). Directories are first made writable for their owner: only root can do
+ * without. False when something is left.
  */
 export async function removeTree(path: string, log: Log): Promise<boolean> {
   if (!existsSync(path)) return true;

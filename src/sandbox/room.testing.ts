@@ -1,4 +1,7 @@
-/** What the tests of this room share: a real sandbox on a data directory of its own, and looks at the host. */
+/**
+ * What the tests of this room share: a real sandbox on a data directory of its own, and looks at
+ * the host.
+ */
 import { execFileSync } from "node:child_process";
 import { lstatSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -41,10 +41,11 @@ type Entry =
 const source = fileURLToPath(new URL("../../runtime", import.meta.url));
 
 /**
- * Puts what is mounted at `/airlock` (and the made-up `/etc`) below the data directory, under a name that is the
- * digest of its contents, and returns the path. It must be there because a run's uid can reach nothing else of ours.
- * A copy that is already there is compared first, and made again when it differs. Node itself is known by its version,
- * size and time, and linked where that is possible: it is 150 MB.
+ * Puts what is mounted at `/airlock` (and the made-up `/etc`) below the data directory, under a
+ * name that is the digest of its contents, and returns the path. It must be there because a run's
+ * uid can reach nothing else of ours. A copy that is already there is compared first, and made
+ * again when it differs. Node itself is known by its version, size and time, and linked where that
+ * is possible: it is 150 MB.
  */
 export function stageRuntime(dataDir: string, provided: Provided): string {
   const parent = join(dataDir, "runtime");
@@ -95,7 +96,10 @@ function providedEntries(provided: Provided): Entry[] {
   return entries;
 }
 
-/** Our own files, with the two modes that a run needs; whatever they had in the package does not matter. */
+/**
+ * Our own files, with the two modes that a run needs; whatever they had in the package does not
+ * matter.
+ */
 function readTree(root: string, prefix: string): Entry[] {
   const entries: Entry[] = [];
   for (const entry of walkTree(root)) {
@@ -156,7 +160,10 @@ function stageEntry(root: string, entry: Entry): void {
   }
 }
 
-/** Linked when everybody may execute the original and only its owner may change it; copied otherwise. */
+/**
+ * Linked when everybody may run the original and only its owner may change it; copied
+ * otherwise.
+ */
 function stageNode(original: string, path: string): void {
   const stats = statSync(original);
   const trusted = stats.uid === 0 || stats.uid === process.getuid?.();

@@ -1,8 +1,8 @@
 /**
- * The system call filter of every sandbox, as a classic BPF program. Namespaces decide what a process can name; the
- * filter takes away the kernel's rarely used and often broken doors (nested namespaces, mounts, keyrings, io_uring …).
- * It is a list of refusals, because toolchains use too much for a list of permissions; calls newer than the list are
- * refused as unknown.
+ * The system call filter of every sandbox, as a classic BPF program. Namespaces decide what a
+ * process can name; the filter takes away the kernel's rarely used and often broken doors (nested
+ * namespaces, mounts, keyrings, io_uring …). It is a list of refusals, because toolchains use too
+ * much for a list of permissions; calls newer than the list are refused as unknown.
  */
 import { Problem } from "../contract/problem.ts";
 import { lastReviewedCall, type Machine, machines } from "./syscalls.ts";
@@ -33,7 +33,10 @@ const allow = 0x7fff0000;
 const killProcess = 0x80000000;
 const fail = (errno: number) => 0x00050000 | errno;
 
-/** Unknown to the program, as on a kernel that was built without them: libraries then take their older way. */
+/**
+ * Unknown to the program, as on a kernel that was built without them: libraries then take their
+ * older way.
+ */
 const absent = [
   ..."clone3 openat2 io_uring_setup io_uring_enter io_uring_register open_tree".split(" "),
   ..."open_tree_attr move_mount fsopen fsconfig fsmount fspick mount_setattr statmount".split(" "),
@@ -54,7 +57,9 @@ const forbidden = [
   ..."set_mempolicy_home_node vmsplice".split(" "),
 ];
 
-/** Extended attributes can carry file capabilities; programs cope with a filesystem that has none. */
+/**
+ * Extended attributes can carry file capabilities; programs cope with a filesystem that has none.
+ */
 const unsupported = ["setxattr", "lsetxattr", "fsetxattr", "setxattrat"];
 
 const NAMESPACE_FLAGS = 0x7e020000;
@@ -80,10 +85,15 @@ const jump = (code: number, k: number, jt: number, jf: number): Instruction => (
 });
 const load = (k: number): Instruction => ({ code: LOAD, jt: 0, jf: 0, k });
 const give = (k: number): Instruction => ({ code: RETURN, jt: 0, jf: 0, k });
-/** The low word only: the kernel ignores the high half of these arguments, so a filter that compared it could be fooled. */
+/**
+ * The low word only: the kernel ignores the high half of these arguments, so a filter that compared
+ * it could be fooled.
+ */
 const loadArgument = (index: number): Instruction => load(16 + 8 * index);
 
-/** Every body ends in a return on every path, so the loaded number is still there for the next rule. */
+/**
+ * Every body ends in a return on every path, so the loaded number is still there for the next rule.
+ */
 function rule(number: number | undefined, body: Instruction[]): Instruction[] {
   return number === undefined ? [] : [jump(JUMP_EQUAL, number, 0, body.length), ...body];
 }
@@ -124,7 +134,10 @@ function nodeRule(mode: number): Instruction[] {
   ];
 }
 
-/** Route netlink is what `getifaddrs` needs; vsock, packet, bluetooth, alg … have no use without a network. */
+/**
+ * Route netlink is what `getifaddrs` needs; vsock, packet, bluetooth, alg … have no use without a
+ * network.
+ */
 function socketRule(): Instruction[] {
   return [
     loadArgument(0),
@@ -145,7 +158,8 @@ export function filterProgram(machine: Machine): Instruction[] {
     names.flatMap((name) => rule(n[name], [give(fail(errno))]));
   return [
     load(ARCH_OFFSET),
-    // Another calling convention (32 bit) numbers its calls differently, so no rule below would mean anything.
+    // Another calling convention (32 bit) numbers its calls differently, so no rule below would
+    // mean anything.
     jump(JUMP_EQUAL, machine.auditArch, 1, 0),
     give(killProcess),
     load(NUMBER_OFFSET),
@@ -173,8 +187,8 @@ export function filterProgram(machine: Machine): Instruction[] {
 }
 
 /**
- * The filter for a machine (`process.arch`) as the array of `struct sock_filter` that bwrap reads. Throws
- * `sandbox_unavailable` for a machine whose call numbers we do not have.
+ * The filter for a machine (`process.arch`) as the array of `struct sock_filter` that bwrap reads.
+ * Throws `sandbox_unavailable` for a machine whose call numbers we do not have.
  */
 export function seccompFilter(arch: string = process.arch): Buffer {
   const machine = machines[arch];

@@ -20,7 +20,7 @@ const probeLimits: ExecLimits = {
 const namespaces = ["user", "pid", "net", "ipc", "uts", "cgroup", "mnt"];
 
 /** Shell builtins, `cat` and `readlink` only: it must run on the smallest host. */
-const script = `
+const script = (absent: string[]) => `
 for ns in ${namespaces.join(" ")}; do echo "ns_$ns=$(readlink /proc/self/ns/$ns)"; done
 while read -r key value rest; do
   case $key in
@@ -34,9 +34,13 @@ if [ -e /proc/net/if_inet6 ]; then
   done </proc/net/if_inet6
 fi
 while read -r limit; do
-  case $limit in "Max core file size"*|"Max processes"*|"Max open files"*) echo "limit=$limit" ;; esac
+  case $limit in
+    "Max core file size"*|"Max processes"*|"Max open files"*) echo "limit=$limit" ;;
+  esac
 done </proc/self/limits
-for path in /etc/shadow /root /home /var/lib; do if [ -e $path ]; then echo "present=$path"; fi; done
+for path in ${absent.join(" ")}; do
+  if [ -e $path ]; then echo "present=$path"; fi
+done
 for path in / /usr /etc /dev /airlock /proc/sys/kernel; do
   if (: >$path/airlock-probe) 2>/dev/null; then echo "writable=$path"; fi
 done
@@ -65,12 +69,13 @@ export async function probe(
 }
 
 /**
- * Starts a real sandbox and lets it say what it is. Throws `sandbox_unavailable` with everything that is not as it must
- * be, so a host (or a bwrap) that gives less than was asked for runs nothing (I7).
+ * Starts a real sandbox and lets it say what it is. Throws `sandbox_unavailable` with everything
+ * that is not as it must be, so a host (or a bwrap) that gives less than was asked for runs nothing
+ * (I7).
  */
 export async function selfTest(host: ExecHost & PlacesHost): Promise<void> {
   let maker: number | undefined;
-  const result = await probe(host, script, (place) => {
+  const result = await probe(host, script(absentPlaces(host)), (place) => {
     maker = statSync(join(place.tmp, "made"), { throwIfNoEntry: false })?.uid;
   });
   const said = result.stdout.kept.toString("utf8").trim().split("\n");
@@ -83,6 +88,13 @@ export async function selfTest(host: ExecHost & PlacesHost): Promise<void> {
     "sandbox_unavailable",
     `Cannot trust the sandbox of this host: ${wrong.join("; ")}. Run airlock doctor`,
     { wrong },
+  );
+}
+
+/** Places of the host that must not be there, unless the operator declared a toolchain in one. */
+function absentPlaces(host: ExecHost): string[] {
+  return ["/etc/shadow", "/root", "/home", "/var/lib"].filter(
+    (path) => !host.toolchains.directories.some((directory) => directory.startsWith(`${path}/`)),
   );
 }
 
@@ -102,7 +114,8 @@ function findWrong(said: string[], host: ExecHost, maker: number | undefined): s
     status_CapEff: "0000000000000000",
     status_CapBnd: "0000000000000000",
     status_Uid: "1000",
-    // Some kernels put idle tunnel devices into every network namespace; what counts is that no way leads out.
+    // Some kernels put idle tunnel devices into every network namespace; what counts is that no way
+    // leads out.
     route: "",
     environ: "PATH=/usr/bin:/bin",
   };

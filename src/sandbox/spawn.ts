@@ -7,7 +7,9 @@ import type { Owner } from "../base/tree.ts";
 import { launcher } from "./bwrap-args.ts";
 import type { OutputPipe } from "./pipes.ts";
 
-/** The descriptors of one bwrap. 6 reaches the launcher, which closes it before the command starts. */
+/**
+ * The descriptors of one bwrap. 6 reaches the launcher, which closes it before the command starts.
+ */
 export const seccompFd = 3;
 const argsFd = 4;
 export const statusFd = 5;
@@ -21,7 +23,10 @@ export interface SpawnRequest {
   owner: Owner | null;
   stdout: OutputPipe;
   stderr: OutputPipe;
-  /** Called with bwrap's pid while it still waits for its arguments: whatever it starts afterwards is inside as well. */
+  /**
+   * Called with bwrap's pid while it still waits for its arguments: whatever it starts afterwards
+   * is inside as well.
+   */
   join: (pid: number) => Promise<void>;
 }
 
@@ -44,8 +49,8 @@ export interface SpawnEnd {
 }
 
 /**
- * Starts one bwrap. It gets an almost empty environment, no directory of ours, and its options through a pipe. Rejects
- * when it cannot be started at all; everything later is in `ended`.
+ * Starts one bwrap. It gets an almost empty environment, no directory of ours, and its options
+ * through a pipe. Rejects when it cannot be started at all; everything later is in `ended`.
  */
 export async function spawnSandbox(request: SpawnRequest): Promise<SpawnedSandbox> {
   // The kernel kills the sandbox when the thread that spawned it ends, not the process.
@@ -97,7 +102,10 @@ export async function spawnSandbox(request: SpawnRequest): Promise<SpawnedSandbo
   return { bwrap, init, ended };
 }
 
-/** bwrap says the pid of its child when there is one, and an exit code only when the launcher was really started. */
+/**
+ * bwrap says the pid of its child when there is one, and an exit code only when the launcher was
+ * really started.
+ */
 function readStatus(stream: Readable) {
   let settle: (pid: number | undefined) => void = () => undefined;
   const init = new Promise<number | undefined>((resolve) => {

@@ -7,9 +7,10 @@ import { openTemporary, type PlacesHost, placeAt, readVerified } from "./places.
 import type { Place, Staged, StageRequest } from "./sandbox.ts";
 
 /**
- * Places content as writable copies at `/tmp/<name>`. What is there decides: nothing, or an older copy that the run left
- * alone, is replaced; a copy that the run changed stays, unless the content is newer; whatever is not a plain file is
- * refused. Only while nothing of the run is running, so between looking and placing nothing changes.
+ * Places content as writable copies at `/tmp/<name>`. What is there decides: nothing, or an older
+ * copy that the run left alone, is replaced; a copy that the run changed stays, unless the content
+ * is newer; whatever is not a plain file is refused. Only while nothing of the run is running, so
+ * between looking and placing nothing changes.
  */
 export async function stageContent(
   host: PlacesHost,
@@ -59,7 +60,9 @@ async function stageOne(
   }
 }
 
-/** What is at the name now: undefined when nothing is, `unreadable` for a file that nobody may read. */
+/**
+ * What is at the name now: undefined when nothing is, `unreadable` for a file that nobody may read.
+ */
 async function digestAt(tmp: number, name: string): Promise<string | undefined> {
   const names = name.split("/");
   const last = names.pop() ?? "";
@@ -91,7 +94,8 @@ async function digestOfFile(directory: number, name: string): Promise<string> {
     throw error;
   }
   const hash = createHash("sha256");
-  // The stream closes the descriptor. A piece at a time: the run may have made the file as large as its disk.
+  // The stream closes the descriptor. A piece at a time: the run may have made the file as large as
+  // its disk.
   for await (const chunk of createReadStream("", { fd })) hash.update(chunk);
   return `sha256:${hash.digest("hex")}`;
 }

@@ -23,8 +23,9 @@ export const probePrefix = "probe-";
 const deadWithinMs = 60_000;
 
 /**
- * Ends what an earlier gateway on this data directory left running, then lists the directories of runs. The kernel
- * kills sandboxes when their gateway dies; this is for the instant in which it could not.
+ * Ends what an earlier gateway on this data directory left running, then lists the directories of
+ * runs. The kernel kills sandboxes when their gateway dies; this is for the instant in which it
+ * could not.
  */
 export async function sweepSandboxes(host: SweepHost): Promise<{ runDirectories: string[] }> {
   await host.cgroups?.sweep();
@@ -41,8 +42,8 @@ export async function sweepSandboxes(host: SweepHost): Promise<{ runDirectories:
 }
 
 /**
- * A process is a run's when it has that run's directory mounted. Its uid alone would not say so: another gateway on
- * this machine may have been given the same range.
+ * A process is a run's when it has that run's directory mounted. Its uid alone would not say so:
+ * another gateway on this machine may have been given the same range.
  */
 function killOrphans(identity: Identity, runs: string[], log: Log): number {
   let killed = 0;

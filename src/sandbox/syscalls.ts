@@ -1,4 +1,7 @@
-/** System call numbers of the two machines that a filter is made for. A name that a machine lacks has no number. */
+/**
+ * System call numbers of the two machines that a filter is made for. A name that a machine lacks
+ * has no number.
+ */
 export interface Machine {
   /** The kernel's AUDIT_ARCH_ value, as a filter sees it. */
   auditArch: number;
@@ -31,7 +34,10 @@ const shared = {
   open_tree_attr: 467,
 };
 
-/** The last call whose meaning was looked at; a newer kernel's calls do not exist inside until somebody has. */
+/**
+ * The last call whose meaning was looked at; a newer kernel's calls do not exist inside until
+ * somebody has.
+ */
 export const lastReviewedCall = 469;
 
 const x64: Machine = {

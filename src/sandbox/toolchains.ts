@@ -3,7 +3,10 @@ import { isAbsolute, join, normalize } from "node:path";
 import { Problem } from "../contract/problem.ts";
 import { firstBlocked, type Identity } from "./identity.ts";
 
-/** Places that are ours or the host's system: a toolchain over one of them would replace what it promises. */
+/**
+ * Places that are ours or the host's system: a toolchain over one of them would replace what it
+ * promises.
+ */
 const reserved = [
   ..."/usr /etc /proc /sys /dev /run /var /airlock /antpath /bin /sbin /lib /lib64".split(" "),
   ..."/tmp /workspace /cache".split(" "),
@@ -16,8 +19,8 @@ export interface Toolchains {
 }
 
 /**
- * Checks the operator's toolchain directories. Throws `sandbox_unavailable` naming the one that is missing, in a place
- * that is not its own, or not readable for the uid of a run, with the remedy.
+ * Checks the operator's toolchain directories. Throws `sandbox_unavailable` naming the one that is
+ * missing, in a place that is not its own, or not readable for the uid of a run, with the remedy.
  */
 export function openToolchains(directories: string[], identity: Identity): Toolchains {
   for (const directory of directories) checkToolchain(directory, identity);

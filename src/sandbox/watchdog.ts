@@ -12,10 +12,16 @@ const diskEveryMs = 250;
 const walkEveryMs = 5_000;
 /** … unless walking takes so long that it would be more than a third of the time. */
 const walkShare = 3;
-/** A command that took no longer than this cannot have written much that the free space does not show. */
+/**
+ * A command that took no longer than this cannot have written much that the free space does not
+ * show.
+ */
 const shortMs = 50;
 
-/** A run may have a file for each 4 KiB of its disk: beyond that it is the inodes of the host that it uses up. */
+/**
+ * A run may have a file for each 4 KiB of its disk: beyond that it is the inodes of the host that
+ * it uses up.
+ */
 const bytesPerFile = 4096;
 const filesLeast = 10_000;
 
@@ -48,8 +54,9 @@ export interface Watchdog {
 }
 
 /**
- * Watches what the kernel cannot limit for us: the disk use of a run always, and its memory where there is no control
- * group. Between two looks a command can go over its limit by what it can write in a quarter of a second.
+ * Watches what the kernel cannot limit for us: the disk use of a run always, and its memory where
+ * there is no control group. Between two looks a command can go over its limit by what it can write
+ * in a quarter of a second.
  */
 export function startWatchdog(options: WatchOptions): Watchdog {
   const { clock } = options;
@@ -88,7 +95,10 @@ export function startWatchdog(options: WatchOptions): Watchdog {
   };
 }
 
-/** The quick sum counts shared pages for each process that maps them, so it only asks for the exact one. */
+/**
+ * The quick sum counts shared pages for each process that maps them, so it only asks for the exact
+ * one.
+ */
 function isOverMemory(pids: number[], limit: number): boolean {
   const sum = (sizes: number[]) => sizes.reduce((total, size) => total + size, 0);
   if (sum(pids.map(residentBytes)) <= limit) return false;
@@ -119,7 +129,8 @@ async function isOverDisk(
   const deleted = measureDeleted(members(), statSync(place.workspace).dev);
   let usedBytes = walked.bytes + deleted;
   if (walked.isPartial && last !== undefined) {
-    // What it hides is charged by what the filesystem lost: too much at times, but hiding must not be worth it.
+    // What it hides is charged by what the filesystem lost: too much at times, but hiding must not
+    // be worth it.
     const lost = Math.max(0, last.freeBytes - free.freeBytes);
     usedBytes = Math.max(usedBytes, last.usedBytes + lost);
   }
