@@ -84,6 +84,8 @@ async function openRooms(
   closers.push(() => corridor.close(limits.drainMs));
   const doctor = () => runDoctor({ dataDir, uidRange, toolchains, clock, log });
   const upkeep = openUpkeepOver({ store, blobs, dataDir, clock, log, sandbox, doctor });
+  // Before any run is driven: this ends whatever an earlier gateway left running.
+  await sandbox.sweep();
   await upkeep.sweepRunDirectories();
 
   let closing: Promise<void> | undefined;

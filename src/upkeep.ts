@@ -27,7 +27,7 @@ export interface UpkeepDeps {
   doctor: () => Promise<DoctorReport>;
 }
 
-/** Upkeep that also clears, once at a start, what runs that have ended left on disk. */
+/** Upkeep that also clears what runs that have ended left on disk. */
 export interface GatewayUpkeep extends Upkeep {
   sweepRunDirectories(): Promise<number>;
 }
@@ -90,9 +90,10 @@ async function sweepDirectories(
   dryRun: boolean,
   log: Log,
 ): Promise<number> {
+  // Listed before the rows are asked: a run that begins in between is then not on the list.
+  const runDirectories = sandbox.runDirectories();
   const unfinished = new Set((await store.runs.unfinished()).map(({ runId }) => runId));
   const uncleaned = new Map((await store.runs.uncleaned()).map(({ runId, uid }) => [runId, uid]));
-  const { runDirectories } = await sandbox.sweep();
   const leftOver = new Set([...runDirectories.filter((id) => !unfinished.has(id))]);
   if (dryRun) return leftOver.size;
   let removed = 0;

@@ -14,7 +14,7 @@ import type { Sandbox, SandboxOptions } from "./sandbox.ts";
 import { seccompFilter } from "./seccomp.ts";
 import { selfTest } from "./self-test.ts";
 import { stageContent } from "./stage.ts";
-import { sweepSandboxes } from "./sweep.ts";
+import { listRunDirectories, sweepSandboxes } from "./sweep.ts";
 import { openToolchains } from "./toolchains.ts";
 
 export type OpenedHost = ExecHost & PlacesHost & { program: BwrapProgram };
@@ -84,6 +84,7 @@ export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
       return removeTree(runDirectory(host, runId), host.log);
     },
     sweep: () => sweepSandboxes(host),
+    runDirectories: () => listRunDirectories(host),
     async close() {
       closing.abort();
       await Promise.allSettled(running.values());

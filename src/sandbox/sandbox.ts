@@ -102,6 +102,8 @@ export interface Sandbox {
   remove(runId: string, uid: number | null): Promise<boolean>;
   /** Kills what an earlier gateway left behind, and lists the run directories on disk. */
   sweep(): Promise<{ runDirectories: string[] }>;
+  /** The run directories on disk. Kills nothing, so it may be asked while runs are at work. */
+  runDirectories(): string[];
   close(): Promise<void>;
 }
 

@@ -38,7 +38,12 @@ export async function sweepSandboxes(host: SweepHost): Promise<{ runDirectories:
   for (const name of names.filter((found) => found.startsWith(probePrefix))) {
     await removeTree(join(host.dataDir, "runs", name), host.log);
   }
-  return { runDirectories: names.filter((name) => !name.startsWith(probePrefix)) };
+  return { runDirectories: listRunDirectories(host) };
+}
+
+/** The directories of runs that are on disk now. */
+export function listRunDirectories(host: Pick<SweepHost, "dataDir">): string[] {
+  return readdirSync(join(host.dataDir, "runs")).filter((name) => !name.startsWith(probePrefix));
 }
 
 /**
