@@ -20,6 +20,8 @@ import { version } from "./version.ts";
 
 export type { Upkeep } from "./upkeep.ts";
 
+const sweepEndMs = 1_000;
+
 /** A gateway that is open: it serves until `close`, or until the store breaks. */
 export interface Gateway {
   url: string;
@@ -105,6 +107,15 @@ async function openRooms(
   const listening = await http.listen({ host: config.host, port: config.port });
   closers.push(() => listening.close(limits.drainMs));
   await corridor.start();
+  const sweeping = new AbortController();
+  const swept = upkeep
+    .sweepRegularly(sweeping.signal)
+    .catch((error: unknown) => log.error({ err: error }, "upkeep.failed"));
+  closers.push(() => {
+    sweeping.abort();
+    // A sweep of millions of blobs may be cut off by the store's end: it is taken up at the next start.
+    return Promise.race([swept, clock.sleep(sweepEndMs)]);
+  });
   const { url, port } = listening;
   log.info({ url, data: dataDir, isolation: sandbox.isolation }, "gateway.ready");
   const close = () => {

@@ -27,23 +27,28 @@ export interface UpkeepDeps {
   doctor: () => Promise<DoctorReport>;
 }
 
-/** Upkeep that also clears what runs that have ended left on disk. */
+/** Upkeep that also does by itself what nobody should have to ask for. */
 export interface GatewayUpkeep extends Upkeep {
+  /** Clears what runs that have ended left on disk. */
   sweepRunDirectories(): Promise<number>;
+  /** Collects garbage now and then until the signal aborts. */
+  sweepRegularly(signal: AbortSignal): Promise<void>;
 }
+
+const sweepEveryMs = 6 * 60 * 60_000;
 
 export function openUpkeepOver(deps: UpkeepDeps): GatewayUpkeep {
   const { store, blobs, dataDir, clock, log } = deps;
   const sweepRunDirectories = (dryRun = false) =>
     deps.sandbox ? sweepDirectories(store, deps.sandbox, dryRun, log) : Promise.resolve(0);
-  return {
-    async verify() {
+  const upkeep: GatewayUpkeep = {
+    verify: oneAtATime(async () => {
       const report = await store.verify();
       const found = await verifyBlobs(store, blobs);
       const defects = [...report.defects, ...found.defects];
       return { ...report, ...found, defects, ok: defects.length === 0 };
-    },
-    async gc({ dryRun }) {
+    }),
+    gc: oneAtATime(async ({ dryRun }: { dryRun: boolean }) => {
       const report = await sweepBlobs({
         dir: dataDir,
         blobs,
@@ -53,9 +58,29 @@ export function openUpkeepOver(deps: UpkeepDeps): GatewayUpkeep {
         clock,
       });
       return { ...report, runDirectories: await sweepRunDirectories(dryRun) };
-    },
-    doctor: deps.doctor,
+    }),
+    doctor: oneAtATime(deps.doctor),
     sweepRunDirectories,
+    async sweepRegularly(signal) {
+      while (!signal.aborted) {
+        const report = await upkeep.gc({ dryRun: false });
+        log.info(report, "upkeep.swept");
+        await clock.sleep(sweepEveryMs, signal).catch(() => undefined);
+      }
+    },
+  };
+  return upkeep;
+}
+
+/** Whoever asks while it is being done waits for his turn: two at a time would only read the disk twice at once. */
+function oneAtATime<Given extends unknown[], Answer>(
+  work: (...given: Given) => Promise<Answer>,
+): (...given: Given) => Promise<Answer> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (...given) => {
+    const next = last.then(() => work(...given));
+    last = next.catch(() => undefined);
+    return next;
   };
 }
 

@@ -52,11 +52,10 @@ async function runTool(drive: Drive, call: CallState, tool: Tool, args: unknown)
   const { ledger, clock } = drive;
   const start = clock.monotonic();
   const outcome = await outcomeOf(drive, call, tool, args);
-  if (drive.stopping.aborted && drive.signal.aborted) return;
-  const cancelled = drive.signal.aborted;
+  if (outcome.cut && drive.stopping.aborted) return;
   const ms = clock.monotonic() - start;
   const events = [
-    await finished(drive, call, cancelled ? "cancelled" : "returned", outcome, ms),
+    await finished(drive, call, outcome.cut ? "cancelled" : "returned", outcome, ms),
     ...(await captureBetweenCalls(drive, tool)),
   ];
   if (outcome.runLimit) {

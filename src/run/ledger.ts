@@ -1,22 +1,15 @@
-import type { Clock } from "../base/clock.ts";
-import type { Log } from "../base/log.ts";
 import type { NewEvent, RunEvent } from "../contract/event.ts";
-import { Problem } from "../contract/problem.ts";
 import type { Journal } from "../store/store.ts";
+import type { Patiently } from "./disk-space.ts";
+import { LetGo } from "./let-go.ts";
 import { applyEvent, foldState, type RunState } from "./state.ts";
-
-/** Thrown when the run is no longer ours to drive: another worker holds it, or the gateway is stopping. */
-export class LetGo extends Error {
-  override name = "LetGo";
-}
 
 /** One run's journal in the hands of its worker: append, and the state that follows from it. */
 export interface Ledger {
   readonly state: RunState;
   /**
    * Appends all events or none, and folds them. When somebody else appended first (a cancellation) that is folded and
-   * the append is repeated: what happened has happened. While the disk is full it waits and tries again, so that
-   * nothing that was done is forgotten. Throws `LetGo` when the run is not ours any more.
+   * the append is repeated: what happened has happened. Throws `LetGo` when the run is not ours any more.
    */
   append(...events: NewEvent[]): Promise<void>;
   /** Folds what others appended. */
@@ -24,20 +17,15 @@ export interface Ledger {
 }
 
 const pageRows = 500;
-const diskFullWaitFirstMs = 500;
-const diskFullWaitMaxMs = 15_000;
-
-/** Reads a run's journal whole and folds it. `stopping` aborts when the gateway wants its workers to let go. */
+/** Reads a run's journal whole and folds it. */
 export async function openLedger(options: {
   journal: Journal;
   runId: string;
   workspaceId: string;
   epoch: number;
-  clock: Clock;
-  log: Log;
-  stopping: AbortSignal;
+  patiently: Patiently;
 }): Promise<Ledger> {
-  const { journal, runId, workspaceId, epoch, clock, log, stopping } = options;
+  const { journal, runId, workspaceId, epoch, patiently } = options;
   const state = foldState(workspaceId, await readFrom(journal, runId, 0));
 
   const refresh = async () => {
@@ -45,22 +33,15 @@ export async function openLedger(options: {
   };
 
   const append = async (...events: NewEvent[]) => {
-    for (let waitMs = diskFullWaitFirstMs; ; waitMs = Math.min(waitMs * 2, diskFullWaitMaxMs)) {
-      try {
-        const result = await journal.append(runId, { epoch, seq: state.seq }, events);
-        if (result.type === "fenced") throw new LetGo(`Run ${runId} is held by another worker`);
-        if (result.type === "appended") {
-          for (const event of result.events) applyEvent(state, event);
-          return;
-        }
-        await refresh();
-      } catch (error) {
-        if (!(error instanceof Problem && error.code === "storage_full")) throw error;
-        log.error({ run: runId, wait_ms: waitMs }, "journal.storage_full");
-        await clock.sleep(waitMs, stopping).catch(() => {
-          throw new LetGo("The gateway is stopping", { cause: error });
-        });
+    for (;;) {
+      const fence = { epoch, seq: state.seq };
+      const result = await patiently(() => journal.append(runId, fence, events));
+      if (result.type === "fenced") throw new LetGo(`Run ${runId} is held by another worker`);
+      if (result.type === "appended") {
+        for (const event of result.events) applyEvent(state, event);
+        return;
       }
+      await refresh();
     }
   };
 

@@ -1,7 +1,7 @@
 import { makeCall } from "./call.ts";
 import type { Drive } from "./drive.ts";
 import { finish } from "./finish.ts";
-import { LetGo } from "./ledger.ts";
+import { LetGo } from "./let-go.ts";
 import { nextStep } from "./next-step.ts";
 import { provision } from "./provision.ts";
 import { takeTurn } from "./turn.ts";

@@ -2,6 +2,7 @@ import { limits } from "../base/limits.ts";
 import type { Blobs } from "../content/content.ts";
 import { restore, shorten } from "../content/content.ts";
 import type { Redactor } from "../egress/egress.ts";
+import type { Patiently } from "./disk-space.ts";
 import type { Restore } from "./transcript.ts";
 
 /**
@@ -15,9 +16,9 @@ export interface Record {
   redact(bytes: Uint8Array): Uint8Array;
 }
 
-export function openRecord(blobs: Blobs, redactor: Redactor): Record {
+export function openRecord(blobs: Blobs, redactor: Redactor, patiently: Patiently): Record {
   return {
-    keep: (value) => shorten(redactor.json(value), blobs, limits.eventStringBytes),
+    keep: (value) => patiently(() => shorten(redactor.json(value), blobs, limits.eventStringBytes)),
     restore: (value) => restore(value, blobs),
     redact: (bytes) => redactor.bytes(bytes),
   };

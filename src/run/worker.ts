@@ -1,7 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Store } from "../store/store.ts";
-import { LetGo } from "./ledger.ts";
+import { LetGo } from "./let-go.ts";
 
 /** How a worker stops a run that it drives. */
 export interface RunSignals {
@@ -47,6 +47,9 @@ interface AtWork {
   stop: (reason: string) => void;
   done: Promise<void>;
 }
+
+/** Cancelled runs that are driven to their end beyond the cap: it takes them no more than a few appends. */
+const endingMax = 16;
 
 export function openWorker(options: WorkerOptions): Worker {
   const { store, runsMax, runsPerWorkspaceMax, clock, log } = options;
@@ -106,7 +109,9 @@ export function openWorker(options: WorkerOptions): Worker {
     cancelled(runId, workspaceId) {
       const run = atWork.get(runId);
       if (run) run.interrupt("The run was cancelled");
-      else if (!draining.signal.aborted) begin(runId, workspaceId);
+      else if (draining.signal.aborted) return;
+      else if (atWork.size < runsMax + endingMax) begin(runId, workspaceId);
+      else waiting.set(runId, workspaceId);
     },
     running: () => atWork.size,
     async close(drainMs) {

@@ -39,13 +39,14 @@ export const sandboxExec: Tool<SandboxExec> = {
     });
     const stdout = await keepStream(result.stdout, context);
     const stderr = await keepStream(result.stderr, context);
-    const diskLimit = result.end.type === "killed" && result.end.reason === "disk_limit";
+    const reason = result.end.type === "killed" ? result.end.reason : undefined;
     return {
       result: { ...told(result, context), ...stagingNotes(staged) },
       ...(staged.placed.length > 0 ? { staged: staged.placed } : {}),
       ...(stdout ? { stdout } : {}),
       ...(stderr ? { stderr } : {}),
-      ...(diskLimit ? { runLimit: "disk_limit" as const } : {}),
+      ...(reason === "cancelled" ? { cut: true } : {}),
+      ...(reason === "disk_limit" ? { runLimit: reason } : {}),
     };
   },
 };

@@ -30,6 +30,8 @@ export interface ToolOutcome {
   staged?: Finished["staged"];
   stdout?: Finished["stdout"];
   stderr?: Finished["stderr"];
+  /** The call was stopped from outside before it was done. */
+  cut?: boolean;
   /** The call used up a limit of the whole run: it ends with this stop reason. */
   runLimit?: "disk_limit";
 }
