@@ -65,8 +65,10 @@ export function openCorridor(options: CorridorOptions): OpenCorridor {
     get: find,
     list: (workspaceId, filter) => runs.list(workspaceId, filter),
     async cancel(workspaceId, runId, requestedBy) {
+      // Asked for again and again, it is written down once: nothing may grow without a limit (I9).
+      const asked = (await journal.latest(runId, "run.cancel_requested")) !== undefined;
       const cancelled = await journal.appendFromOutside(workspaceId, runId, (run) =>
-        isEnd(run.status) || run.status === "cleaning_up"
+        asked || isEnd(run.status) || run.status === "cleaning_up"
           ? null
           : { type: "run.cancel_requested", data: { requested_by: requestedBy } },
       );

@@ -14,13 +14,31 @@ export async function finish(drive: Drive, end: End): Promise<void> {
   if (!ledger.state.finishing) await ledger.append({ type: "run.finishing", data: end });
   const captured = ledger.state.captured;
   if (captured === undefined || captured.partial) {
-    const event = await captureAtEnd(drive);
+    const event = await captureAtEnd(drive).catch((error: unknown) => uncaptured(drive, error));
     if (event) await ledger.append(event);
   }
   const cleanup_status = await cleanUp(drive);
   const finished: NewEvent = { type: "run.finished", data: { ...end, cleanup_status } };
   await ledger.append(finished);
   drive.log.info({ run: drive.runId, ...end, cleanup_status }, "run.finished");
+}
+
+/**
+ * A capture that fails must not keep the run from ending: the last snapshot stays, and what is missing is named. When
+ * the gateway stops it is another matter: the capture is made again at the next start.
+ */
+function uncaptured(drive: Drive, error: unknown): NewEvent {
+  if (drive.stopping.aborted) throw error;
+  drive.log.error({ run: drive.runId, err: error }, "run.capture_failed");
+  const { snapshot, captured } = drive.ledger.state;
+  return {
+    type: "outputs.captured",
+    data: {
+      partial: false,
+      outputs: captured?.outputs ?? [],
+      missing: (snapshot.outputDirs ?? []).map((path) => ({ path, reason: "unreadable" })),
+    },
+  };
 }
 
 /** Removes the run's directories and gives its uid back. What cannot be removed now is left to a later sweep. */

@@ -22,9 +22,11 @@ export async function* follow(
   let cursor = since;
   let queue: LiveEvent[] = [];
   let appended = true;
+  let newest = run.lastSeq;
   let wake: () => void = () => undefined;
-  const stopAppends = journal.onAppend(run.id, () => {
+  const stopAppends = journal.onAppend(run.id, (lastSeq) => {
     appended = true;
+    newest = lastSeq;
     wake();
   });
   const stopLive = live.subscribe(run.id, (event) => {
@@ -40,6 +42,8 @@ export async function* follow(
       if (appended) {
         appended = false;
         const page = await journal.read(run.id, cursor, pageRows);
+        // There is more, and yet nothing to read: the run ended and was deleted before a slow reader came to its end.
+        if (page.length === 0 && newest > cursor) return;
         for (const event of page) {
           cursor = event.seq;
           queue = queue.filter((waiting) => !replaces(event, waiting));

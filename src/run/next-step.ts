@@ -59,32 +59,34 @@ export function nextStep(state: RunState, limits: EffectiveLimits, elapsedMs: nu
     }
     return { type: "call", call };
   }
-  if (turn.calls.length === 0) return afterLastWord(state);
+  if (turn.calls.length === 0) return afterLastWord(state, limits);
 
   const circle = loopGuard(state);
   if (circle !== undefined) return finish("failed", "loop_guard", circle);
   if (state.turns.length >= limits.turns) {
     return finish("terminated", "turn_limit", `The run used up its ${limits.turns} turns`);
   }
-  if (state.outputTokens >= limits.outputTokens) {
-    const used = `${state.outputTokens} of ${limits.outputTokens}`;
-    return finish("terminated", "token_limit", `The run used ${used} output tokens`);
-  }
-  return { type: "turn" };
+  return outOfTokens(state, limits) ?? { type: "turn" };
+}
+
+function outOfTokens(state: RunState, limits: EffectiveLimits): Step | undefined {
+  if (state.outputTokens < limits.outputTokens) return undefined;
+  const used = `${state.outputTokens} of ${limits.outputTokens}`;
+  return finish("terminated", "token_limit", `The run used ${used} output tokens`);
 }
 
 /** A reply without calls is the agent's last word; how it ended decides what the run is. */
-function afterLastWord(state: RunState): Step {
+function afterLastWord(state: RunState, limits: EffectiveLimits): Step {
   const turn = state.turns.at(-1);
   if (turn === undefined) return { type: "turn" };
   switch (turn.reply.finish_reason) {
     case "refused":
       return finish("failed", "model_refused", "The model refused to answer");
     case "length":
-      return finish(
-        "failed",
-        "reply_truncated",
-        "The model's reply was cut off at its length limit",
+      // A turn may say no more than the run has left, so it may be the run's own limit that cut it off.
+      return (
+        outOfTokens(state, limits) ??
+        finish("failed", "reply_truncated", "The model's reply was cut off at its length limit")
       );
     case "stop":
     case "calls":

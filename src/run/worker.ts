@@ -97,7 +97,8 @@ export function openWorker(options: WorkerOptions): Worker {
   return {
     async start() {
       for (const { runId, workspaceId } of await store.runs.unfinished()) {
-        waiting.set(runId, workspaceId);
+        // The door is open already: a run that was submitted or cancelled meanwhile has a worker.
+        if (!atWork.has(runId)) waiting.set(runId, workspaceId);
       }
       admit();
     },

@@ -9,10 +9,18 @@ import type { ToolContext } from "./tool.ts";
 export function shownText({ kept, tail, totalBytes }: StreamCapture): string {
   if (totalBytes <= limits.callOutputShownBytes) return kept.toString("utf8");
   const half = limits.callOutputShownBytes / 2;
-  const end = totalBytes > kept.length ? Buffer.concat([kept, tail]) : kept;
-  const headText = kept.subarray(0, half).toString("utf8");
-  const tailText = end.subarray(-half).toString("utf8");
-  return `${headText}\n[… ${totalBytes - 2 * half} bytes are left out here …]\n${tailText}`;
+  const all = totalBytes > kept.length ? Buffer.concat([kept, tail]) : kept;
+  const head = all.subarray(0, characterEnd(all, half));
+  const end = all.subarray(characterEnd(all, all.length - half));
+  const leftOut = totalBytes - head.length - end.length;
+  return `${head.toString("utf8")}\n[… ${leftOut} bytes are left out here …]\n${end.toString("utf8")}`;
+}
+
+/** Steps forward to where a character begins, at most over the three bytes that one can go on for. */
+function characterEnd(bytes: Buffer, at: number): number {
+  let end = at;
+  while (end < at + 3 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end += 1;
+  return end;
 }
 
 /** Keeps a stream that was too long to be shown whole as a blob, up to the cap. */
