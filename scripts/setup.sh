@@ -128,6 +128,12 @@ if ! is_installed; then
       --no-fund --prefer-offline --loglevel=error </dev/null ||
       die "Cannot complete the npm packages with Node $version: see npm's words above, then run the command again"
   fi
+  # npm passes over an optional package that it could not fetch, and remembers the install as a good one.
+  if ! "$node" --input-type=module -e 'await import("vitest/node")' >/dev/null 2>&1; then
+    rm -f node_modules/.package-lock.json
+    die "Cannot load vitest: npm could not fetch its native part for this machine. Is the registry reachable with Node's
+  certificates (NODE_EXTRA_CA_CERTS, npm config get cafile)? Then run the command again"
+  fi
   printf '%s' "$wanted" >"$stamp"
   say "ready: Node $version"
 fi
