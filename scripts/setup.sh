@@ -120,11 +120,11 @@ if ! is_installed; then
   major=${version#v}
   [ "${major%%.*}" -ge 24 ] || no_node "it is $version, and 24 or later is needed"
   # An older Node left out the optional packages that need a newer one, such as vitest's native parts. The new one and
-  # its own npm add them.
+  # its own npm add them, trusting what the system trusts, as a distribution's Node does.
   host_node=$(node --version)
   host_node=${host_node#v}
   if [ "${host_node%%.*}" -lt 24 ]; then
-    PATH="$PWD/node_modules/.bin:$PATH" "$node" node_modules/npm/bin/npm-cli.js install --no-save --include=dev --no-audit \
+    PATH="$PWD/node_modules/.bin:$PATH" "$node" --use-system-ca node_modules/npm/bin/npm-cli.js install --no-save --include=dev --no-audit \
       --no-fund --prefer-offline --loglevel=error </dev/null ||
       die "Cannot complete the npm packages with Node $version: see npm's words above, then run the command again"
   fi
