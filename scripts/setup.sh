@@ -29,13 +29,22 @@ has_pip() {
       'import importlib.util, sys; sys.exit(importlib.util.find_spec("pip") is None)' >/dev/null 2>&1
 }
 
+# Node's own build is linked against it, and a small Debian does not have it.
+has_libatomic() {
+  for lib in /usr/lib/libatomic.so.1 /usr/lib64/libatomic.so.1 /usr/lib/*/libatomic.so.1; do
+    [ ! -e "$lib" ] || return 0
+  done
+  return 1
+}
+
 missing_packages() {
+  has_libatomic || printf ' libatomic1'
   in_system bwrap || printf ' bubblewrap'
   in_system python3 || printf ' python3'
   has_pip || printf ' python3-pip'
   in_system git || printf ' git'
-  [ "${1-}" = --test ] || return 0
   in_system curl || printf ' curl'
+  [ "${1-}" = --test ] || return 0
   in_system strace || printf ' strace'
 }
 
@@ -44,11 +53,11 @@ install_line() {
   if in_system apt-get; then
     printf 'sudo apt-get update && sudo apt-get install -y%s' "$1"
   elif in_system dnf; then
-    printf 'sudo dnf install -y%s' "$1"
+    printf 'sudo dnf install -y%s' "$(printf '%s' "$1" | sed 's/libatomic1/libatomic/')"
   elif in_system apk; then
-    printf 'apk add%s' "$(printf '%s' "$1" | sed 's/python3-pip/py3-pip/')"
+    printf 'apk add%s' "$(printf '%s' "$1" | sed 's/python3-pip/py3-pip/; s/libatomic1/libatomic/')"
   elif in_system pacman; then
-    printf 'sudo pacman -S --needed%s' "$(printf '%s' "$1" | sed 's/python3-pip/python-pip/; s/python3/python/')"
+    printf 'sudo pacman -S --needed%s' "$(printf '%s' "$1" | sed 's/python3-pip/python-pip/; s/python3/python/; s/libatomic1/gcc-libs/')"
   else
     printf 'with your package manager:%s' "$1"
   fi
