@@ -15,10 +15,16 @@ const checkout = resolve(import.meta.dirname, "..");
 const folder = tempDirUntilExit("pack");
 const { version } = JSON.parse(await readFile(join(checkout, "package.json"), "utf8"));
 
-/** This Node and its npm first, and nothing that npm set for the run of these tests. */
+/** How this host reaches its registry; nothing else of what npm set for the run of these tests. */
+const registry =
+  /^(https?_proxy|no_proxy|node_extra_ca_certs|ssl_cert_.*|npm_config_(registry|cafile|ca|cache|userconfig|globalconfig|proxy|https_proxy|noproxy))$/i;
+
+/** This Node and its npm first. */
 const env = {
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => registry.test(name))),
   PATH: `${join(checkout, "node_modules/.bin")}:/usr/local/bin:/usr/bin:/bin`,
   HOME: process.env.HOME ?? "/",
+  NODE_OPTIONS: "--use-system-ca",
 };
 
 beforeAll(async () => {
