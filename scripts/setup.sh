@@ -125,7 +125,7 @@ if ! is_installed; then
   npm ci --include=dev --no-audit --no-fund --prefer-offline --engine-strict=false --loglevel=error </dev/null ||
     die "Cannot install the npm packages: see npm's words above (is the registry reachable?), then run the command again"
   [ -x "$node" ] || no_node "it was not installed"
-  version=$("$node" --version 2>/dev/null) || no_node "it does not start"
+  version=$("$node" --version 2>&1) || no_node "it does not start: $version"
   major=${version#v}
   [ "${major%%.*}" -ge 24 ] || no_node "it is $version, and 24 or later is needed"
   # An older Node left out the optional packages that need a newer one, such as vitest's native parts. The new one and
