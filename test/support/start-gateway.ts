@@ -46,8 +46,12 @@ export interface StartedGateway {
 }
 
 const alive = new Set<ChildProcess>();
+const made = new Set<string>();
+
+// A test that fails half-way leaves neither a gateway nor its data behind.
 process.once("exit", () => {
   for (const child of alive) child.kill("SIGKILL");
+  for (const dir of made) rmSync(dir, { recursive: true, force: true, maxRetries: 3 });
 });
 
 /** Starts a gateway on a free port and resolves once it answers. Throws with its log when it ends before that. */
@@ -117,6 +121,7 @@ export async function startGateway(options: GatewayStart = {}): Promise<StartedG
 export function newDataDir(uid?: number): string {
   const dir = join(tmpdir(), `airlock-data-${randomUUID()}`);
   mkdirSync(dir, { mode: 0o711 });
+  made.add(dir);
   if (uid !== undefined) chownSync(dir, uid, uid);
   return dir;
 }
