@@ -188,9 +188,12 @@ async function bytesOf(
 
 /** Two files cannot be in one place, and a file cannot be the directory of another. */
 function checkPaths(files: readonly InputFile[]): void {
-  const seen = new Map(files.map(({ path }, index) => [path, index]));
+  const seen = new Set<string>();
   for (const [index, { path }] of files.entries()) {
-    if (seen.get(path) !== index) throw wrongFile(index, "path", `${path} is there twice`);
+    if (seen.has(path)) throw wrongFile(index, "path", `${path} is there twice`);
+    seen.add(path);
+  }
+  for (const [index, { path }] of files.entries()) {
     const parts = path.split("/");
     for (let depth = 1; depth < parts.length; depth++) {
       const parent = parts.slice(0, depth).join("/");
