@@ -59,7 +59,7 @@ it("shows exactly the history to a client that disconnects at random 200 times",
   const collected: number[] = [];
   let disconnects = 0;
   for (let last = 0; ; ) {
-    const stopAfter = disconnects < 200 ? Math.floor(Math.random() * 4) : Number.POSITIVE_INFINITY;
+    const stopAfter = disconnects < 200 ? Math.floor(Math.random() * 3) : Number.POSITIVE_INFINITY;
     const seen = await listen(run.id, last, Math.max(1, stopAfter));
     const durable = seen.filter(({ id }) => id !== undefined && id !== "");
     // Cutting before the first event of this connection must not lose the place.

@@ -27,7 +27,7 @@ describe("outputs", () => {
       "content-type": "text/html",
       "content-length": "6",
       etag: `"${output.sha256}"`,
-      "content-disposition": "attachment; filename*=UTF-8''a.html",
+      "content-disposition": `attachment; filename="a.html"; filename*=UTF-8''a.html`,
       "x-content-type-options": "nosniff",
       "content-security-policy": expect.stringContaining("sandbox"),
     });
@@ -161,8 +161,11 @@ describe("attachment()", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), (name) => {
         const header = attachment(name);
-        expect(header).toMatch(/^attachment; filename\*=UTF-8''[A-Za-z0-9._~!%-]+$/);
-        const decoded = decodeURIComponent(header.slice("attachment; filename*=UTF-8''".length));
+        const form = /^attachment; filename="([\w.-]+)"; filename\*=UTF-8''([\w.~!%-]+)$/;
+        const [, plain = "", encoded = ""] = form.exec(header) ?? [];
+        expect(plain).toMatch(/^[^.]/);
+        const decoded = decodeURIComponent(encoded);
+        expect(decoded).not.toBe("");
         expect(decoded).not.toMatch(/[\0-\x1f/\\]/);
       }),
     );

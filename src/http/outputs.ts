@@ -46,8 +46,9 @@ function download(front: Front, c: Ctx, stream: Readable, headers: Record<string
 }
 
 /**
- * `filename*` of RFC 5987 only: percent-encoded UTF-8 cannot end the header, name a folder, or be read in two ways, and
- * every client of the last ten years knows it.
+ * The name twice, as RFC 6266 advises: `filename*` in percent-encoded UTF-8, which cannot end the header, name a folder
+ * or be read in two ways; and before it, for clients that do not know that form (curl -J), `filename` in the few
+ * characters that mean the same to everybody.
  */
 export function attachment(name: string): string {
   const bare = name.toWellFormed().replace(/[\0-\x1f\x7f/\\]/g, "_");
@@ -55,7 +56,8 @@ export function attachment(name: string): string {
     /['()*]/g,
     (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
   );
-  return `attachment; filename*=UTF-8''${encoded}`;
+  const plain = bare.replace(/[^A-Za-z0-9._-]/g, "_").replace(/^\.+/, "_") || "output";
+  return `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`;
 }
 
 function safeContentType(type: string): string {
