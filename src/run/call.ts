@@ -1,9 +1,9 @@
 import { limits } from "../base/limits.ts";
 import type { EventData, NewEvent } from "../contract/event.ts";
-import { Problem } from "../contract/problem.ts";
 import { decide } from "../policy/policy.ts";
 import { failure, findTool, parseArguments, type Tool, type ToolOutcome } from "../tools/tools.ts";
 import { captureBetweenCalls } from "./capture.ts";
+import { isDiskFull } from "./disk-space.ts";
 import type { Drive } from "./drive.ts";
 import { openPlace } from "./provision.ts";
 import type { CallState } from "./state.ts";
@@ -104,7 +104,7 @@ async function outcomeOf(
       signal: drive.signal,
     });
   } catch (error) {
-    if (!(error instanceof Problem && error.code === "storage_full")) throw error;
+    if (!isDiskFull(error)) throw error;
     return {
       result: failure("resource", "The gateway's disk is full", "Try again with less data"),
     };

@@ -6,6 +6,13 @@ import { LetGo } from "./let-go.ts";
 const waitFirstMs = 500;
 const waitMaxMs = 15_000;
 
+/** Whether an error says that the disk has no room, however it was met: as a problem, or as the kernel's own word. */
+export function isDiskFull(error: unknown): boolean {
+  if (error instanceof Problem) return error.code === "storage_full";
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return code === "ENOSPC" || code === "EDQUOT";
+}
+
 /** Does what writes something down; see `openDiskSpace`. */
 export type Patiently = <T>(write: () => Promise<T>) => Promise<T>;
 
@@ -25,7 +32,7 @@ export function openDiskSpace(options: {
       try {
         return await write();
       } catch (error) {
-        if (!(error instanceof Problem && error.code === "storage_full")) throw error;
+        if (!isDiskFull(error)) throw error;
         log.error({ run: runId, wait_ms: waitMs }, "run.storage_full");
         await clock.sleep(waitMs, stopping).catch(() => {
           throw new LetGo("The gateway is stopping", { cause: error });

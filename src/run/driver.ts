@@ -1,6 +1,6 @@
 import { Problem } from "../contract/problem.ts";
 import type { CorridorOptions } from "./corridor.ts";
-import { openDiskSpace } from "./disk-space.ts";
+import { isDiskFull, openDiskSpace } from "./disk-space.ts";
 import type { Drive } from "./drive.ts";
 import { openLedger } from "./ledger.ts";
 import { LetGo } from "./let-go.ts";
@@ -51,9 +51,13 @@ async function guarded(drive: Drive, body: () => Promise<void>): Promise<void> {
 }
 
 /** Problems that are an end of their own; all others are a mistake of ours. */
-const endings = ["sandbox_unavailable", "storage_full", "model_credential_missing"] as const;
+const endings = ["sandbox_unavailable", "model_credential_missing"] as const;
 
 function endFor(error: unknown): End {
+  if (isDiskFull(error)) {
+    const message = "The disk of the gateway's data directory is full";
+    return { status: "failed", stop_reason: "storage_full", message };
+  }
   if (error instanceof Problem) {
     const stop_reason = endings.find((code) => code === error.code);
     if (stop_reason) return { status: "failed", stop_reason, message: error.message };
