@@ -162,7 +162,7 @@ describe("a sandbox is refused", () => {
   it("when the system call filter arrives cut short, empty or damaged", async () => {
     for (const bytes of [
       "head -c 12 <&3",
-      "head -c 0 <&3; cat <&3 >/dev/null",
+      "cat <&3 | head -c 0",
       "head -c 80 <&3",
       "tr '\\000-\\377' '\\377' <&3",
     ]) {

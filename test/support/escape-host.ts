@@ -32,7 +32,10 @@ export interface Attack {
 export interface AttackOptions {
   /** Facts of the host that the commands find as shell variables. */
   facts?: Record<string, string | number>;
-  files?: { path: string; content: string; executable?: boolean }[];
+  files?: ({ path: string; executable?: boolean } & (
+    | { content: string }
+    | { bytes: Uint8Array }
+  ))[];
   outputDirs?: string[];
   /** A named script of the gateway in place of commands. */
   script?: string;
