@@ -39,6 +39,11 @@ async function newFake(body: string, version = "0.8.0") {
   return { dir, path };
 }
 
+const dropTo = (uid: number | undefined) =>
+  uid === undefined ? "" : `setpriv --reuid=${uid} --regid=${uid} --clear-groups `;
+/** In a user namespace one could mount by powers that bwrap would not like to find. */
+const dropPowers = "setpriv --ambient-caps=-all --inh-caps=-all ";
+
 /** Starts a gateway that sees `fake` wherever the host has bwrap. Resolves with what it said. */
 async function startOver(identity: GatewayIdentity, fake: string): Promise<string> {
   const { node, root } = checkoutFor(identity.uid);
@@ -46,10 +51,7 @@ async function startOver(identity: GatewayIdentity, fake: string): Promise<strin
     existsSync(path),
   );
   const mounts = real.map((path) => `mount --bind ${fake} ${path} && `).join("");
-  const drop =
-    identity.uid === undefined
-      ? ""
-      : `setpriv --reuid=${identity.uid} --regid=${identity.uid} --clear-groups `;
+  const drop = testsAreRoot ? dropTo(identity.uid) : dropPowers;
   const script = `${mounts}exec ${drop}${node} ${join(root, "src/main.ts")} "$@"`;
   const namespace = testsAreRoot
     ? ["unshare", "--mount"]
