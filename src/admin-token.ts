@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { access, open, rename } from "node:fs/promises";
+import { access, open, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Tokens } from "./store/store.ts";
 
@@ -12,6 +12,7 @@ const tokenName = "admin-token";
  */
 export async function ensureAdminToken(dataDir: string, tokens: Tokens): Promise<string> {
   const path = join(dataDir, tokenName);
+  await sweepUnfinished(dataDir);
   const live = (await tokens.list()).filter(({ revokedAt }) => revokedAt === null);
   if (live.some(({ name }) => name !== tokenName)) return path;
   if (live.length > 0 && (await exists(path))) return path;
@@ -23,6 +24,13 @@ export async function ensureAdminToken(dataDir: string, tokens: Tokens): Promise
   });
   await writeDurably(dataDir, path, `${secret}\n`);
   return path;
+}
+
+/** A start that died before the file had its name left a secret that opens nothing. */
+async function sweepUnfinished(dir: string): Promise<void> {
+  for (const name of await readdir(dir)) {
+    if (name.startsWith(`.${tokenName}.`)) await rm(join(dir, name), { force: true });
+  }
 }
 
 async function writeDurably(dir: string, path: string, text: string): Promise<void> {

@@ -63,8 +63,12 @@ export function openUpkeepOver(deps: UpkeepDeps): GatewayUpkeep {
     sweepRunDirectories,
     async sweepRegularly(signal) {
       while (!signal.aborted) {
-        const report = await upkeep.gc({ dryRun: false });
-        log.info(report, "upkeep.swept");
+        try {
+          log.info(await upkeep.gc({ dryRun: false }), "upkeep.swept");
+        } catch (error) {
+          // One that failed, on a full disk for example, must not be the last.
+          log.error({ err: error }, "upkeep.failed");
+        }
         await clock.sleep(sweepEveryMs, signal).catch(() => undefined);
       }
     },

@@ -179,7 +179,7 @@ describe("what a run made", () => {
     expect(response.headers.get("content-type")).toMatch(/^text\/html/);
     expect(response.headers.get("content-length")).toBe("9");
     expect(response.headers.get("content-disposition")).toMatch(
-      /^attachment; filename\*=UTF-8''%C3%BC[%\w.-]*x\.html$/,
+      /^attachment; (?:.*; )?filename\*=UTF-8''%C3%BC[%\w.-]*x\.html$/,
     );
     expect(response.headers.get("x-content-type-options")).toBe("nosniff");
     expect(response.headers.get("content-security-policy")).toMatch(/sandbox|default-src 'none'/);

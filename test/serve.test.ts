@@ -156,7 +156,7 @@ describe("a data directory", () => {
     const home = join(dataDir, "home");
     mkdirSync(home, { mode: 0o700 });
     if (!isRoot) {
-      const own = await startGateway({ dataDir, args: ["--data-dir", join(home, "airlock")] });
+      const own = await startGateway({ dataDir: join(home, "airlock") });
       return void expect(await own.stop()).toBe(0);
     }
     const refused = await serve(["--data-dir", join(home, "airlock")]);

@@ -41,9 +41,10 @@ export async function* follow(
     while (!signal.aborted) {
       if (appended) {
         appended = false;
+        const known = newest;
         const page = await journal.read(run.id, cursor, pageRows);
-        // There is more, and yet nothing to read: the run ended and was deleted before a slow reader came to its end.
-        if (page.length === 0 && newest > cursor) return;
+        // There was more, and yet nothing to read: the run ended and was deleted before a slow reader came to its end.
+        if (page.length === 0 && known > cursor) return;
         for (const event of page) {
           cursor = event.seq;
           queue = queue.filter((waiting) => !replaces(event, waiting));
