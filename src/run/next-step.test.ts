@@ -57,6 +57,16 @@ describe("nextStep()", () => {
     expect(stepAfter([...begun, silent])).toMatchObject({ end: { stop_reason: "model_error" } });
   });
 
+  it("tells a reply that the run's own token limit cut off from one that the model's did", () => {
+    const cut = [...begun, replied(1, [], { finish_reason: "length" })];
+    expect(stepAfter(cut, { outputTokens: 6 })).toMatchObject({
+      end: { status: "failed", stop_reason: "reply_truncated" },
+    });
+    expect(stepAfter(cut, { outputTokens: 5 })).toMatchObject({
+      end: { status: "terminated", stop_reason: "token_limit" },
+    });
+  });
+
   it("ends as terminated, each limit with its own stop reason", () => {
     const turn = wholeTurn(1, { command: "a" }, { ok: true });
     const terminated = (stop_reason: string) => ({
