@@ -105,7 +105,10 @@ async function openRooms(
     log,
   });
   const listening = await http.listen({ host: config.host, port: config.port });
-  closers.push(() => listening.close(limits.drainMs));
+  // Side by side, so that a slow client and a slow command do not wait one after the other.
+  closers.push(async () => {
+    await Promise.all([listening.close(limits.drainMs), corridor.close(limits.drainMs)]);
+  });
   await corridor.start();
   const sweeping = new AbortController();
   const swept = upkeep
