@@ -13,6 +13,9 @@ import { type Attack, type EscapeHost, openEscapeHost, pause } from "./support/e
 import { identities } from "./support/escape-identities.ts";
 import { type FileCanaries, plantFileCanaries } from "./support/host-canary.ts";
 
+/** Of System V: not what an earlier test may have left on the host. */
+const ipcKey = 0x4149_0000 + (process.pid & 0xffff);
+
 const python = (source: string) => `python3 - <<'END'\n${source}\nEND\n`;
 const exec = (command: string, more: Record<string, unknown> = {}) => ({
   tool: "sandbox_exec",
@@ -104,7 +107,7 @@ other = os.environ["OTHER"]
 for way in ("", "/proc/1/root", "/proc/self/cwd/../../.."):
     for below in ("", "/..", "/tmp/left", "/workspace/left", "/cache/left", "/../../blobs"):
         if os.path.lexists(way + other + below): print("reached", way + other + below)
-print("shm", libc.shmget(0x41495231, 0, 0), "msg", libc.msgget(0x41495231, 0), "mq", mq_open(b"/left", 0))
+print("shm", libc.shmget(${ipcKey}, 0, 0), "msg", libc.msgget(${ipcKey}, 0), "mq", mq_open(b"/left-${ipcKey}", 0))
 with socket.socket(socket.AF_UNIX) as s: print("abstract", s.connect_ex("\\0left"))
 print("processes", len([name for name in os.listdir("/proc") if name.isdigit()]) < 8)`);
     const plant = python(`
@@ -116,10 +119,10 @@ for place in ["/dev/shm", "/tmp", "/var/tmp", "/run", "/cache", "/workspace"]:
     with open(place + "/left", "wb") as file: file.write(secret)
     os.chmod(place + "/left", 0o666)
 for place in ["/tmp", "/workspace", "/cache"]: os.chmod(place, 0o777)
-segment = libc.shmget(0x41495231, 4096, 0o1666)
+segment = libc.shmget(${ipcKey}, 4096, 0o1666)
 ctypes.memmove(libc.shmat(segment, None, 0), secret, len(secret))
-queue = ctypes.CDLL("librt.so.1", use_errno=True).mq_open(b"/left", 0o102, 0o666, None)
-print("planted", segment >= 0, libc.msgget(0x41495231, 0o1666) >= 0, queue >= 0, flush=True)
+queue = ctypes.CDLL("librt.so.1", use_errno=True).mq_open(b"/left-${ipcKey}", 0o102, 0o666, None)
+print("planted", segment >= 0, libc.msgget(${ipcKey}, 0o1666) >= 0, queue >= 0, flush=True)
 listener = socket.socket(socket.AF_UNIX)
 listener.bind("\\0left")
 listener.listen()
@@ -144,7 +147,7 @@ if os.fork() == 0: time.sleep(60)
             uids = [place, own].map((one) => statSync(join(one.directory, "workspace")).uid);
           },
         });
-        expect(readFileSync("/proc/sysvipc/shm", "utf8")).not.toContain(String(0x41495231));
+        expect(readFileSync("/proc/sysvipc/shm", "utf8")).not.toContain(String(ipcKey));
       },
     });
     const after = await host.attack([look], { facts: { OTHER: directory } });
