@@ -186,7 +186,9 @@ for line in maps:
   it("becomes nobody else by the setuid programs that the host has", async () => {
     const tries = ["su -c id", "sudo -n id", "pkexec id", "sg root id", "newgrp root -c id"];
     const more = ["setpriv --reuid 0 id", "capsh --uid=0 -- -c id", "unshare -r id", "chroot / id"];
-    const commands = [...tries, ...more].map((one) => `timeout -s KILL 1 ${one} </dev/null 2>/dev/null &`);
+    const commands = [...tries, ...more].map(
+      (one) => `timeout -s KILL 1 ${one} </dev/null 2>/dev/null &`,
+    );
     const reads = "wait; head -c 20 /etc/shadow; passwd -S root; true";
     const said = await host.attack([
       `${commands.join("\n")}\n${reads}`,
