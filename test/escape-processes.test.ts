@@ -30,8 +30,10 @@ if os.fork() == 0:
             time.sleep(0.01)
     os._exit(0)' ${marker} & `;
 
+/** Waits inside until this many processes sleep for the marker; with nothing that a small host may lack. */
 const alive = (marker: string, count: number) =>
-  `until [ $(pgrep -f ${marker} | wc -l) -ge ${count} ]; do sleep 0.02; done; echo alive; `;
+  "until [ $(for pid in /proc/[0-9]*; do read -r comm 2>/dev/null <$pid/comm && [ $comm = sleep ] && " +
+  `grep -qas ${marker} $pid/cmdline && echo x; done | wc -l) -ge ${count} ]; do sleep 0.02; done; echo alive; `;
 
 describe.each(identities)("with the gateway as $name, a run", (identity) => {
   let host: EscapeHost;
@@ -101,7 +103,7 @@ print("control", own.wait(), killed >= 2)`);
     const marker = uniqueSleep();
     let left: number[] = [-1];
     let grew = true;
-    const leave = `${stubborn(marker)} ${alive(marker, 3)} until [ -s /workspace/out/log ]; do :; done`;
+    const leave = `${stubborn(marker)} ${alive(marker, 2)} until [ -s /workspace/out/log ]; do :; done`;
     const said = await host.attack([leave, pause], {
       outputDirs: ["/workspace/out"],
       async during({ directory }) {
@@ -119,7 +121,7 @@ print("control", own.wait(), killed >= 2)`);
 
   it("leaves no process and writes nothing once it has ended", async () => {
     const marker = uniqueSleep();
-    const said = await host.attack([`${stubborn(marker)} ${alive(marker, 3)}`], {
+    const said = await host.attack([`${stubborn(marker)} ${alive(marker, 2)}`], {
       outputDirs: ["/workspace/out"],
     });
     expect(said.history.at(-1)?.type).toBe("run.finished");
@@ -130,7 +132,7 @@ print("control", own.wait(), killed >= 2)`);
 
   /** Submits a run that stays, and resolves once its processes are seen on the host. */
   async function startStubborn(on: EscapeHost, marker: string) {
-    const content = `${stubborn(marker)} ${alive(marker, 3)} sleep ${marker}`;
+    const content = `${stubborn(marker)} ${alive(marker, 2)} sleep ${marker}`;
     const run = await clientOf(on.gateway).submitRun({
       model: "scripted/stays",
       prompt: "Stay.",
