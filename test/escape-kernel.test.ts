@@ -1,6 +1,6 @@
 /**
- * The kernel under a sandbox, attacked through the API by code that knows where it is. Judged on the
- * host: its settings, its programs, the namespaces and files that it sees.
+ * The kernel under a sandbox, attacked through the API by code that knows where it is. Judged on
+ * the host: its settings, its programs, the namespaces and files that it sees.
  */
 import { execFileSync } from "node:child_process";
 import {
@@ -258,8 +258,13 @@ print("control", os.open("/tmp/own", os.O_WRONLY) > 2)`;
     expect(lines(said.stdout())).toEqual(["looked", "PAUSED"]);
     expect(mounts).toMatch(/ \/workspace /);
     expect(mounts).not.toMatch(/^\S+ \S+ (cgroup2?|sysfs|debugfs|tracefs|bpf|securityfs) /m);
-    const writable = lines(mounts)
-      .map((line) => line.split(" "))
+    const all = lines(mounts).map((line) => line.split(" "));
+    // Sysctls have two guards, the uid and the mount: what one of them lets through is not seen.
+    const readOnly = all.filter(([, , , options]) => /^ro,/.test(`${options}`));
+    expect(readOnly.map(([, path]) => path)).toEqual(
+      expect.arrayContaining(["/", "/usr", "/etc", "/proc/sys", "/dev", "/airlock"]),
+    );
+    const writable = all
       .filter(([, , type, options]) => type !== "devtmpfs" && /^rw,|,rw,/.test(`${options}`))
       .map(([, path]) => path);
     const places = ["/proc", "/dev/pts", "/dev/shm", "/run", "/var/tmp"];
@@ -315,11 +320,13 @@ for bits in (0o4755, 0o2755, 0o6755):
     way("openat2", lambda: raw(437, -100, at("g%o" % bits), how, 24))
     if not arm: way("creat", lambda: raw(85, at("h%o" % bits), bits))
     way("install", lambda: subprocess.run(
-        ["install", "-m", "%o" % bits, "p", "i%o" % bits], check=True, stderr=subprocess.DEVNULL) and None)
+        ["install", "-m", "%o" % bits, "p", "i%o" % bits],
+        check=True, stderr=subprocess.DEVNULL) and None)
     way("directory", lambda: os.chmod("below", bits))
 way("symbolic", lambda: subprocess.run(
     ["chmod", "u+s,g+s", plain("s")], check=True, stderr=subprocess.DEVNULL) and None)
-subprocess.run("cp -p /usr/bin/su cp-su; cp -a /usr/bin/su cpa-su; true", shell=True, stderr=subprocess.DEVNULL)
+copies = "cp -p /usr/bin/su cp-su; cp -a /usr/bin/su cpa-su; true"
+subprocess.run(copies, shell=True, stderr=subprocess.DEVNULL)
 data = io.BytesIO()
 with tarfile.open(fileobj=data, mode="w") as tar:
     entry = tarfile.TarInfo("from-tar")

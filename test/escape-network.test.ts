@@ -71,10 +71,10 @@ describe.each(identities)("with the gateway as $name, a run", (identity) => {
     const gatewayPort = Number(new URL(host.gateway.url).port);
     const far = [...lanAddresses, "169.254.169.254", "fd00:ec2::254", "8.8.8.8", "10.0.0.1"];
     const tries = python(`
-import errno, json, socket
+import json, socket
+def family(address): return socket.AF_INET6 if ":" in address else socket.AF_INET
 def connect(address, port):
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as s:
+    with socket.socket(family(address), socket.SOCK_STREAM) as s:
         s.settimeout(2)
         return s.connect_ex((address, port))
 answers = {"near": [], "far": []}
@@ -82,13 +82,15 @@ for address in ["127.0.0.1", "127.0.0.2", "0.0.0.0", "::1", "::", "::ffff:127.0.
     for port in ${JSON.stringify([...ports, gatewayPort])}:
         answers["near"].append(connect(address, port))
 for address in ${JSON.stringify(far)}:
-    for port in ${JSON.stringify([ports[0], 80, 443])}: answers["far"].append(connect(address, port))
+    for port in ${JSON.stringify([ports[0], 80, 443])}:
+        answers["far"].append(connect(address, port))
 print(json.dumps(answers))
 for address, port in ${JSON.stringify(tcp.map(({ name, port }) => [name.split(" ")[1], port]))}:
-    with socket.create_server((address, port), family=socket.AF_INET6 if ":" in address else socket.AF_INET) as own:
+    with socket.create_server((address, port), family=family(address)) as own:
         print("control", connect(address, port))`);
     const tools =
-      `for url in ${host.gateway.url}/healthz http://127.0.0.1:${ports[0]} http://example.com; do ` +
+      `for url in ${host.gateway.url}/healthz http://127.0.0.1:${ports[0]} ` +
+      "http://example.com; do " +
       "curl -sS -m 2 $url && echo reached; " +
       "git -c http.lowSpeedTime=2 ls-remote $url 2>/dev/null && echo reached; done; " +
       `(exec 3<>/dev/tcp/127.0.0.1/${ports[0]}) 2>/dev/null && echo reached; true`;
@@ -114,10 +116,12 @@ for address, port in ${JSON.stringify(tcp.map(({ name, port }) => [name.split(" 
     const far = [...hosts, ...lanAddresses, "8.8.8.8", "224.0.0.251"].map((one) => [one, 53]);
     const tries = python(`
 import json, socket
+query = bytes.fromhex("1234010000010000000000000663616e61727904746573740000010001")
 def send(address, port):
-    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as s:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as s:
         s.settimeout(1)
-        try: s.sendto(b"\\x12\\x34\\x01\\x00\\x00\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x06canary\\x04test\\x00\\x00\\x01\\x00\\x01", (address, port))
+        try: s.sendto(query, (address, port))
         except OSError as error: return error.errno
         return 0
 for address, port in ${JSON.stringify(near)}: send(address, port)

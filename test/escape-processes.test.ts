@@ -30,10 +30,14 @@ if os.fork() == 0:
             time.sleep(0.01)
     os._exit(0)' ${marker} & `;
 
-/** Waits inside until this many processes sleep for the marker; with nothing that a small host may lack. */
+/**
+ * Waits inside until this many processes sleep for the marker; with nothing that a small host may
+ * lack.
+ */
 const alive = (marker: string, count: number) =>
-  "until [ $(for pid in /proc/[0-9]*; do read -r comm 2>/dev/null <$pid/comm && [ $comm = sleep ] && " +
-  `grep -qas ${marker} $pid/cmdline && echo x; done | wc -l) -ge ${count} ]; do sleep 0.02; done; echo alive; `;
+  "until [ $(for pid in /proc/[0-9]*; do read -r comm 2>/dev/null <$pid/comm && " +
+  `[ $comm = sleep ] && grep -qas ${marker} $pid/cmdline && echo x; done | wc -l) ` +
+  `-ge ${count} ]; do sleep 0.02; done; echo alive; `;
 
 describe.each(identities)("with the gateway as $name, a run", (identity) => {
   let host: EscapeHost;
@@ -103,7 +107,8 @@ print("control", own.wait(), killed >= 2)`);
     const marker = uniqueSleep();
     let left: number[] = [-1];
     let grew = true;
-    const leave = `${stubborn(marker)} ${alive(marker, 2)} until [ -s /workspace/out/log ]; do :; done`;
+    const wrote = "until [ -s /workspace/out/log ]; do :; done";
+    const leave = `${stubborn(marker)} ${alive(marker, 2)} ${wrote}`;
     const said = await host.attack([leave, pause], {
       outputDirs: ["/workspace/out"],
       async during({ directory }) {

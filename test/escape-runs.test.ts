@@ -69,8 +69,9 @@ const scripts = {
         calls: [
           exec(
             "export BASH_ENV=/workspace/env.sh ENV=/workspace/env.sh LD_PRELOAD=/workspace/x.so " +
-              "NODE_OPTIONS=--require=/workspace/evil.js PYTHONPATH=/workspace PATH=/workspace:$PATH " +
-              "CANARY=1; bash -c 'echo same' 2>/dev/null; (echo BAD=1 >>/etc/environment) 2>/dev/null; " +
+              "NODE_OPTIONS=--require=/workspace/evil.js PYTHONPATH=/workspace " +
+              "PATH=/workspace:$PATH CANARY=1; bash -c 'echo same' 2>/dev/null; " +
+              "(echo BAD=1 >>/etc/environment) 2>/dev/null; " +
               "(echo /workspace/x.so >/etc/ld.so.preload) 2>/dev/null; true",
           ),
           exec("env; bash -c 'echo next'; python3 -c 'print(1)'; node -p 2"),
@@ -107,7 +108,8 @@ other = os.environ["OTHER"]
 for way in ("", "/proc/1/root", "/proc/self/cwd/../../.."):
     for below in ("", "/..", "/tmp/left", "/workspace/left", "/cache/left", "/../../blobs"):
         if os.path.lexists(way + other + below): print("reached", way + other + below)
-print("shm", libc.shmget(${ipcKey}, 0, 0), "msg", libc.msgget(${ipcKey}, 0), "mq", mq_open(b"/left-${ipcKey}", 0))
+print("shm", libc.shmget(${ipcKey}, 0, 0), "msg", libc.msgget(${ipcKey}, 0), end=" ")
+print("mq", mq_open(b"/left-${ipcKey}", 0))
 with socket.socket(socket.AF_UNIX) as s: print("abstract", s.connect_ex("\\0left"))
 print("processes", len([name for name in os.listdir("/proc") if name.isdigit()]) < 8)`);
     const plant = python(`
@@ -174,7 +176,7 @@ if os.fork() == 0: time.sleep(60)
     expect(said.results.at(-1)).toMatchObject({ ok: true, stdout: "ran\n/tmp\n" });
   });
 
-  it("cannot be submitted with a working directory or an output directory of the host", async () => {
+  it("cannot be submitted with a working or an output directory of the host", async () => {
     const valid = { model: "scripted/calls-1", prompt: "x" };
     for (const more of [
       { cwd: "/" },

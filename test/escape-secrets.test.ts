@@ -103,13 +103,14 @@ describe.each(identities)("with the gateway as $name, a run", (identity) => {
     expect(earlier.run.status).toBe("succeeded");
     const ours = ["admin-token", "key", "airlock.db", "airlock.db-wal", "lock.db", "script.json"];
     const paths = [...canaries.paths(), ...ours.map((name) => join(dataDir, name))];
+    const directories = [dataDir, join(dataDir, "blobs"), join(dataDir, "runs")];
     const system = ["/etc/shadow", "/etc/ssh/ssh_host_ed25519_key", "/root/.bashrc", "/root"];
     const tries = python(`
 import os
 found = []
 ways = ["", "/proc/1/root", "/proc/self/root", "/proc/self/cwd/../..", "/proc/1/cwd",
         "/workspace/../..", "/dev/fd/0/../../..", "/proc/self/fd/1/../../../.."]
-for path in ${JSON.stringify([...paths, ...system, dataDir, join(dataDir, "blobs"), join(dataDir, "runs")])}:
+for path in ${JSON.stringify([...paths, ...system, ...directories])}:
     for way in ways:
         try:
             if os.path.isdir(way + path): found.append((way + path, os.listdir(way + path)))
@@ -172,7 +173,8 @@ print(os.pread(held, 200, 0))`);
     expect(said.stdout()).toContain("open []\n");
     expect(said.stdout()).toContain(control);
     expect(said.stdout()).not.toMatch(/^\d+ |airlock\.db|lock\.db|socket:|\.netrc/m);
-    // Controls: the gateway has its database open; what it was handed it let go, or will not pass on.
+    // Controls: the gateway has its database open; what it was handed it let go, or passes on to
+    // nobody.
     const { pid } = host.gateway;
     const targets = readdirSync(`/proc/${pid}/fd`).map((fd) => linkOf(`/proc/${pid}/fd/${fd}`));
     expect(targets.some((target) => target.endsWith("/airlock.db"))).toBe(true);

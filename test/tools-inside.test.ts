@@ -70,18 +70,21 @@ describe.each(identities)("with the gateway as $name, inside a run", (identity) 
     }
   });
 
-  it("python makes virtual environments, starts processes and threads, and locks files", async () => {
+  it("python makes virtual environments, processes, threads and locks", async () => {
     const said = await host.attack([
-      "python3 -m venv --without-pip ~/venv && ~/venv/bin/python -c 'import sys; print(sys.prefix)'",
+      "python3 -m venv --without-pip ~/venv && " +
+        "~/venv/bin/python -c 'import sys; print(sys.prefix)'",
       python(`
 import concurrent.futures, fcntl, multiprocessing, sqlite3, ssl, tempfile, threading
 def square(n): return n * n
 if __name__ == "__main__":
-    with multiprocessing.get_context("fork").Pool(3) as pool: print(sum(pool.map(square, range(10))))
+    with multiprocessing.get_context("fork").Pool(3) as pool:
+        print(sum(pool.map(square, range(10))))
     queue = multiprocessing.Queue()
     queue.put("queued")
     print(queue.get(timeout=10))
-    with concurrent.futures.ThreadPoolExecutor(8) as threads: print(sum(threads.map(square, range(10))))
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        print(sum(threads.map(square, range(10))))
     with tempfile.NamedTemporaryFile() as file: fcntl.flock(file, fcntl.LOCK_EX)
     sqlite3.connect("/workspace/x.db").execute("pragma journal_mode=wal").fetchone()
     print(ssl.create_default_context().cert_store_stats()["x509_ca"] >= 0)`),
@@ -104,13 +107,14 @@ if __name__ == "__main__":
     expect(said.stdout(2)).toMatch(/^airlock[-_]sample\s+1\.2$/m);
   });
 
-  it("node has workers, child processes, modules and a server that it can reach itself", async () => {
+  it("node has workers, child processes, modules and a server for itself", async () => {
     const program = `
 import { Worker } from "node:worker_threads";
 import { execFileSync } from "node:child_process";
 import { createServer } from "node:http";
 import { once } from "node:events";
-const worker = new Worker("require('node:worker_threads').parentPort.postMessage(6 * 7)", { eval: true });
+const code = "require('node:worker_threads').parentPort.postMessage(6 * 7)";
+const worker = new Worker(code, { eval: true });
 console.log((await once(worker, "message"))[0]);
 console.log(execFileSync("sh", ["-c", "echo child"]).toString().trim());
 const server = createServer((_, response) => response.end("served")).listen(0, "127.0.0.1");
@@ -125,12 +129,16 @@ server.close();`;
 
   it("npm starts a package, installs a local one, writes its lock and runs scripts", async () => {
     const said = await host.attack([
-      "mkdir -p app dep && cd dep && npm init -y >/dev/null && echo 'export default 7' >index.js && " +
+      "mkdir -p app dep && cd dep && npm init -y >/dev/null && " +
+        "echo 'export default 7' >index.js && " +
         "npm pkg set type=module name=dep && cd ../app && npm init -y >/dev/null && " +
-        "npm pkg set type=module scripts.go='node main.js' && npm install --no-audit --no-fund ../dep >/dev/null && " +
-        "echo 'import n from \"dep\"; console.log(n * 6)' >main.js && npm run -s go && ls package-lock.json",
+        "npm pkg set type=module scripts.go='node main.js' && " +
+        "npm install --no-audit --no-fund ../dep >/dev/null && " +
+        "echo 'import n from \"dep\"; console.log(n * 6)' >main.js && " +
+        "npm run -s go && ls package-lock.json",
       "cd app && sed -i s/6/7/ main.js && mv main.js moved.js && node moved.js && " +
-        "npm install --package-lock-only --no-audit --no-fund >/dev/null && test -s package-lock.json && echo locked",
+        "npm install --package-lock-only --no-audit --no-fund >/dev/null && " +
+        "test -s package-lock.json && echo locked",
     ]);
     expect(said.stdout()).toBe("42\npackage-lock.json\n");
     expect(said.stdout(1)).toBe("49\nlocked\n");
@@ -140,7 +148,8 @@ server.close();`;
     const said = await host.attack([
       "git init -q -b main repo && cd repo && git config user.email a@example.com && " +
         "git config user.name a && echo one >f && git add f && git commit -qm first && " +
-        "git switch -qc other && echo two >>f && git commit -qam second && git log --format=%s && " +
+        "git switch -qc other && echo two >>f && git commit -qam second && " +
+        "git log --format=%s && " +
         "git clone -q . ../copy && cat ../copy/f && git fsck --strict 2>&1 | tail -n 1",
     ]);
     expect(said.results[0]).toMatchObject({ exit_code: 0 });
@@ -150,7 +159,8 @@ server.close();`;
   it("a shell has what scripts expect of it", async () => {
     const said = await host.attack(
       [
-        "set -e; tar -cf x.tar /etc/passwd 2>/dev/null; tar -xf x.tar; wc -l <etc/passwd >/dev/null; " +
+        "set -e; tar -cf x.tar /etc/passwd 2>/dev/null; tar -xf x.tar; " +
+          "wc -l <etc/passwd >/dev/null; " +
           "mkfifo p; (echo through >p &) ; cat p; diff <(echo a) <(echo a); umask; " +
           "chmod 755 x.tar; touch -d 2020-01-01 x.tar; date -r x.tar +%Y; id -un; " +
           "timeout 0.1 sleep 5 || echo $?; nproc >/dev/null; echo done",

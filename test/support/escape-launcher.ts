@@ -17,7 +17,7 @@ export interface CarelessStart {
   keySerial(): number;
 }
 
-/** The words that the launcher itself writes to the terminal: the proof that writing there is seen. */
+/** What the launcher itself writes to the terminal: the proof that writing there is seen. */
 export const terminalControl = "the launcher was here";
 
 /** Descriptors that the gateway inherits, each open on the precious file. */
@@ -34,7 +34,7 @@ libc.syscall(keyctl, 1, None)
 serial = libc.syscall(add_key, b"user", b"airlock-canary", payload, len(payload), -3)
 if serial < 0: raise OSError(ctypes.get_errno(), "add_key")
 buffer = ctypes.create_string_buffer(200)
-if libc.syscall(keyctl, 11, serial, buffer, 200) != len(payload): raise OSError("control of the key")
+if libc.syscall(keyctl, 11, serial, buffer, 200) != len(payload): raise OSError("read of key")
 open(out + "/key", "w").write(str(serial))
 master, slave = os.openpty()
 if os.fork() == 0:

@@ -1,4 +1,6 @@
-/** Things of the host that no run may read or change, planted before an attack and looked at after it. */
+/**
+ * Things of the host that no run may read or change, planted before an attack and looked at after.
+ */
 import { createHash, randomUUID } from "node:crypto";
 import {
   accessSync,

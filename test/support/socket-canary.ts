@@ -26,7 +26,7 @@ export async function listenTcp(address: string): Promise<SocketCanary> {
   return asCanary(`tcp ${address}`, { port, path: "" }, counter, { host: address, port });
 }
 
-/** A unix socket: a path that everybody may connect to, or an abstract name that starts with NUL. */
+/** A unix socket: a path that all may connect to, or an abstract name that starts with NUL. */
 export async function listenUnix(path: string): Promise<SocketCanary> {
   const counter = countingServer();
   counter.server.listen({ path });
