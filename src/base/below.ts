@@ -104,24 +104,27 @@ export function openFileBelow(directory: number, name: string | Buffer): number 
   return openFileAt(directory, oneName(name), stats);
 }
 
+/** Bytes that come piece by piece, so that a file of any size takes little memory. */
+export type Pieces = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+
 /**
  * Writes a file under a name of an open directory: first whole, with its mode and owner, under a
  * unique name in `temporary` (a directory of the same filesystem that the untrusted code cannot
  * reach), then renamed over whatever has the name. A link there is replaced, never written through;
- * a directory there is a `TreeError` EISDIR.
+ * a directory there is a `TreeError` EISDIR. When the data fails in the middle, nothing is left of it.
  */
-export function placeFileBelow(
+export async function placeFileBelow(
   directory: number,
   name: string | Buffer,
-  data: Buffer,
+  data: Pieces,
   options: { mode: number; owner: Owner | undefined; temporary: number },
-): void {
+): Promise<void> {
   const target = at(directory, oneName(name));
   const temp = at(options.temporary, Buffer.from(`placing-${randomUUID()}`));
   const fd = openSync(temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   try {
     try {
-      for (let done = 0; done < data.length; ) done += writeSync(fd, data, done);
+      for await (const piece of data) writeWhole(fd, piece);
       own(fd, options.mode, options.owner);
     } finally {
       closeSync(fd);
@@ -132,6 +135,10 @@ export function placeFileBelow(
     if (!isRefusal(error)) throw error;
     throw new TreeError(String(errorCode(error)), `Cannot place ${show(name)}`, { cause: error });
   }
+}
+
+function writeWhole(fd: number, piece: Uint8Array): void {
+  for (let done = 0; done < piece.length; ) done += writeSync(fd, piece, done);
 }
 
 /** The owner first: a change of owner takes setuid and setgid bits away again. */

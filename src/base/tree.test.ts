@@ -216,22 +216,22 @@ describe("placing", () => {
     closeSync(temporary);
   });
 
-  const place = (path: string, text: string, mode = 0o644) => {
+  const place = async (path: string, text: string, mode = 0o644) => {
     const names = path.split("/");
     const name = names.pop() ?? "";
     const create = { mode: 0o755, owner: undefined };
     const fd = openDirectoryBelow(rootFd, names.join("/"), create);
     try {
-      placeFileBelow(fd, name, Buffer.from(text), { mode, owner: undefined, temporary });
+      await placeFileBelow(fd, name, [Buffer.from(text)], { mode, owner: undefined, temporary });
     } finally {
       closeSync(fd);
     }
   };
 
-  test("makes directories and a file with exactly the mode that was asked for", () => {
+  test("makes directories and a file with exactly the mode that was asked for", async () => {
     const umask = process.umask(0o077);
     try {
-      place("a/b/run.sh", "echo hi", 0o755);
+      await place("a/b/run.sh", "echo hi", 0o755);
     } finally {
       process.umask(umask);
     }
@@ -243,33 +243,36 @@ describe("placing", () => {
     expect(readdirSync(join(dir, "temporary"))).toEqual([]);
   });
 
-  test("refuses a link on the way and replaces a link in the last place", () => {
+  test("refuses a link on the way and replaces a link in the last place", async () => {
     mkdirSync(join(dir, "outside"));
     writeFileSync(join(dir, "outside", "file"), "untouched");
     symlinkSync(join(dir, "outside"), join(root, "way"));
     symlinkSync(join(dir, "outside", "file"), join(root, "last"));
-    expect(() => place("way/new", "x")).toThrow(TreeError);
+    await expect(place("way/new", "x")).rejects.toThrow(TreeError);
     expect(existsSync(join(dir, "outside", "new"))).toBe(false);
-    place("last", "placed");
+    await place("last", "placed");
     expect(readFileSync(join(dir, "outside", "file"), "utf8")).toBe("untouched");
     expect(readFileSync(join(root, "last"), "utf8")).toBe("placed");
   });
 
-  test("refuses to write over a directory and leaves no temporary file behind", () => {
+  test("refuses to write over a directory and leaves no temporary file behind", async () => {
     mkdirSync(join(root, "here"));
-    expect(() => place("here", "x")).toThrow(TreeError);
+    await expect(place("here", "x")).rejects.toThrow(TreeError);
     expect(readdirSync(join(dir, "temporary"))).toEqual([]);
   });
 
-  test.each(["../x", "a/../../x", "/etc/x", "a//b", "./x", "a/", "x\0y"])("refuses %j", (path) => {
-    expect(() => place(path, "x")).toThrow(TreeError);
-    rmSync(root, { recursive: true });
-    mkdirSync(root);
-    expect(readdirSync(dir).sort()).toEqual(["root", "temporary"]);
-  });
+  test.each(["../x", "a/../../x", "/etc/x", "a//b", "./x", "a/", "x\0y"])(
+    "refuses %j",
+    async (path) => {
+      await expect(place(path, "x")).rejects.toThrow(TreeError);
+      rmSync(root, { recursive: true });
+      mkdirSync(root);
+      expect(readdirSync(dir).sort()).toEqual(["root", "temporary"]);
+    },
+  );
 
-  test("opens a file only when it is one", () => {
-    place("f", "text");
+  test("opens a file only when it is one", async () => {
+    await place("f", "text");
     execFileSync("/usr/bin/mkfifo", [join(root, "pipe")]);
     symlinkSync("f", join(root, "link"));
     const fd = openFileBelow(rootFd, "f");

@@ -21,6 +21,7 @@ export {
   openDirectoryBelow,
   openFileBelow,
   openRoot,
+  type Pieces,
   placeFileBelow,
   statBelow,
   TreeError,

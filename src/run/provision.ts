@@ -27,7 +27,7 @@ export async function openPlace(drive: Drive): Promise<Place> {
       path,
       executable,
       sha256,
-      read: () => drive.blobs.get(sha256),
+      read: async () => (await drive.blobs.read(sha256)).stream,
     })),
   });
   return drive.place;

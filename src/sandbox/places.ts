@@ -14,6 +14,7 @@ import {
   type Owner,
   openDirectoryBelow,
   openRoot,
+  type Pieces,
   placeFileBelow,
   statBelow,
 } from "../base/tree.ts";
@@ -61,8 +62,8 @@ export async function provisionPlace(host: PlacesHost, request: PlaceRequest): P
     const temporary = openTemporary(root);
     try {
       for (const file of request.files) {
-        const data = await readVerified(file.path, file.sha256, file.read);
-        placeAt(root, `workspace/${file.path}`, data, {
+        const data = verified(file.path, file.sha256, file.read);
+        await placeAt(root, `workspace/${file.path}`, data, {
           mode: file.executable ? 0o755 : 0o644,
           ...{ owner, temporary },
         });
@@ -123,35 +124,38 @@ export function openTemporary(root: number): number {
 }
 
 /** Places a file at a path below an open directory, making the directories on the way. */
-export function placeAt(
+export async function placeAt(
   root: number,
   path: string,
-  data: Buffer,
+  data: Pieces,
   options: { mode: number; owner: Owner | undefined; temporary: number },
-): void {
+): Promise<void> {
   const names = path.split("/");
   const name = names.pop() ?? "";
   const create = { mode: 0o755, owner: options.owner };
   const directory = openDirectoryBelow(root, names.join("/"), create);
   try {
-    placeFileBelow(directory, name, data, options);
+    await placeFileBelow(directory, name, data, options);
   } finally {
     closeSync(directory);
   }
 }
 
-/** The bytes, when they are what their digest says (I8). Throws `digest_mismatch` otherwise. */
-export async function readVerified(
+/** The bytes as they come, which fail with `digest_mismatch` in place of their end when they are others (I8). */
+export async function* verified(
   name: string,
   sha256: string,
-  read: () => Promise<Buffer>,
-): Promise<Buffer> {
-  const data = await read();
-  const found = `sha256:${createHash("sha256").update(data).digest("hex")}`;
-  const wanted = sha256.startsWith("sha256:") ? sha256 : `sha256:${sha256}`;
-  if (found === wanted) return data;
+  read: () => Promise<Pieces>,
+): AsyncGenerator<Uint8Array> {
+  const hash = createHash("sha256");
+  for await (const piece of await read()) {
+    hash.update(piece);
+    yield piece;
+  }
+  const found = `sha256:${hash.digest("hex")}`;
+  if (found === sha256) return;
   throw new Problem(
     "digest_mismatch",
-    `Cannot place ${JSON.stringify(name)}: its bytes have the digest ${found}, expected ${wanted}`,
+    `Cannot place ${JSON.stringify(name)}: its bytes have the digest ${found}, expected ${sha256}`,
   );
 }

@@ -7,6 +7,7 @@
  */
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import type { Pieces } from "../base/tree.ts";
 import type { Isolation } from "../contract/run.ts";
 
 /** The two directories of a run, kept between its calls, and who owns them. */
@@ -25,7 +26,7 @@ export interface PlaceRequest {
   uid: number | null;
   outputDirs: string[];
   /** Input files for `/workspace`. */
-  files: { path: string; executable: boolean; sha256: string; read: () => Promise<Buffer> }[];
+  files: { path: string; executable: boolean; sha256: string; read: () => Promise<Pieces> }[];
 }
 
 export interface ExecLimits {
@@ -79,7 +80,7 @@ export interface StageRequest {
   placedBefore: string[];
   /** The content is newer than what was last placed, so it replaces even a file that the run changed. */
   newer: boolean;
-  read: () => Promise<Buffer>;
+  read: () => Promise<Pieces>;
 }
 
 export interface Staged {

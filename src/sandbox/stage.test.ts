@@ -26,7 +26,7 @@ afterAll(() => room.close());
 const digest = (text: string) => `sha256:${createHash("sha256").update(text).digest("hex")}`;
 
 function request(name: string, text: string, more: Partial<StageRequest> = {}): StageRequest {
-  const read = async () => Buffer.from(text);
+  const read = async () => [Buffer.from(text)];
   return { name, sha256: digest(text), placedBefore: [], newer: false, read, ...more };
 }
 
@@ -127,7 +127,7 @@ describe("staging", () => {
 
 describe("provisioning", () => {
   const file = (path: string, text: string, executable = false) => ({
-    ...{ path, executable, sha256: digest(text), read: async () => Buffer.from(text) },
+    ...{ path, executable, sha256: digest(text), read: async () => [Buffer.from(text)] },
   });
 
   test("places inputs and output directories, owned by the run", async () => {

@@ -3,7 +3,7 @@ import { closeSync, createReadStream } from "node:fs";
 import { dirname } from "node:path";
 import { openDirectoryBelow, openFileBelow, openRoot, statBelow, TreeError } from "../base/tree.ts";
 import { ownerOf } from "./identity.ts";
-import { openTemporary, type PlacesHost, placeAt, readVerified } from "./places.ts";
+import { openTemporary, type PlacesHost, placeAt, verified } from "./places.ts";
 import type { Place, Staged, StageRequest } from "./sandbox.ts";
 
 /**
@@ -52,7 +52,7 @@ async function stageOne(
       staged.kept.push(name);
       return;
     }
-    placeAt(tmp, name, await readVerified(name, sha256, request.read), options);
+    await placeAt(tmp, name, verified(name, sha256, request.read), options);
     staged.placed.push({ name, sha256 });
   } catch (error) {
     if (!(error instanceof TreeError)) throw error;

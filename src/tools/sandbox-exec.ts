@@ -64,7 +64,7 @@ async function stageRequests(context: ToolContext): Promise<StageRequest[]> {
       ...new Set(versions.filter((other) => other.name === name).map((other) => other.sha256)),
     ],
     newer: context.placed.get(name) !== sha256,
-    read: () => context.blobs.get(sha256),
+    read: async () => (await context.blobs.read(sha256)).stream,
   }));
 }
 
