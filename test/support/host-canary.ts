@@ -66,20 +66,20 @@ export function plantFileCanaries({ gatewayUid }: GatewayIdentity): FileCanaries
     if (process.getuid?.() === 0 && path.startsWith(home)) chownSync(path, gatewayUid, gatewayUid);
     secretOf.set(path, secret);
   }
+  const remove = () => {
+    for (const path of secretOf.keys()) rmSync(path, { force: true });
+    rmSync(openDir, { recursive: true, force: true });
+  };
+  // They lie in the host's own directories: a test that breaks off must not leave them there.
+  process.once("exit", remove);
   return {
-    openDir,
-    home,
-    secretOf,
+    ...{ openDir, home, secretOf, remove },
     paths: () => [...secretOf.keys()],
     secrets: () => [...secretOf.values()],
     changed: () =>
       [...secretOf]
         .filter(([path, secret]) => readOrNothing(path) !== secret)
         .map(([path]) => path),
-    remove() {
-      for (const path of secretOf.keys()) rmSync(path, { force: true });
-      rmSync(openDir, { recursive: true, force: true });
-    },
   };
 }
 
