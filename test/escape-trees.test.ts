@@ -21,8 +21,9 @@ const write = (name: string, content: string) => ({
 });
 const attackFile = exec(". /workspace/.attack/facts; . /workspace/.attack/0.sh");
 
+/** What they lead to is ours: a gateway that falls for it must not cost the host a file of its own. */
 const behindLinks = [
-  "etc/passwd",
+  "open/open.txt",
   "open/planted",
   "file",
   "up/admin-token",
@@ -125,10 +126,14 @@ rm -rf /tmp/gone; ln -s /workspace/ok /tmp/gone`;
 
   it("has no content written through links, over directories or into FIFOs", async () => {
     const { dataDir } = host.gateway;
-    const files = ["/etc/passwd", join(dataDir, "admin-token"), join(dataDir, "key")];
+    const files = [
+      join(canaries.openDir, "open.txt"),
+      join(dataDir, "admin-token"),
+      join(dataDir, "key"),
+    ];
     const before = files.map(sha256OfFile);
     const trap = `
-ln -s /etc etc; ln -s "$OPEN" open; ln -s "$OPEN/open.txt" file; ln -s ../../.. up
+ln -s "$OPEN" open; ln -s "$OPEN/open.txt" file; ln -s ../../.. up
 mkfifo fifo; mkdir dir
 python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("/tmp/socket")'`;
     const said = await host.attack([trap], {
