@@ -77,7 +77,7 @@ async function openRooms(
   const store = await openStore({ dir: dataDir, clock, log, onBroken });
   closers.push(() => store.close());
   const adminTokenFile = await ensureAdminToken(dataDir, store.tokens);
-  const blobs = await openBlobs({ dir: dataDir, clock, log });
+  const blobs = await openBlobs({ dir: dataDir, clock, log, onBroken });
   const vault = await openVault({ dir: dataDir });
   const models = await openModels({ config, clock, log, ...script(options) });
   const sandbox = await openSandbox({ dataDir, uidRange, toolchains, clock, log });
@@ -99,6 +99,7 @@ async function openRooms(
       maxConcurrentRuns: config.runsPerWorkspaceMax,
       maxRunDurationMs: config.runLimits.wallClockSeconds * 1000,
     },
+    limits: config.frontLimits,
     ready: () => (closing ? { ok: false, reason: "shutting_down" } : { ok: true }),
     version,
     clock,

@@ -1,6 +1,17 @@
 import { createHash, randomUUID } from "node:crypto";
 import { constants } from "node:fs";
-import { chmod, lstat, mkdir, open, opendir, readdir, rename, rm, utimes } from "node:fs/promises";
+import {
+  chmod,
+  type FileHandle,
+  lstat,
+  mkdir,
+  open,
+  opendir,
+  readdir,
+  rename,
+  rm,
+  utimes,
+} from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
@@ -15,20 +26,27 @@ import {
 } from "./blob-path.ts";
 import { openBlobFile, readVerified, readWhole } from "./blob-reading.ts";
 import type { Blobs, StoredBlob } from "./content.ts";
-import { asStorageProblem, errorCode } from "./disk-errors.ts";
+import { asStorageProblem, errorCode, isDiskFull } from "./disk-errors.ts";
 
 export interface BlobsOptions {
   /** The data directory: blobs lie in `<dir>/blobs`. */
   dir: string;
   clock: Clock;
   log: Log;
+  /** Called once when an fsync failed: no blob is written any more, and the process must end. */
+  onBroken?: (error: unknown) => void;
+}
+
+/** An fsync failed. What the kernel dropped then a second fsync would call safe, so none is tried. */
+export class BlobsBroken extends Error {
+  override name = "BlobsBroken";
 }
 
 /**
  * Opens the blobs of a data directory, which nobody else may have open: what an earlier process left half written is
  * removed. Files are 0400 in directories of 0700; on disk they are named by digest, split after two digits.
  */
-export async function openBlobs({ dir, clock, log }: BlobsOptions): Promise<Blobs> {
+export async function openBlobs({ dir, clock, log, onBroken }: BlobsOptions): Promise<Blobs> {
   const places = blobPlaces(dir);
   await mkdir(places.temp, { recursive: true, mode: 0o700 });
   await chmod(places.root, 0o700);
@@ -37,10 +55,13 @@ export async function openBlobs({ dir, clock, log }: BlobsOptions): Promise<Blob
   const swept = await sweepTemp(places);
   if (swept > 0) log.warn({ files: swept }, "blobs.temp_swept");
   const install = installer(places, clock, log);
+  const store = untilBroken(log, onBroken, (source: Source, maxBytes: number) =>
+    storeBlob(places, source, maxBytes, install),
+  );
 
   return {
-    put: (bytes) => store(places, [bytes], Number.MAX_SAFE_INTEGER, install),
-    putStream: (source, maxBytes) => store(places, source, maxBytes, install),
+    put: (bytes) => store([bytes], Number.MAX_SAFE_INTEGER),
+    putStream: store,
     async get(sha256) {
       const { file } = await openBlobFile(blobPath(places, sha256).path, sha256);
       return readWhole(file, sha256);
@@ -54,11 +75,34 @@ export async function openBlobs({ dir, clock, log }: BlobsOptions): Promise<Blob
 }
 
 type Install = (temp: string, blob: StoredBlob) => Promise<void>;
+type Source = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+
+/** Refuses everything after the first fsync that failed. */
+function untilBroken<Given extends unknown[], Answer>(
+  log: Log,
+  onBroken: BlobsOptions["onBroken"],
+  work: (...given: Given) => Promise<Answer>,
+): (...given: Given) => Promise<Answer> {
+  let broken: BlobsBroken | undefined;
+  return async (...given) => {
+    if (broken) throw broken;
+    try {
+      return await work(...given);
+    } catch (error) {
+      if (error instanceof BlobsBroken && !broken) {
+        broken = error;
+        log.fatal({ err: error }, "blobs.broken");
+        onBroken?.(error);
+      }
+      throw error;
+    }
+  };
+}
 
 /** Writes to a temp file of its own and gives it its name once all bytes are on disk; leaves nothing when it fails. */
-async function store(
+async function storeBlob(
   places: BlobPlaces,
-  source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  source: Source,
   maxBytes: number,
   install: Install,
 ): Promise<StoredBlob> {
@@ -74,11 +118,7 @@ async function store(
   }
 }
 
-async function writeTemp(
-  temp: string,
-  source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-  maxBytes: number,
-): Promise<StoredBlob> {
+async function writeTemp(temp: string, source: Source, maxBytes: number): Promise<StoredBlob> {
   const hash = createHash("sha256");
   let bytes = 0;
   const file = await open(temp, "wx", 0o400);
@@ -95,7 +135,7 @@ async function writeTemp(
       hash.update(chunk);
       await file.appendFile(chunk);
     }
-    await file.sync();
+    await syncFile(file);
   } finally {
     await file.close();
   }
@@ -190,8 +230,17 @@ async function* listBlobs(
 async function sync(dir: string): Promise<void> {
   const handle = await open(dir, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
-    await handle.sync();
+    await syncFile(handle);
   } finally {
     await handle.close();
+  }
+}
+
+async function syncFile(file: FileHandle): Promise<void> {
+  try {
+    await file.sync();
+  } catch (cause) {
+    if (isDiskFull(cause)) throw cause;
+    throw new BlobsBroken("The blobs cannot be trusted any more: the gateway must end", { cause });
   }
 }

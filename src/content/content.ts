@@ -32,7 +32,7 @@ export interface Captured {
 }
 
 export { type ArchiveRequest, buildArchive } from "./archive.ts";
-export { type BlobsOptions, openBlobs } from "./blobs.ts";
+export { BlobsBroken, type BlobsOptions, openBlobs } from "./blobs.ts";
 export { contentNameProblem } from "./content-name.ts";
 export {
   type ContentFound,

@@ -6,14 +6,19 @@ export function errorCode(error: unknown): string | undefined {
   return typeof error.code === "string" ? error.code : undefined;
 }
 
+/** Whether the kernel says that there is no room. */
+export function isDiskFull(error: unknown): boolean {
+  const code = errorCode(error);
+  return code === "ENOSPC" || code === "EDQUOT";
+}
+
 /** Turns a full disk into the problem that a caller can act on, and passes every other error through. */
 export function asStorageProblem(error: unknown): unknown {
-  const code = errorCode(error);
-  if (code !== "ENOSPC" && code !== "EDQUOT") return error;
+  if (!isDiskFull(error)) return error;
   return new Problem(
     "storage_full",
     "Cannot store the bytes: the disk of the gateway's data directory is full",
-    { code },
+    { code: errorCode(error) },
     { cause: error },
   );
 }

@@ -1,3 +1,4 @@
+import { BlobsBroken } from "../content/content.ts";
 import { Problem } from "../contract/problem.ts";
 import type { CorridorOptions } from "./corridor.ts";
 import { isDiskFull, openDiskSpace } from "./disk-space.ts";
@@ -42,6 +43,8 @@ async function guarded(drive: Drive, body: () => Promise<void>): Promise<void> {
     await body();
   } catch (error) {
     if (error instanceof LetGo || drive.stopping.aborted) throw error;
+    // The next gateway, on a sound disk, finds the run as it is: it must not end for what the disk did.
+    if (error instanceof BlobsBroken) throw error;
     drive.log.error({ run: drive.runId, err: error }, "run.failed");
     if (!drive.ledger.state.finishing) {
       await drive.ledger.append({ type: "run.finishing", data: endFor(error) });

@@ -1,3 +1,4 @@
+import { BlobsBroken } from "../content/content.ts";
 import type { NewEvent } from "../contract/event.ts";
 import type { CleanupStatus } from "../contract/run.ts";
 import { captureAtEnd } from "./capture.ts";
@@ -28,7 +29,7 @@ export async function finish(drive: Drive, end: End): Promise<void> {
  * the gateway stops it is another matter: the capture is made again at the next start.
  */
 function uncaptured(drive: Drive, error: unknown): NewEvent {
-  if (drive.stopping.aborted) throw error;
+  if (drive.stopping.aborted || error instanceof BlobsBroken) throw error;
   drive.log.error({ run: drive.runId, err: error }, "run.capture_failed");
   const { snapshot, captured } = drive.ledger.state;
   return {
