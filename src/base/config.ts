@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { defaultPort } from "../contract/defaults.ts";
 import { type Provider, providers } from "../contract/submission.ts";
+import { limits } from "./limits.ts";
 import type { LogLevel } from "./log.ts";
 
 /** Where a provider is reached and with which of the operator's keys. */
@@ -31,6 +32,14 @@ export interface Config {
     callSeconds: number;
     processes: number;
   };
+  /** What one workspace may ask of the front door, and how long it waits for a client. */
+  frontLimits: {
+    submissionsPerMinute: number;
+    archivesPerMinute: number;
+    eventStreams: number;
+    headersMs: number;
+    bodyIdleMs: number;
+  };
   uidRange: { first: number; last: number };
   toolchains: string[];
   models: Record<Provider | "compatible", ProviderConfig>;
@@ -57,6 +66,11 @@ const Environment = z.object({
   AIRLOCK_RUN_MEMORY_BYTES: positiveInt.default(2 * 1024 ** 3),
   AIRLOCK_CALL_SECONDS: positiveInt.default(600),
   AIRLOCK_RUN_PROCESSES: positiveInt.default(512),
+  AIRLOCK_RATE_SUBMISSIONS: positiveInt.default(6_000),
+  AIRLOCK_RATE_ARCHIVES: positiveInt.default(600),
+  AIRLOCK_EVENT_STREAMS: positiveInt.default(limits.eventStreams),
+  AIRLOCK_HEADERS_SECONDS: positiveInt.default(15),
+  AIRLOCK_BODY_IDLE_SECONDS: positiveInt.default(60),
   AIRLOCK_UID_RANGE: z
     .string()
     .regex(/^\d+-\d+$/, "expected FIRST-LAST")
@@ -119,6 +133,13 @@ export function readConfig(
       memoryBytes: e.AIRLOCK_RUN_MEMORY_BYTES,
       callSeconds: e.AIRLOCK_CALL_SECONDS,
       processes: e.AIRLOCK_RUN_PROCESSES,
+    },
+    frontLimits: {
+      submissionsPerMinute: e.AIRLOCK_RATE_SUBMISSIONS,
+      archivesPerMinute: e.AIRLOCK_RATE_ARCHIVES,
+      eventStreams: e.AIRLOCK_EVENT_STREAMS,
+      headersMs: e.AIRLOCK_HEADERS_SECONDS * 1000,
+      bodyIdleMs: e.AIRLOCK_BODY_IDLE_SECONDS * 1000,
     },
     uidRange: { first, last },
     toolchains: e.AIRLOCK_TOOLCHAINS.split(":").filter((dir) => dir !== ""),

@@ -45,6 +45,10 @@ export const limits = {
   /** Rows of one page of a list. */
   pageRows: 1000,
   pageRowsDefault: 100,
+  /** Bytes of one page of runs or events; one row is always given, however large. */
+  pageBytes: 8 * MiB,
+  /** What an event stream reads ahead of its client: a thousand clients that never read must fit in memory. */
+  streamPageBytes: 64 * KiB,
   /** Runs that may wait for a place before a submission is refused with 429. */
   queuedRuns: 10_000,
   /** Open event streams per gateway. */

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from "node:http";
-import type { Log } from "../base/log.ts";
 import { Problem, type ProblemCode } from "../contract/problem.ts";
+import type { RefusalLog, Refused } from "./refusal-log.ts";
 
 /** When it is worth asking again, in seconds. */
 const retryAfter: Partial<Record<ProblemCode, number>> = {
@@ -21,16 +21,9 @@ export const safeHeaders = {
  * The answer to anything thrown. What is not a `Problem` is our own defect: the client learns `internal` and the request
  * id, the log learns the rest.
  */
-export function answerProblem(
-  error: unknown,
-  request: { requestId: string; method: string; route: string },
-  log: Log,
-): Response {
+export function answerProblem(error: unknown, request: Refused, log: RefusalLog): Response {
   const problem = error instanceof Problem ? error : internal();
-  const seen = { ...request, status: problem.status, code: problem.code };
-  if (problem.status >= 500 && problem.code !== "shutting_down") {
-    log.error({ ...seen, err: error }, "http.failed");
-  } else log.debug(seen, "http.refused");
+  log(problem, request, error);
   return Response.json(problem.toBody(), {
     status: problem.status,
     headers: { ...safeHeaders, "X-Request-Id": request.requestId, ...headersOf(problem) },
@@ -61,7 +54,7 @@ function internal(): Problem {
 function headersOf(problem: Problem): Record<string, string> {
   const headers: Record<string, string> = {};
   if (problem.code === "unauthorized") headers["WWW-Authenticate"] = 'Bearer realm="airlock"';
-  const seconds = retryAfter[problem.code];
+  const seconds = problem.details?.retryAfterSeconds ?? retryAfter[problem.code];
   if (seconds !== undefined) headers["Retry-After"] = String(seconds);
   if (problem.code === "shutting_down") headers.Connection = "close";
   const allow = problem.details?.allow;

@@ -43,11 +43,22 @@ export async function* eventStream(options: EventStreamOptions): AsyncGenerator<
       }
       if (result === "pause") yield utf8.encode(": ping\n\n");
       else if (result.done) return;
-      else yield utf8.encode(frame(result.value));
+      else yield encoded(result.value);
     }
   } finally {
     waiting.close();
   }
+}
+
+const frames = new WeakMap<RunEvent | LiveEvent, Uint8Array>();
+
+/** Followers of one run are given the same event objects: one frame serves all of them, and those that never read it. */
+function encoded(event: RunEvent | LiveEvent): Uint8Array {
+  const known = frames.get(event);
+  if (known) return known;
+  const bytes = utf8.encode(frame(event));
+  frames.set(event, bytes);
+  return bytes;
 }
 
 /** A durable event carries its number as `id`; a live one has none, so a client never resumes from it. */

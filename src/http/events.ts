@@ -1,4 +1,3 @@
-import { limits } from "../base/limits.ts";
 import { Problem } from "../contract/problem.ts";
 import type { Run } from "../contract/run.ts";
 import { eventStream } from "./event-stream.ts";
@@ -54,11 +53,12 @@ function wantsStream(accept: string | undefined): boolean {
 
 async function stream(front: Front, ask: Ask<"runEvents">, run: Run, since: number) {
   const { c, caller } = ask;
-  if (front.streams.open >= limits.eventStreams) {
+  const cap = front.limits.eventStreams;
+  if (front.streams.open >= cap) {
     throw new Problem(
       "too_many_requests",
-      `There are ${limits.eventStreams} open event streams, which is the most this gateway serves`,
-      { limit: limits.eventStreams },
+      `There are ${cap} open event streams, which is the most this gateway serves`,
+      { limit: cap },
     );
   }
   front.streams.open += 1;

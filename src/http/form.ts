@@ -2,13 +2,13 @@ import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { Busboy, type BusboyInstance } from "@fastify/busboy";
 import type { z } from "zod";
-import type { Clock } from "../base/clock.ts";
 import { limits } from "../base/limits.ts";
 import { Problem } from "../contract/problem.ts";
 import { RunSubmission } from "../contract/submission.ts";
 import type { Corridor, SubmitRequest } from "../run/run.ts";
 import { checked } from "./field-problems.ts";
-import { bodyChunks, parseJson, refuseEncoding } from "./read-body.ts";
+import { type PartHeads, partHeadBytes, readBoundary, watchPartHeads } from "./part-heads.ts";
+import { bodyChunks, type Patience, parseJson, refuseEncoding } from "./read-body.ts";
 
 type Submission = z.output<typeof RunSubmission>;
 type Uploads = SubmitRequest["uploads"];
@@ -19,17 +19,22 @@ export interface Form {
 }
 
 const filePart = /^file:([A-Za-z0-9_-]{1,64})$/;
-/** Of one part's headers; a name and a type need a fraction of it. */
-const partHeaderBytes = 8 * 1024;
 
 /**
  * Reads a multipart submission. File parts go straight to the store, one after the other, so at any moment a few socket
  * buffers are in memory, however large the form. The part `submission` may come at any place. Names of files are never
  * looked at. Throws `invalid_request` or `payload_too_large`; nothing is being written any more when it does.
  */
-export async function readForm(request: Request, corridor: Corridor, clock: Clock): Promise<Form> {
+export async function readForm(
+  request: Request,
+  corridor: Corridor,
+  patience: Patience,
+): Promise<Form> {
   refuseEncoding(request);
-  const busboy = openBusboy(request.headers.get("content-type") ?? "");
+  const boundary = readBoundary(request.headers.get("content-type") ?? "");
+  const busboy = openBusboy(boundary);
+  const heads = watchPartHeads(boundary);
+  let named = 0;
   const found: Partial<Form> & { uploads: Uploads } = { uploads: new Map() };
   const open = new Set<Readable>();
   const failed = Promise.withResolvers<never>();
@@ -41,6 +46,7 @@ export async function readForm(request: Request, corridor: Corridor, clock: Cloc
   };
   let work = Promise.resolve();
   busboy.on("file", (name: string | undefined, part: Readable) => {
+    named += 1;
     open.add(part);
     part.on("error", (error) => fail(endedEarly(error)));
     if (failure) part.destroy();
@@ -53,11 +59,12 @@ export async function readForm(request: Request, corridor: Corridor, clock: Cloc
     fail(new Problem("invalid_request", `The form has more than ${limits.inputFiles + 1} parts`));
   });
   busboy.on("error", (error: unknown) => fail(endedEarly(error)));
-  const pumped = pump(request, busboy, clock);
+  const pumped = pump(request, busboy, heads, patience);
   pumped.catch(fail);
   try {
     await Promise.race([pumped, failed.promise]);
     await Promise.race([work, failed.promise]);
+    heads.checkEnd(named);
   } finally {
     // An upload that is still under way would go on writing after the answer.
     await work;
@@ -69,30 +76,27 @@ export async function readForm(request: Request, corridor: Corridor, clock: Cloc
   return { submission: found.submission, uploads: found.uploads };
 }
 
-function openBusboy(contentType: string): BusboyInstance {
-  try {
-    return new Busboy({
-      headers: { "content-type": contentType },
-      isPartAFile: () => true,
-      limits: { parts: limits.inputFiles + 1, headerPairs: 16, headerSize: partHeaderBytes },
-    });
-  } catch (error) {
-    throw new Problem(
-      "invalid_request",
-      "Cannot read the multipart form: its Content-Type names no boundary",
-      undefined,
-      { cause: error },
-    );
-  }
+function openBusboy(boundary: string): BusboyInstance {
+  return new Busboy({
+    headers: { "content-type": `multipart/form-data; boundary="${boundary}"` },
+    isPartAFile: () => true,
+    limits: { parts: limits.inputFiles + 1, headerPairs: 16, headerSize: partHeadBytes },
+  });
 }
 
-async function pump(request: Request, busboy: BusboyInstance, clock: Clock): Promise<void> {
+async function pump(
+  request: Request,
+  busboy: BusboyInstance,
+  heads: PartHeads,
+  patience: Patience,
+): Promise<void> {
   const max = limits.inputTotalBytes + limits.requestJsonBytes;
   const finished = once(busboy, "finish");
   // A failure before the end is reported by `error`; this keeps it from counting as unhandled until it is awaited.
   finished.catch(() => undefined);
-  for await (const chunk of bodyChunks(request, max, clock)) {
+  for await (const chunk of bodyChunks(request, max, patience)) {
     if (busboy.destroyed) return;
+    heads.see(chunk);
     if (!busboy.write(chunk)) await once(busboy, "drain");
   }
   busboy.end();

@@ -7,7 +7,22 @@ import type { Token } from "../contract/token.ts";
 import type { DoctorReport, GcReport, VerifyReport } from "../contract/upkeep.ts";
 import type { Corridor } from "../run/run.ts";
 import type { Tokens } from "../store/store.ts";
+import type { RateLimit } from "./rate-limit.ts";
+import type { RefusalLog } from "./refusal-log.ts";
 import type { RouteName, routes } from "./routes.ts";
+
+/** What an operator may set of the front door. */
+export interface FrontLimits {
+  /** Of one workspace. */
+  submissionsPerMinute: number;
+  archivesPerMinute: number;
+  /** Open at the same time, of all workspaces. */
+  eventStreams: number;
+  /** For all headers of a request to come. */
+  headersMs: number;
+  /** Between two pieces of a body. */
+  bodyIdleMs: number;
+}
 
 /** What the front door needs of the rest of the house. */
 export interface HttpOptions {
@@ -19,6 +34,7 @@ export interface HttpOptions {
     doctor(): Promise<DoctorReport>;
   };
   caps: { maxConcurrentRuns: number; maxRunDurationMs: number };
+  limits: FrontLimits;
   /** Whether runs are accepted; the reason is shown to whoever asks, so it names no path and no secret. */
   ready(): { ok: boolean; reason?: string };
   version: string;
@@ -31,6 +47,9 @@ export interface Front extends HttpOptions {
   /** Aborts when the gateway stops: event streams end, new requests are refused. */
   closing: AbortSignal;
   streams: { open: number };
+  refusals: RefusalLog;
+  submissions: RateLimit;
+  archives: RateLimit;
 }
 
 export interface Env {

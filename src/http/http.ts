@@ -21,7 +21,9 @@ import { type Listening, listen } from "./listen.ts";
 import { openApiDocument } from "./openapi.ts";
 import { answerOutputs } from "./outputs.ts";
 import { queryMembers } from "./query.ts";
+import { openRateLimit } from "./rate-limit.ts";
 import { readJsonBody } from "./read-body.ts";
+import { openRefusalLog } from "./refusal-log.ts";
 import { type Route, routerPath } from "./route.ts";
 import { type RouteName, routes } from "./routes.ts";
 import { answerRuns } from "./runs.ts";
@@ -39,7 +41,16 @@ export interface Http {
 /** Builds the front door. Serves nothing until `listen`. */
 export function createHttp(options: HttpOptions): Http {
   const closing = new AbortController();
-  const front: Front = { ...options, closing: closing.signal, streams: { open: 0 } };
+  const { clock, log, limits } = options;
+  const refusals = openRefusalLog(log, clock);
+  const front: Front = {
+    ...options,
+    closing: closing.signal,
+    streams: { open: 0 },
+    refusals,
+    submissions: openRateLimit("submissions", limits.submissionsPerMinute, clock),
+    archives: openRateLimit("archives", limits.archivesPerMinute, clock),
+  };
   const answers: Answers = {
     ...answerRuns(front),
     ...answerEvents(front),
@@ -70,9 +81,8 @@ export function createHttp(options: HttpOptions): Http {
     app,
     async listen({ host, port }) {
       address.host = host;
-      const { clock, log } = options;
       const server = await listen((request, env) => app.fetch(request, env), {
-        ...{ host, port, clock, log },
+        ...{ host, port, limits, clock, log, refusals },
       });
       const close = (drainMs: number) => {
         closing.abort();
@@ -105,7 +115,7 @@ async function readAsk(c: Ctx, front: Front, route: Route) {
   const query = checked(route.query ?? z.strictObject({}), queryMembers(c.req.queries()), "query");
   const isJson = route.body !== undefined && route.multipart === undefined;
   const body = isJson
-    ? checked(route.body as z.ZodType, await readJsonBody(c.req.raw, front.clock), "body")
+    ? checked(route.body as z.ZodType, await readJsonBody(c.req.raw, front), "body")
     : undefined;
   return { c, caller, params, query, body };
 }
@@ -137,5 +147,5 @@ function refuseOtherMethods(app: Hono<Env>, front: Front): void {
 
 function refuse(c: Ctx, front: Front, error: unknown, route = "?"): Response {
   const requestId = c.get("requestId") ?? newId("request");
-  return answerProblem(error, { requestId, method: c.req.method, route }, front.log);
+  return answerProblem(error, { requestId, method: c.req.method, route }, front.refusals);
 }

@@ -3,25 +3,25 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { getRequestListener, type HttpBindings, RequestError } from "@hono/node-server";
 import type { Clock } from "../base/clock.ts";
-import { limits } from "../base/limits.ts";
 import type { Log } from "../base/log.ts";
 import { newId } from "../contract/ids.ts";
 import { Problem } from "../contract/problem.ts";
 import { answerProblem, rawProblem } from "./answer-problem.ts";
+import type { FrontLimits } from "./front.ts";
+import type { RefusalLog } from "./refusal-log.ts";
 
 const serverOptions = {
   insecureHTTPParser: false,
   maxHeaderSize: 16 * 1024,
-  headersTimeout: 15_000,
   /** From the first byte to the last of one request: a gigabyte over a slow line needs most of it. */
   requestTimeout: 60 * 60_000,
   keepAliveTimeout: 30_000,
-  connectionsCheckingInterval: 5_000,
   /** A request without Host gets an answer of ours, with a request id. */
   requireHostHeader: false,
 };
-/** Event streams, as many other requests again, and some room for those that idle. */
-const connectionsMax = 3 * limits.eventStreams;
+/** Nobody honest sends more; Node would drop what is beyond 2,000 of them in silence. */
+const headersMax = 100;
+const headersCheckedMs = 5_000;
 
 export interface Listening {
   url: string;
@@ -36,18 +36,31 @@ export interface Listening {
 /** Serves `fetch` over HTTP/1.1. Rejects with a sentence when the address cannot be taken. */
 export async function listen(
   fetch: (request: Request, env: HttpBindings) => Response | Promise<Response>,
-  options: { host: string; port: number; clock: Clock; log: Log },
+  options: {
+    host: string;
+    port: number;
+    limits: Pick<FrontLimits, "eventStreams" | "headersMs">;
+    clock: Clock;
+    log: Log;
+    refusals: RefusalLog;
+  },
 ): Promise<Listening> {
-  const { host, port, clock, log } = options;
+  const { host, port, limits, clock, log } = options;
   const listener = getRequestListener((request, env) => fetch(request, env as HttpBindings), {
     // Replacing the global Request and Response would change them for everybody in this process.
     overrideGlobalObjects: false,
-    errorHandler: (error) => unparsed(error, log),
+    errorHandler: (error) => unparsed(error, options.refusals),
   });
-  const server = createServer(serverOptions, (incoming, outgoing) => {
-    void listener(incoming, outgoing);
+  const timeouts = {
+    headersTimeout: limits.headersMs,
+    connectionsCheckingInterval: Math.min(headersCheckedMs, limits.headersMs),
+  };
+  const server = createServer({ ...serverOptions, ...timeouts }, (incoming, outgoing) => {
+    if (incoming.rawHeaders.length > 2 * headersMax) refuseHeaders(incoming.socket);
+    else void listener(incoming, outgoing);
   });
-  server.maxConnections = connectionsMax;
+  // Event streams, as many other requests again, and some room for those that idle.
+  server.maxConnections = 3 * limits.eventStreams;
   const requests = trackRequests(server, log);
   server.on("clientError", (error, socket) => {
     refuseConnection(error, socket, requests.isAnswering(socket));
@@ -112,12 +125,17 @@ async function drain(
   await closed;
 }
 
-function unparsed(error: unknown, log: Log): Response {
+function refuseHeaders(socket: Duplex): void {
+  const message = `The request has more than ${headersMax} headers`;
+  socket.end(rawProblem(431, message, newId("request")));
+}
+
+function unparsed(error: unknown, refusals: RefusalLog): Response {
   const problem =
     error instanceof RequestError
       ? new Problem("invalid_request", `Cannot read the request: ${error.message}`)
       : error;
-  return answerProblem(problem, { requestId: newId("request"), method: "?", route: "?" }, log);
+  return answerProblem(problem, { requestId: newId("request"), method: "?", route: "?" }, refusals);
 }
 
 const refusals: Record<string, { status: number; message: string }> = {

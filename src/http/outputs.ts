@@ -30,6 +30,7 @@ export function answerOutputs(
     },
 
     async getArchive({ c, caller, params }) {
+      front.archives(caller.token.workspaceId);
       const { filename, stream } = await corridor.archive(caller.token.workspaceId, params.id);
       return download(front, c, stream, {
         "Content-Type": "application/zip",

@@ -1,17 +1,21 @@
 import type { Clock } from "../base/clock.ts";
 import { limits } from "../base/limits.ts";
 import { Problem } from "../contract/problem.ts";
+import type { FrontLimits } from "./front.ts";
 import { parseStrictJson } from "./strict-json.ts";
 
-/** A client that sends nothing for this long has gone; waiting longer only keeps its connection and its memory. */
-const bodyIdleMs = 60_000;
+/** How long to wait for a body: a client that sends nothing for so long has gone, and only keeps its memory here. */
+export interface Patience {
+  clock: Clock;
+  limits: Pick<FrontLimits, "bodyIdleMs">;
+}
 /** Far above any honest request (1,000 files of six members), far below what hurts. */
 const jsonValuesMax = 200_000;
 
 const jsonType = /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
 
 /** Reads a JSON body. Throws `unsupported_media_type`, `payload_too_large` or `invalid_request`. */
-export async function readJsonBody(request: Request, clock: Clock): Promise<unknown> {
+export async function readJsonBody(request: Request, patience: Patience): Promise<unknown> {
   refuseEncoding(request);
   const type = request.headers.get("content-type");
   if (type === null || !jsonType.test(type.trim())) {
@@ -21,7 +25,8 @@ export async function readJsonBody(request: Request, clock: Clock): Promise<unkn
     );
   }
   const chunks: Uint8Array[] = [];
-  for await (const chunk of bodyChunks(request, limits.requestJsonBytes, clock)) chunks.push(chunk);
+  for await (const chunk of bodyChunks(request, limits.requestJsonBytes, patience))
+    chunks.push(chunk);
   return parseJson(Buffer.concat(chunks));
 }
 
@@ -51,7 +56,7 @@ export function refuseEncoding(request: Request): void {
 export async function* bodyChunks(
   request: Request,
   maxBytes: number,
-  clock: Clock,
+  patience: Patience,
 ): AsyncGenerator<Uint8Array> {
   const announced = Number(request.headers.get("content-length") ?? 0);
   if (announced > maxBytes) throw tooLarge(maxBytes);
@@ -59,7 +64,7 @@ export async function* bodyChunks(
   const reader = request.body.getReader();
   let bytes = 0;
   for (;;) {
-    const { done, value } = await readInTime(reader, clock);
+    const { done, value } = await readInTime(reader, patience);
     if (done) return;
     bytes += value.length;
     if (bytes > maxBytes) throw tooLarge(maxBytes);
@@ -67,7 +72,10 @@ export async function* bodyChunks(
   }
 }
 
-async function readInTime(reader: ReadableStreamDefaultReader<Uint8Array>, clock: Clock) {
+async function readInTime(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  { clock, limits: { bodyIdleMs } }: Patience,
+) {
   const late = new AbortController();
   const idle = clock.sleep(bodyIdleMs, late.signal).then(
     () => "idle" as const,

@@ -42,6 +42,7 @@ export const routes = {
       "idempotency_conflict",
       "run_deleted",
       "queue_full",
+      "too_many_requests",
       "sandbox_unavailable",
       "storage_full",
     ],
@@ -171,7 +172,7 @@ export const routes = {
         headers: attachment,
       },
     },
-    problems: ["run_not_started", "run_deleted"],
+    problems: ["run_not_started", "run_deleted", "too_many_requests"],
   },
   whoami: {
     method: "get",

@@ -12,6 +12,8 @@ export function answerRuns(front: Front): Pick<Answers, RunRoutes> {
   const { corridor } = front;
   return {
     async submitRun({ c, caller }) {
+      // Before the body, which is what costs.
+      front.submissions(caller.token.workspaceId);
       const { submission, uploads } = await readSubmission(front, c);
       const key = idempotencyKey(c.req.header("idempotency-key"), submission.idempotencyKey);
       const { created, run } = await corridor.submit({
@@ -52,9 +54,9 @@ export function answerRuns(front: Front): Pick<Answers, RunRoutes> {
 async function readSubmission(front: Front, c: Ctx): Promise<Form> {
   const isForm = /^multipart\/form-data\s*(;|$)/i.test(c.req.header("content-type") ?? "");
   const form = isForm
-    ? await readForm(c.req.raw, front.corridor, front.clock)
+    ? await readForm(c.req.raw, front.corridor, front)
     : {
-        submission: checked(RunSubmission, await readJsonBody(c.req.raw, front.clock), "body"),
+        submission: checked(RunSubmission, await readJsonBody(c.req.raw, front), "body"),
         uploads: new Map(),
       };
   checkSlots(form);

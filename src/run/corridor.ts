@@ -14,6 +14,7 @@ import { openDriver } from "./driver.ts";
 import { follow } from "./follow.ts";
 import { openLive } from "./live.ts";
 import type { Corridor } from "./run.ts";
+import { shareReads } from "./share-reads.ts";
 import { submit } from "./submit.ts";
 import { openWorker } from "./worker.ts";
 
@@ -40,6 +41,7 @@ export function openCorridor(options: CorridorOptions): OpenCorridor {
   const { store, blobs, vault, models, config, clock, log } = options;
   const { journal, runs, files } = store;
   const live = openLive();
+  const followed = { onAppend: journal.onAppend, read: shareReads(journal) };
   const worker = openWorker({
     store,
     runsMax: config.runsMax,
@@ -87,12 +89,12 @@ export function openCorridor(options: CorridorOptions): OpenCorridor {
       }
     },
     async events(workspaceId, runId, since, limit) {
-      await find(workspaceId, runId);
-      const events = await journal.read(runId, since, Math.min(limit, limits.pageRows) + 1);
-      return { events: events.slice(0, limit), more: events.length > limit };
+      const { lastSeq } = await find(workspaceId, runId);
+      const events = await journal.read(runId, since, Math.min(limit, limits.pageRows));
+      return { events, more: (events.at(-1)?.seq ?? lastSeq) < lastSeq };
     },
     async follow(workspaceId, runId, since, signal) {
-      return follow(journal, live, await find(workspaceId, runId), since, signal);
+      return follow(followed, live, await find(workspaceId, runId), since, signal);
     },
     async outputs(workspaceId, runId) {
       await find(workspaceId, runId);

@@ -12,6 +12,7 @@ import type { Run } from "../contract/run.ts";
 import type { Journal } from "../store/store.ts";
 import { follow } from "./follow.ts";
 import { openLive } from "./live.ts";
+import { shareReads } from "./share-reads.ts";
 
 const finished: NewEvent = {
   type: "run.finished",
@@ -34,7 +35,7 @@ function memoryJournal(events: readonly RunEvent[]) {
     },
   };
   return {
-    journal: journal as Journal,
+    journal: { onAppend: journal.onAppend, read: shareReads(journal) },
     followers: () => followers.size,
     append() {
       const next = events[committed.length];

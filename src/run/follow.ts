@@ -2,8 +2,8 @@ import type { LiveEvent, RunEvent } from "../contract/event.ts";
 import { isEnd, type Run } from "../contract/run.ts";
 import type { Journal } from "../store/store.ts";
 import type { Live } from "./live.ts";
+import type { SharedRead } from "./share-reads.ts";
 
-const pageRows = 200;
 /** Live events that wait for a slow reader; the oldest are dropped beyond that. */
 const liveWaiting = 512;
 
@@ -13,7 +13,7 @@ const liveWaiting = 512;
  * dropped once the durable event that replaces them has been sent.
  */
 export async function* follow(
-  journal: Journal,
+  journal: Pick<Journal, "onAppend"> & { read: SharedRead },
   live: Live,
   run: Run,
   since: number,
@@ -22,6 +22,8 @@ export async function* follow(
   let cursor = since;
   let queue: LiveEvent[] = [];
   let appended = true;
+  /** What was appended before `onAppend` was heard is known only once a page was empty. */
+  let caughtUp = false;
   let newest = run.lastSeq;
   let wake: () => void = () => undefined;
   const stopAppends = journal.onAppend(run.id, (lastSeq) => {
@@ -42,7 +44,7 @@ export async function* follow(
       if (appended) {
         appended = false;
         const known = newest;
-        const page = await journal.read(run.id, cursor, pageRows);
+        const page = await journal.read(run.id, cursor, known);
         // There was more, and yet nothing to read: the run ended and was deleted before a slow reader came to its end.
         if (page.length === 0 && known > cursor) return;
         for (const event of page) {
@@ -51,7 +53,8 @@ export async function* follow(
           yield event;
           if (event.type === "run.finished" || signal.aborted) return;
         }
-        appended ||= page.length === pageRows;
+        caughtUp ||= page.length === 0;
+        appended ||= !caughtUp || cursor < newest;
         continue;
       }
       const event = queue.shift();

@@ -53,6 +53,6 @@ async function readFrom(journal: Journal, runId: string, since: number): Promise
   for (;;) {
     const page = await journal.read(runId, events.at(-1)?.seq ?? since, pageRows);
     events.push(...page);
-    if (page.length < pageRows) return events;
+    if (page.length === 0) return events;
   }
 }

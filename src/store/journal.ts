@@ -2,11 +2,13 @@ import { channel } from "node:diagnostics_channel";
 import type { Kysely } from "kysely";
 import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
+import { limits } from "../base/limits.ts";
 import type { Log } from "../base/log.ts";
 import type { EventType, NewEvent, RunEvent } from "../contract/event.ts";
 import { isEnd } from "../contract/run.ts";
 import { writeAppended } from "./append.ts";
 import { link } from "./link.ts";
+import { rowsThatFit } from "./page.ts";
 import { findRun } from "./run-query.ts";
 import { eventOf, stateOf } from "./run-row.ts";
 import type { RunsTable, Schema } from "./schema.ts";
@@ -84,8 +86,10 @@ export function openJournal(parts: Parts): Journal & { announce(events: RunEvent
         (result) => announce(result?.event ? [result.event] : []),
       ),
 
-    async read(runId, since, limit) {
-      return (await statements.readEvents.all(reads, { runId, since, limit })).map(eventOf);
+    async read(runId, since, limit, maxBytes = limits.pageBytes) {
+      const sizes = await statements.eventSizes.all(reads, { runId, since, limit });
+      const fits = rowsThatFit(sizes, maxBytes);
+      return (await statements.readEvents.all(reads, { runId, since, limit: fits })).map(eventOf);
     },
 
     onAppend(runId, callback) {

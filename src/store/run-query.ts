@@ -1,5 +1,4 @@
 import type { Kysely } from "kysely";
-import { assert } from "../base/assert.ts";
 import type { Run } from "../contract/run.ts";
 import { runOf } from "./run-row.ts";
 import type { RunsTable, Schema } from "./schema.ts";
@@ -17,15 +16,18 @@ export async function findRun(
   return toRun(db, statements, row);
 }
 
-/** Completes a row to a run: with its submission, and with its place in the queue of the whole gateway. */
+/**
+ * Completes a row to a run: with its submission, and with its place in the queue of the whole gateway. Undefined when it
+ * was deleted after its row was read.
+ */
 export async function toRun(
   db: Kysely<Schema>,
   statements: Statements,
   row: RunsTable,
-): Promise<Run> {
+): Promise<Run | undefined> {
   const runId = row.id;
   const first = await statements.firstData.first(db, { runId });
-  assert(first, `The journal of ${runId} has no first event`);
+  if (!first) return undefined;
   const place =
     row.status === "queued" ? await statements.queuedUpTo.first(db, { runId }) : undefined;
   return runOf(row, first.data, place ? place.queued : null);

@@ -1,15 +1,20 @@
-import type { Kysely } from "kysely";
+import { type Kysely, sql } from "kysely";
+import { limits } from "../base/limits.ts";
 import type { RunEvent } from "../contract/event.ts";
 import { endStatuses, isEnd, type Run, type RunStatus, runStatuses } from "../contract/run.ts";
 import { cursorAfter, readCursor } from "./cursor.ts";
 import { appendTo, type Parts } from "./journal.ts";
-import { findRun, toRun } from "./run-query.ts";
+import { rowsThatFit } from "./page.ts";
+import { findRun } from "./run-query.ts";
 import { finalCleanups } from "./run-row.ts";
 import type { Schema } from "./schema.ts";
 import type { Statements } from "./statements.ts";
 import type { Runs } from "./store.ts";
 import { freeUid, takeUid } from "./uids.ts";
 import type { Tx } from "./writer.ts";
+
+/** What a run weighs in a list: its submission and its reply. */
+const pageBytesOf = sql<number>`octet_length(events.data) + coalesce(octet_length(last_text), 0)`;
 
 const openStatuses = runStatuses.filter((status) => !isEnd(status));
 
@@ -47,21 +52,29 @@ async function list(
   workspaceId: string,
   filter: { status?: RunStatus[]; limit: number; cursor?: string },
 ): Promise<{ runs: Run[]; nextCursor?: string }> {
+  // The sizes first: a page of rows could hold gigabytes of prompts and replies.
   let query = db
     .selectFrom("runs")
-    .selectAll()
-    .where("workspace_id", "=", workspaceId)
+    .innerJoin("events", (join) =>
+      join.onRef("events.run_id", "=", "runs.id").on("events.seq", "=", 1),
+    )
+    .select(["runs.id", pageBytesOf.as("bytes")])
+    .where("runs.workspace_id", "=", workspaceId)
     // Ids grow with time, and unlike times they are never equal.
-    .orderBy("id", "desc")
+    .orderBy("runs.id", "desc")
     .limit(filter.limit + 1);
-  if (filter.status?.length) query = query.where("status", "in", filter.status);
-  if (filter.cursor !== undefined) query = query.where("id", "<", readCursor(filter.cursor));
-  const rows = await query.execute();
-  const page = rows.slice(0, filter.limit);
-  const runs: Run[] = [];
-  for (const row of page) runs.push(await toRun(db, statements, row));
+  if (filter.status?.length) query = query.where("runs.status", "in", filter.status);
+  if (filter.cursor !== undefined) query = query.where("runs.id", "<", readCursor(filter.cursor));
+  const sizes = await query.execute();
+  const page = sizes.slice(0, rowsThatFit(sizes.slice(0, filter.limit), limits.pageBytes));
   const last = page.at(-1);
-  return rows.length > page.length && last ? { runs, nextCursor: cursorAfter(last.id) } : { runs };
+  const runs: Run[] = [];
+  for (const { id } of page) {
+    const run = await findRun(db, statements, workspaceId, id);
+    // Deleted, or of another status, since the sizes were read.
+    if (run && (!filter.status?.length || filter.status.includes(run.status))) runs.push(run);
+  }
+  return sizes.length > page.length && last ? { runs, nextCursor: cursorAfter(last.id) } : { runs };
 }
 
 async function unfinished(

@@ -1,4 +1,4 @@
-import type { Kysely } from "kysely";
+import { type Kysely, sql } from "kysely";
 import { type Prepared, prepare } from "./prepared.ts";
 import type { EventsTable, FoldColumns, RunsTable, Schema } from "./schema.ts";
 
@@ -14,6 +14,8 @@ export interface Statements {
    */
   updateWorkingRun: Prepared<FoldColumns & { id: string }, unknown>;
   readEvents: Prepared<{ runId: string; since: number; limit: number }, EventsTable>;
+  /** Known to SQLite without reading the data itself. */
+  eventSizes: Prepared<{ runId: string; since: number; limit: number }, { bytes: number }>;
   firstData: Prepared<{ runId: string }, { data: string }>;
   queuedUpTo: Prepared<{ runId: string }, { queued: number }>;
 }
@@ -45,6 +47,15 @@ export function compileStatements(db: Kysely<Schema>): Statements {
       db
         .selectFrom("events")
         .selectAll()
+        .where("run_id", "=", v.runId)
+        .where("seq", ">", v.since)
+        .orderBy("seq")
+        .limit(v.limit),
+    ),
+    eventSizes: prepare((v) =>
+      db
+        .selectFrom("events")
+        .select(sql<number>`octet_length(data)`.as("bytes"))
         .where("run_id", "=", v.runId)
         .where("seq", ">", v.since)
         .orderBy("seq")

@@ -81,8 +81,11 @@ export interface Journal {
     runId: string,
     decide: (run: Run) => NewEvent | null,
   ): Promise<{ run: Run; event: RunEvent | null } | undefined>;
-  /** Events with `seq > since`, at most `limit`. */
-  read(runId: string, since: number, limit: number): Promise<RunEvent[]>;
+  /**
+   * Events with `seq > since`: at most `limit`, and no more than fit in `maxBytes` (8 MiB unless told), but always one.
+   * A page shorter than `limit` therefore says nothing; only an empty one is the end.
+   */
+  read(runId: string, since: number, limit: number, maxBytes?: number): Promise<RunEvent[]>;
   /** Calls back after every commit that appended to this run. Returns how to stop. */
   onAppend(runId: string, callback: (lastSeq: number) => void): () => void;
   /** The newest event of one type, if any. */

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { PassThrough, Readable } from "node:stream";
 import type { Clock } from "../../src/base/clock.ts";
+import { limits } from "../../src/base/limits.ts";
 import { openLog } from "../../src/base/log.ts";
 import type { LiveEvent, RunEvent } from "../../src/contract/event.ts";
 import { newId } from "../../src/contract/ids.ts";
@@ -66,6 +67,13 @@ export function openFrontDoor(overrides: Partial<HttpOptions> = {}): FrontDoor {
       doctor: async () => ({ grade: "A", probes: [], notExercised: [] }),
     },
     caps: { maxConcurrentRuns: 8, maxRunDurationMs: 3_600_000 },
+    limits: {
+      submissionsPerMinute: 1_000_000,
+      archivesPerMinute: 1_000_000,
+      eventStreams: limits.eventStreams,
+      headersMs: 15_000,
+      bodyIdleMs: 60_000,
+    },
     ready: () => ({ ok: true }),
     version: "0.0.0",
     clock,
