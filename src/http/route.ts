@@ -43,7 +43,8 @@ export function problemsOf(route: Route): ProblemCode[] {
   if (route.scope !== "none") codes.push("unauthorized");
   if (route.scope !== "none" && route.scope !== "any") codes.push("insufficient_scope");
   if (route.params) codes.push("not_found");
-  if (route.query || route.body) codes.push("invalid_request");
+  // A name that the query does not know is refused everywhere.
+  if (route.scope !== "none") codes.push("invalid_request");
   if (route.body) codes.push("payload_too_large", "unsupported_media_type");
   return [...new Set(codes)];
 }

@@ -1,0 +1,191 @@
+/**
+ * Requests made from the document of the API: valid, nearly valid and garbage in every place that a client can fill. What
+ * the gateway answers has to be in the document too, whatever it was asked; nothing is ever its own failure, and no
+ * amount of it costs memory or harms a run. 3,000 requests; 100,000 with AIRLOCK_SOAK.
+ */
+import { Agent, type IncomingMessage, request as send } from "node:http";
+import type { ValidateFunction } from "ajv";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { call } from "./support/airlock-api.ts";
+import { openRandom } from "./support/fuzz-random.ts";
+import {
+  type ApiDocument,
+  type FuzzRequest,
+  type Known,
+  openRequests,
+} from "./support/fuzz-requests.ts";
+import { residentBytes } from "./support/resident-memory.ts";
+import { type StartedGateway, startGateway } from "./support/start-gateway.ts";
+
+const soak = process.env.AIRLOCK_SOAK === "1";
+const requestsInAll = soak ? 100_000 : 3_000;
+/** What caches and the heap take at first is not a leak. */
+const warmUp = soak ? 20_000 : 1_500;
+const growthBytes = 96 * 1024 * 1024;
+const clients = 16;
+const seed = Number(process.env.AIRLOCK_FUZZ_SEED ?? Date.now() % 1_000_000);
+
+let gateway: StartedGateway;
+const agent = new Agent({ keepAlive: true, maxSockets: clients });
+beforeAll(async () => {
+  const nowhere = "http://127.0.0.1:9";
+  gateway = await startGateway({
+    script: { turns: [{ text: "done" }] },
+    env: {
+      AIRLOCK_RATE_SUBMISSIONS: "1000000",
+      AIRLOCK_RATE_ARCHIVES: "1000000",
+      ...{ ANTHROPIC_BASE_URL: nowhere, OPENAI_BASE_URL: nowhere, GOOGLE_BASE_URL: nowhere },
+    },
+  });
+});
+afterAll(async () => {
+  agent.destroy();
+  await gateway.stop();
+});
+
+interface Answer {
+  status: number;
+  headers: IncomingMessage["headers"];
+  /** Of a stream of events: its beginning. */
+  body: string;
+}
+
+/** Sends a request over a connection that is kept. A stream of events is let go after its first words. */
+function ask({ method, path, headers, body }: FuzzRequest): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const length = body ? { "content-length": String(body.length) } : {};
+    const options = { method, agent, headers: { ...headers, ...length } };
+    const outgoing = send(`${gateway.url}${path}`, options, (incoming) => {
+      const chunks: Buffer[] = [];
+      const done = () =>
+        resolve({
+          status: incoming.statusCode ?? 0,
+          headers: incoming.headers,
+          body: Buffer.concat(chunks).toString(),
+        });
+      incoming.on("data", (chunk: Buffer) => {
+        chunks.push(chunk);
+        if (incoming.headers["content-type"]?.startsWith("text/event-stream")) {
+          done();
+          outgoing.destroy();
+        }
+      });
+      incoming.on("end", done);
+      incoming.on("error", reject);
+    });
+    outgoing.on("error", reject);
+    outgoing.end(body);
+  });
+}
+
+/** Says what is wrong with an answer, by the document alone. */
+function openJudge(document: ApiDocument) {
+  const ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: false });
+  ajv.addSchema(document, "api");
+  const checks = new Map<string, ValidateFunction>();
+  const escaped = (part: string) => part.replaceAll("~", "~0").replaceAll("/", "~1");
+
+  return function defectOf(asked: FuzzRequest, { status, headers, body }: Answer) {
+    if (status >= 500) return "it is the gateway's own failure";
+    if (!/^req_/.test(String(headers["x-request-id"]))) return "it has no request id";
+    const documented = asked.operation.responses[String(status)];
+    if (!documented) return "its status is not in the document";
+    const type = String(headers["content-type"] ?? "").split(";")[0] ?? "";
+    const types = Object.keys(documented.content ?? {});
+    if (types.length === 0) return body === "" ? undefined : "it has a body";
+    if (!types.includes(type)) return types.includes("*/*") ? undefined : `its type is ${type}`;
+    if (type !== "application/json") return undefined;
+    const route = [asked.template, asked.method.toLowerCase(), "responses", String(status)];
+    const pointer = ["paths", ...route, "content", type, "schema"].map(escaped).join("/");
+    const $ref = `api#/${pointer.split("/").map(encodeURIComponent).join("/")}`;
+    const check = checks.get($ref) ?? ajv.compile({ $ref });
+    checks.set($ref, check);
+    return check(JSON.parse(body)) ? undefined : ajv.errorsText(check.errors);
+  };
+}
+
+/** What answers tell is asked for later, so that the fuzz gets beyond the first door. */
+function learn(known: Known, { operation }: FuzzRequest, { status, body }: Answer): void {
+  const keep = (list: string[], value: unknown) => {
+    if (typeof value !== "string") return;
+    list.push(value);
+    if (list.length > 200) list.shift();
+  };
+  if (status > 201 || !body.startsWith("{")) return;
+  const found = JSON.parse(body);
+  if (operation.operationId === "submitRun") keep(known.RunId, found.run.id);
+  if (operation.operationId === "listRuns") keep(known.cursors, found.nextCursor);
+  if (operation.operationId === "listOutputs") keep(known.OutputId, found.outputs[0]?.id);
+  if (operation.operationId !== "createToken") return;
+  keep(known.TokenId, found.token.id);
+  keep(known.otherSecrets, found.secret);
+}
+
+async function firstKnown(): Promise<Known> {
+  const run = { model: "scripted/fuzz", prompt: "go" };
+  const { body } = await call(gateway, "POST", "/api/runs", run);
+  const made = await call(gateway, "POST", "/api/tokens", { name: "other", scopes: ["approve"] });
+  return {
+    RunId: [(body.run as { id: string }).id],
+    OutputId: ["out_01kadz3v6m5c0jx9s2qf8t7w4b"],
+    TokenId: ["tok_01kadz3v6m5c0jx9s2qf8t7w4b"],
+    cursors: ["x"],
+    secret: gateway.token,
+    otherSecrets: [String(made.body.secret)],
+  };
+}
+
+describe(`requests made from the document (seed ${seed})`, () => {
+  it(
+    "get answers that are in the document, and cost neither memory nor a run",
+    async () => {
+      const document = (await call(gateway, "GET", "/api/openapi.json")).body;
+      const defectOf = openJudge(document as unknown as ApiDocument);
+      const known = await firstKnown();
+      const make = openRequests(document as unknown as ApiDocument, known);
+      const random = openRandom(seed);
+      const statuses = new Map<string, number>();
+      const defects: string[] = [];
+      let left = requestsInAll;
+      let warm = 0;
+      const client = async () => {
+        while (left > 0 && defects.length < 10) {
+          left -= 1;
+          if (left === requestsInAll - warmUp) warm = residentBytes(gateway.pid);
+          const asked = make(random);
+          const answer = await ask(asked);
+          const name = `${asked.operation.operationId} ${answer.status}`;
+          statuses.set(name, (statuses.get(name) ?? 0) + 1);
+          const defect = defectOf(asked, answer);
+          if (defect) defects.push(described(asked, answer, defect));
+          learn(known, asked, answer);
+        }
+      };
+      await Promise.all(Array.from({ length: clients }, client));
+      expect(defects).toEqual([]);
+      // Were the requests all refused at the first door, nothing would have been tested.
+      const operations = Object.values((document as unknown as ApiDocument).paths)
+        .flatMap((methods) => Object.values(methods))
+        .map(({ operationId }) => operationId)
+        .filter((id) => !["doctor", "verify", "getOutput"].includes(id));
+      const reached = operations.filter((id) =>
+        [200, 201, 202].some((status) => statuses.has(`${id} ${status}`)),
+      );
+      expect(reached).toEqual(operations);
+      expect(residentBytes(gateway.pid) - warm).toBeLessThan(growthBytes);
+      const verified = await call(gateway, "POST", "/api/verify");
+      expect(verified.body).toMatchObject({ report: { ok: true, defects: [] } });
+      expect(gateway.log()).not.toContain("http.failed");
+    },
+    soak ? 3_600_000 : 120_000,
+  );
+});
+
+function described({ method, path, headers, body }: FuzzRequest, answer: Answer, defect: string) {
+  const { authorization: _, ...shown } = headers;
+  return [
+    `${method} ${path.slice(0, 300)} ${JSON.stringify(shown)} ${body?.toString().slice(0, 500) ?? ""}`,
+    `got ${answer.status} ${answer.body.slice(0, 500)}: ${defect}`,
+  ].join("\n");
+}

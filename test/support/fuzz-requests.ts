@@ -1,0 +1,170 @@
+import type { Random } from "./fuzz-random.ts";
+import { garbage, nearly, openValues, type Schema } from "./fuzz-values.ts";
+
+/** The part of an OpenAPI document that is used. */
+export interface ApiDocument {
+  paths: Record<string, Record<string, Operation>>;
+  components: { schemas: Record<string, Schema> };
+}
+
+export interface Operation {
+  operationId: string;
+  security?: unknown[];
+  parameters?: { name: string; in: "path" | "query" | "header"; schema: Schema }[];
+  requestBody?: { content: Record<string, { schema: Schema }> };
+  responses: Record<string, { content?: Record<string, { schema: Schema }> }>;
+}
+
+export interface FuzzRequest {
+  operation: Operation;
+  /** The path in the document's spelling. */
+  template: string;
+  method: string;
+  path: string;
+  headers: Record<string, string>;
+  body: Buffer | undefined;
+}
+
+/** What is there to be asked for: ids of runs, outputs and tokens, secrets of tokens. */
+export interface Known {
+  RunId: string[];
+  OutputId: string[];
+  TokenId: string[];
+  cursors: string[];
+  /** Opens everything. */
+  secret: string;
+  otherSecrets: string[];
+}
+
+/** Most requests ask what users ask most; those that work through the whole gateway are rare. */
+const weights: Record<string, number> = {
+  submitRun: 20,
+  verify: 0.2,
+  doctor: 0.05,
+  createToken: 2,
+};
+const usualWeight = 10;
+const boundary = "----fuzz";
+
+/** Makes requests for all operations of a document: valid ones, nearly valid ones and garbage. */
+export function openRequests(document: ApiDocument, known: Known) {
+  const operations = Object.entries(document.paths).flatMap(([template, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({
+      ...{ template, method: method.toUpperCase(), operation },
+      weight: weights[operation.operationId] ?? usualWeight,
+    })),
+  );
+  const total = operations.reduce((sum, { weight }) => sum + weight, 0);
+  const one = (ids: string[]) => (random: Random) => ids[random.int(ids.length)];
+  const valid = openValues(document.components.schemas, {
+    RunId: one(known.RunId),
+    OutputId: one(known.OutputId),
+    TokenId: one(known.TokenId),
+    // Nobody is asked over the network: a provider that is not the script's stays unknown.
+    ModelId: (random) => random.pick(["scripted/fuzz", "scripted/fuzz", "scripted/fuzz", "who/x"]),
+    InputPath: (random) => random.pick(["a.txt", "b/c.txt", "b", "..", "x y/ü.md"]),
+    OutputDirs: (random) => random.pick([["/workspace"], ["/workspace/out"], ["out", "/tmp"], []]),
+  });
+
+  function choose(random: Random) {
+    let left = (random.int(1_000_000) / 1_000_000) * total;
+    const found = operations.find(({ weight }) => {
+      left -= weight;
+      return left < 0;
+    });
+    return found ?? operations[0];
+  }
+
+  return function request(random: Random): FuzzRequest {
+    const chosen = choose(random);
+    if (!chosen) throw new Error("The document has no operation");
+    const { template, method, operation } = chosen;
+    const wrong = () => random.chance(0.15);
+    const query = new URLSearchParams();
+    const headers: Record<string, string> = { ...authorization(operation, random, known) };
+    let path = template;
+    for (const parameter of operation.parameters ?? []) {
+      const good = String(valid(parameter.schema, random));
+      const value = wrong() ? text(garbage(random, 3)) : good;
+      if (parameter.in === "path") path = path.replace(`{${parameter.name}}`, encoded(value));
+      else if (parameter.in === "query" && random.chance(0.4)) {
+        query.append(parameter.name, better(parameter.name, value, random, known));
+        if (random.chance(0.02)) query.append(parameter.name, value);
+      } else if (parameter.in === "header" && random.chance(0.3)) {
+        headers[parameter.name.toLowerCase()] = headerValue(
+          parameter.name === "Last-Event-ID" ? String(random.int(12)) : value,
+        );
+      }
+    }
+    if (random.chance(0.03)) query.append(text(garbage(random, 3)), "1");
+    const body = bodyOf(operation, random, headers);
+    if (random.chance(0.1)) headers.accept = random.pick(["text/event-stream", "*/*", "x", ";q=;"]);
+    const search = query.size > 0 ? `?${query}` : "";
+    return { operation, template, method, path: `${path}${search}`, headers, body };
+  };
+
+  function bodyOf(operation: Operation, random: Random, headers: Record<string, string>) {
+    const content = operation.requestBody?.content["application/json"];
+    if (!content) {
+      if (!random.chance(0.05)) return undefined;
+      headers["content-type"] = "application/json";
+      return Buffer.from(JSON.stringify(garbage(random)));
+    }
+    const good = valid(content.schema, random);
+    const value = random.chance(0.4) ? nearly(good, random) : good;
+    let json = JSON.stringify(random.chance(0.05) ? garbage(random) : value);
+    if (random.chance(0.05)) json = json.slice(0, random.int(json.length));
+    const bytes = Buffer.from(json);
+    if (bytes.length > 0 && random.chance(0.03)) bytes[random.int(bytes.length)] = random.int(256);
+    headers["content-type"] = random.chance(0.95)
+      ? "application/json"
+      : random.pick(["text/plain", "multipart/form-data", "application/json; charset=x", ";"]);
+    if (random.chance(0.02)) headers["content-encoding"] = random.pick(["gzip", "br", "identity"]);
+    if (!operation.requestBody?.content["multipart/form-data"] || !random.chance(0.15))
+      return bytes;
+    headers["content-type"] = `multipart/form-data; boundary=${boundary}`;
+    return form(bytes, random);
+  }
+}
+
+function form(submission: Buffer, random: Random): Buffer {
+  const names = ["submission", ...(random.chance(0.3) ? ["file:a"] : [])];
+  if (random.chance(0.1)) names.push(random.pick(["submission", "file:", "other", ""]));
+  const parts = names.flatMap((name) => [
+    Buffer.from(`--${boundary}\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n`),
+    name === "submission" ? submission : Buffer.from("some bytes"),
+    Buffer.from("\r\n"),
+  ]);
+  const whole = Buffer.concat([...parts, Buffer.from(`--${boundary}--\r\n`)]);
+  return random.chance(0.15) ? whole.subarray(0, random.int(whole.length)) : whole;
+}
+
+function authorization(operation: Operation, random: Random, known: Known) {
+  if (operation.security?.length === 0) return {};
+  const other = known.otherSecrets[random.int(known.otherSecrets.length)] ?? "";
+  if (random.chance(0.92)) return { authorization: `Bearer ${known.secret}` };
+  const wrong = random.pick([`Bearer ${other}`, "Bearer x", "Basic eDp5", "Bearer", "bearer  y"]);
+  return random.chance(0.2) ? {} : { authorization: wrong };
+}
+
+function better(name: string, value: string, random: Random, known: Known): string {
+  if (name === "status") return random.pick(["succeeded", "running,queued", "failed", value, "x,"]);
+  if (name === "since") return random.pick([String(random.int(12)), "0", value]);
+  if (name !== "cursor" || random.chance(0.3)) return value;
+  return known.cursors[random.int(known.cursors.length)] ?? value;
+}
+
+/** Short enough that the whole request line stays below the limit of headers, which answers for itself. */
+function text(value: unknown): string {
+  const whole = typeof value === "string" ? value : JSON.stringify(value);
+  return whole.slice(0, 500);
+}
+
+function encoded(value: string): string {
+  return encodeURIComponent(value.toWellFormed());
+}
+
+/** What a client of Node lets pass; the rest is sent over bare sockets by other tests. */
+function headerValue(value: string): string {
+  return value.replace(/[^\x20-\x7e]/g, "?").slice(0, 2000);
+}
