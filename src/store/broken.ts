@@ -5,6 +5,7 @@ export interface Broken {
   /** Tells the gateway, once, and lets every later `check` throw. */
   mark(error: unknown): void;
   check(): void;
+  isBroken(): boolean;
 }
 
 export class StoreBroken extends Error {
@@ -26,5 +27,6 @@ export function openBroken(log: Log, onBroken: (error: unknown) => void): Broken
     check() {
       if (broken) throw broken;
     },
+    isBroken: () => broken !== undefined,
   };
 }

@@ -49,7 +49,9 @@ export async function openDatabase(dir: string, broken: Broken): Promise<Databas
     return file;
   };
   const close = () => {
-    for (const file of opened.reverse()) file.close();
+    // The last one that closes moves the log into the database, and syncs both: a reader cannot. On a disk that broke
+    // its promise the reader is last, because what the kernel dropped at a failed fsync the next would call safe.
+    for (const file of broken.isBroken() ? opened : opened.toReversed()) file.close();
   };
   try {
     const writer = open("write");

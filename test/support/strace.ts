@@ -34,7 +34,7 @@ export function mayAttach(): boolean {
 
 function options({ calls, fault, trace = "/dev/null" }: Injection): string[] {
   return [
-    ...["-qq", "-o", trace, "-e", "signal=none", "-e", `trace=${calls}`],
+    ...["-qq", "-y", "-o", trace, "-e", "signal=none", "-e", `trace=${calls}`],
     ...(fault === undefined ? [] : ["-e", `inject=${calls}:${fault}`]),
   ];
 }
