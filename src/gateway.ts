@@ -8,6 +8,7 @@ import { systemClock } from "./base/clock.ts";
 import type { Config } from "./base/config.ts";
 import { limits } from "./base/limits.ts";
 import { type Log, openLog } from "./base/log.ts";
+import { openThreads } from "./base/threads.ts";
 import { openBlobs } from "./content/content.ts";
 import { openVault } from "./egress/egress.ts";
 import { createHttp } from "./http/http.ts";
@@ -74,15 +75,18 @@ async function openRooms(
   const broke = Promise.withResolvers<Error>();
   const onBroken = (error: unknown) =>
     broke.resolve(error instanceof Error ? error : new Error(String(error)));
+  const threads = openThreads({ log });
+  closers.push(() => threads.close());
   const store = await openStore({ dir: dataDir, clock, log, onBroken });
   closers.push(() => store.close());
   const adminTokenFile = await ensureAdminToken(dataDir, store.tokens);
-  const blobs = await openBlobs({ dir: dataDir, clock, log, onBroken });
+  const blobs = await openBlobs({ dir: dataDir, clock, log, threads, onBroken });
   const vault = await openVault({ dir: dataDir });
   const models = await openModels({ config, clock, log, ...script(options) });
   const sandbox = await openSandbox({ dataDir, uidRange, toolchains, clock, log });
   closers.push(() => sandbox.close());
-  const corridor = openCorridor({ store, blobs, vault, models, sandbox, config, clock, log });
+  const rooms = { store, blobs, vault, models, sandbox };
+  const corridor = openCorridor({ ...rooms, config, clock, log, threads });
   closers.push(() => corridor.close(limits.drainMs));
   const doctor = () => runDoctor({ dataDir, uidRange, toolchains, clock, log });
   const upkeep = openUpkeepOver({ store, blobs, dataDir, clock, log, sandbox, doctor });
@@ -140,8 +144,13 @@ export async function openUpkeep(config: Config): Promise<Upkeep & { close(): Pr
   const { dataDir, uidRange, toolchains } = config;
   const onBroken = (error: unknown) => log.fatal({ err: error }, "store.broken");
   const store = await openStore({ dir: dataDir, clock, log, onBroken });
-  const blobs = await openBlobs({ dir: dataDir, clock, log });
+  const threads = openThreads({ log });
+  const blobs = await openBlobs({ dir: dataDir, clock, log, threads });
   const doctor = () => runDoctor({ dataDir, uidRange, toolchains, clock, log });
   const upkeep = openUpkeepOver({ store, blobs, dataDir, clock, log, doctor });
-  return { ...upkeep, close: () => store.close() };
+  const close = async () => {
+    await store.close();
+    await threads.close();
+  };
+  return { ...upkeep, close };
 }

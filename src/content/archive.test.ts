@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Entry, fromBuffer, type ZipFile } from "yauzl";
 import { systemClock } from "../base/clock.ts";
 import { openLog } from "../base/log.ts";
+import { openThreads } from "../base/threads.ts";
 import { newId } from "../contract/ids.ts";
 import { ArchiveManifest, type Output } from "../contract/output.ts";
 import { type ArchiveRequest, buildArchive } from "./archive.ts";
@@ -16,12 +17,13 @@ import { openBlobs } from "./blobs.ts";
 import type { Blobs } from "./content.ts";
 
 const mtime = new Date("2026-03-04T05:06:08Z");
+const threads = openThreads({ log: openLog("silent") });
 let dir: string;
 let blobs: Blobs;
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "airlock-archive-"));
-  blobs = await openBlobs({ dir, clock: systemClock, log: openLog("silent") });
+  blobs = await openBlobs({ dir, clock: systemClock, log: openLog("silent"), threads });
 });
 afterEach(() => rm(dir, { recursive: true, force: true }));
 

@@ -106,11 +106,7 @@ async function openOutput(
       const bytes = await blobs.get(sha256);
       if (bytes.length === captured) return Readable.from(bytes, { objectMode: false });
     } else {
-      const { stream, bytes } = await blobs.read(sha256);
-      for await (const chunk of stream) {
-        void chunk;
-        signal.throwIfAborted();
-      }
+      const bytes = await blobs.check(sha256, signal);
       if (bytes === captured) return (await blobs.read(sha256)).stream;
     }
     return { path, reason: "unreadable", message: `Its blob does not have ${captured} bytes` };

@@ -2,19 +2,25 @@ import { createHash, type Hash } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { Readable } from "node:stream";
+import { type Threads, threadBytesMin } from "../base/threads.ts";
 import { Problem } from "../contract/problem.ts";
+import { blobThread, hashFile, readFile } from "./blob-thread.ts";
 import { errorCode } from "./disk-errors.ts";
 
+/** Little enough to be hashed where it is read: that takes less than sending it to another thread. */
 const chunkBytes = 128 * 1024;
+
+/** An open blob file, and the size that it had when it was opened. */
+export interface OpenBlob {
+  file: FileHandle;
+  bytes: number;
+}
 
 /**
  * Opens the file of a blob for reading. A symbolic link, a directory, a FIFO or a file with a second name is refused:
  * each would let somebody who can write one place decide what another one holds (I8).
  */
-export async function openBlobFile(
-  path: string,
-  sha256: string,
-): Promise<{ file: FileHandle; bytes: number }> {
+export async function openBlobFile(path: string, sha256: string): Promise<OpenBlob> {
   const file = await openWithoutFollowing(path, sha256);
   try {
     const stat = await file.stat();
@@ -40,16 +46,49 @@ async function openWithoutFollowing(path: string, sha256: string): Promise<FileH
   }
 }
 
-/** The bytes of an open blob file, in one piece, verified. Closes the file. */
-export async function readWhole(file: FileHandle, sha256: string): Promise<Buffer> {
+/** The bytes of an open blob file, in one piece, verified; many of them on another thread. Closes the file. */
+export async function readWhole(
+  { file, bytes }: OpenBlob,
+  sha256: string,
+  threads: Threads,
+): Promise<Buffer> {
   try {
-    const bytes = await file.readFile();
-    verify(createHash("sha256").update(bytes), sha256);
-    return bytes;
+    if (bytes < threadBytesMin) {
+      const whole = await file.readFile();
+      verify(createHash("sha256").update(whole), sha256);
+      return whole;
+    }
+    const read = await threads.run(readTask, { fd: file.fd, bytes, sha256 });
+    if (!(read instanceof Uint8Array)) throw mismatch(sha256, `has the digest ${read.found}`);
+    return Buffer.from(read.buffer, read.byteOffset, read.byteLength);
   } finally {
     await file.close();
   }
 }
+
+/** Verifies an open blob file and gives its size; a large one is hashed on another thread. Closes the file. */
+export async function checkBlob(
+  { file, bytes }: OpenBlob,
+  sha256: string,
+  threads: Threads,
+  signal?: AbortSignal,
+): Promise<number> {
+  if (bytes < threadBytesMin) {
+    let read = 0;
+    for await (const chunk of readVerified(file, sha256)) read += (chunk as Buffer).length;
+    return read;
+  }
+  try {
+    const found = await threads.run(hashTask, { fd: file.fd }, signal);
+    if (found.sha256 !== sha256) throw mismatch(sha256, `has the digest ${found.sha256}`);
+    return found.bytes;
+  } finally {
+    await file.close();
+  }
+}
+
+const readTask = { module: blobThread, work: readFile };
+const hashTask = { module: blobThread, work: hashFile };
 
 /**
  * The bytes of an open blob file as a stream that fails with `digest_mismatch` in place of its end when they are not

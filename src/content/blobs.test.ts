@@ -20,13 +20,15 @@ import { buffer } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { systemClock } from "../base/clock.ts";
 import { openLog } from "../base/log.ts";
+import { openThreads } from "../base/threads.ts";
 import { openBlobs } from "./blobs.ts";
 import type { Blobs } from "./content.ts";
 
 const log = openLog("silent");
 const digestOf = (bytes: Uint8Array) =>
   `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-const open = () => openBlobs({ dir, clock: systemClock, log });
+const threads = openThreads({ log });
+const open = () => openBlobs({ dir, clock: systemClock, log, threads });
 const fileOf = (sha256: string) => join(dir, "blobs", sha256.slice(7, 9), sha256.slice(9));
 const tempFiles = () => readdir(join(dir, "blobs", "tmp"));
 const openFiles = async () => (await readdir("/proc/self/fd")).length;
@@ -231,5 +233,36 @@ describe("opening", () => {
     const { sha256 } = await blobs.put(Buffer.from("still wanted"));
     await rename(fileOf(sha256), join(dir, "blobs", "tmp", `condemned.${sha256.slice(7)}`));
     expect((await (await open()).get(sha256)).toString()).toBe("still wanted");
+  });
+});
+
+describe("a large blob", () => {
+  const large = Buffer.alloc(2 * 1024 * 1024 + 5, "large ");
+
+  test("is stored, given back and checked as a small one is", async () => {
+    const stored = await blobs.put(large);
+    expect(stored).toEqual({ sha256: digestOf(large), bytes: large.length });
+    expect(await blobs.put(large)).toEqual(stored);
+    expect(Buffer.compare(await blobs.get(stored.sha256), large)).toBe(0);
+    expect(await blobs.check(stored.sha256)).toBe(large.length);
+    const small = await blobs.put(Buffer.from("small"));
+    expect(await blobs.check(small.sha256)).toBe(5);
+    expect(await tempFiles()).toEqual([]);
+  });
+
+  test.each([
+    ["other bytes", Buffer.alloc(large.length, "other ")],
+    ["a byte too few", large.subarray(1)],
+    ["a byte too many", Buffer.concat([large, Buffer.of(0)])],
+  ])("that holds %s is refused, and replaced by the next one that is stored", async (_, found) => {
+    const { sha256 } = await blobs.put(large);
+    await chmod(fileOf(sha256), 0o600);
+    await writeFile(fileOf(sha256), found);
+    const before = await openFiles();
+    await expect(blobs.get(sha256)).rejects.toMatchObject({ code: "digest_mismatch" });
+    await expect(blobs.check(sha256)).rejects.toMatchObject({ code: "digest_mismatch" });
+    expect(await openFiles()).toBe(before);
+    await blobs.put(large);
+    expect(await blobs.check(sha256)).toBe(large.length);
   });
 });

@@ -13,8 +13,10 @@ import {
   utimes,
 } from "node:fs/promises";
 import { join } from "node:path";
+import { assert } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { type Threads, threadBytesMin } from "../base/threads.ts";
 import { Problem } from "../contract/problem.ts";
 import {
   type BlobPlaces,
@@ -24,7 +26,8 @@ import {
   condemnedDigest,
   isShard,
 } from "./blob-path.ts";
-import { openBlobFile, readVerified, readWhole } from "./blob-reading.ts";
+import { checkBlob, openBlobFile, readVerified, readWhole } from "./blob-reading.ts";
+import { blobThread, copyFile, hashFile } from "./blob-thread.ts";
 import type { Blobs, StoredBlob } from "./content.ts";
 import { asStorageProblem, errorCode, isDiskFull } from "./disk-errors.ts";
 
@@ -33,6 +36,8 @@ export interface BlobsOptions {
   dir: string;
   clock: Clock;
   log: Log;
+  /** For what is too long to be hashed on the main thread. */
+  threads: Threads;
   /** Called once when an fsync failed: no blob is written any more, and the process must end. */
   onBroken?: (error: unknown) => void;
 }
@@ -42,11 +47,17 @@ export class BlobsBroken extends Error {
   override name = "BlobsBroken";
 }
 
+/** A file holds a secret, and none of it is kept. */
+export class HoldsSecret extends Error {
+  override name = "HoldsSecret";
+}
+
 /**
  * Opens the blobs of a data directory, which nobody else may have open: what an earlier process left half written is
  * removed. Files are 0400 in directories of 0700; on disk they are named by digest, split after two digits.
  */
-export async function openBlobs({ dir, clock, log, onBroken }: BlobsOptions): Promise<Blobs> {
+export async function openBlobs(options: BlobsOptions): Promise<Blobs> {
+  const { dir, clock, log, threads, onBroken } = options;
   const places = blobPlaces(dir);
   await mkdir(places.temp, { recursive: true, mode: 0o700 });
   await chmod(places.root, 0o700);
@@ -54,28 +65,38 @@ export async function openBlobs({ dir, clock, log, onBroken }: BlobsOptions): Pr
   await sync(places.root);
   const swept = await sweepTemp(places);
   if (swept > 0) log.warn({ files: swept }, "blobs.temp_swept");
-  const install = installer(places, clock, log);
-  const store = untilBroken(log, onBroken, (source: Source, maxBytes: number) =>
-    storeBlob(places, source, maxBytes, install),
-  );
+  const install = installer(places, clock, log, threads);
+  const keep = untilBroken(log, onBroken, (write: Write) => keepTemp(places, write, install));
+  const openBlob = (sha256: string) => openBlobFile(blobPath(places, sha256).path, sha256);
 
   return {
-    put: (bytes) => store([bytes], Number.MAX_SAFE_INTEGER),
-    putStream: store,
-    async get(sha256) {
-      const { file } = await openBlobFile(blobPath(places, sha256).path, sha256);
-      return readWhole(file, sha256);
-    },
+    put: (bytes) => keep((file) => writeBytes(file, bytes, threads)),
+    putStream: (source, maxBytes) => keep((file) => writeStream(file, source, maxBytes)),
+    putFile: (fd, { maxBytes, scanner, beforeKept }, signal) =>
+      keep(async (file) => {
+        const input = { fd, to: file.fd, maxBytes, scanner };
+        const copied = await threads.run(copyTask, input, signal);
+        if (copied === "too_large") throw tooLarge(maxBytes);
+        if (copied === "holds_secret") throw new HoldsSecret("The file holds a secret");
+        beforeKept?.();
+        return copied;
+      }),
+    get: async (sha256) => readWhole(await openBlob(sha256), sha256, threads),
     async read(sha256) {
-      const { file, bytes } = await openBlobFile(blobPath(places, sha256).path, sha256);
+      const { file, bytes } = await openBlob(sha256);
       return { stream: readVerified(file, sha256), bytes };
     },
+    check: async (sha256, signal) => checkBlob(await openBlob(sha256), sha256, threads, signal),
     all: () => listBlobs(places, clock),
   };
 }
 
 type Install = (temp: string, blob: StoredBlob) => Promise<void>;
-type Source = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+/** Writes all bytes into a new, empty file, and says what they are. */
+type Write = (file: FileHandle) => Promise<StoredBlob>;
+
+const copyTask = { module: blobThread, work: copyFile };
+const hashTask = { module: blobThread, work: hashFile };
 
 /** Refuses everything after the first fsync that failed. */
 function untilBroken<Given extends unknown[], Answer>(
@@ -99,16 +120,11 @@ function untilBroken<Given extends unknown[], Answer>(
   };
 }
 
-/** Writes to a temp file of its own and gives it its name once all bytes are on disk; leaves nothing when it fails. */
-async function storeBlob(
-  places: BlobPlaces,
-  source: Source,
-  maxBytes: number,
-  install: Install,
-): Promise<StoredBlob> {
+/** Has a temp file written and gives it its name once all bytes are on disk; leaves nothing when it fails. */
+async function keepTemp(places: BlobPlaces, write: Write, install: Install): Promise<StoredBlob> {
   const temp = join(places.temp, randomUUID());
   try {
-    const blob = await writeTemp(temp, source, maxBytes);
+    const blob = await writeTemp(temp, write);
     await install(temp, blob);
     return blob;
   } catch (error) {
@@ -118,31 +134,53 @@ async function storeBlob(
   }
 }
 
-async function writeTemp(temp: string, source: Source, maxBytes: number): Promise<StoredBlob> {
-  const hash = createHash("sha256");
-  let bytes = 0;
-  const file = await open(temp, "wx", 0o400);
+async function writeTemp(temp: string, write: Write): Promise<StoredBlob> {
+  const file = await open(temp, "wx+", 0o400);
   try {
-    for await (const chunk of source) {
-      bytes += chunk.byteLength;
-      if (bytes > maxBytes) {
-        throw new Problem(
-          "payload_too_large",
-          `Cannot store more than ${maxBytes} bytes in one piece`,
-          { maxBytes },
-        );
-      }
-      hash.update(chunk);
-      await file.appendFile(chunk);
-    }
+    const blob = await write(file);
     await syncFile(file);
+    return blob;
   } finally {
     await file.close();
+  }
+}
+
+/** Of many bytes a thread hashes what has been written, so that they need not be sent to it. */
+async function writeBytes(
+  file: FileHandle,
+  bytes: Uint8Array,
+  threads: Threads,
+): Promise<StoredBlob> {
+  if (bytes.byteLength < threadBytesMin) return writeStream(file, [bytes], bytes.byteLength);
+  await file.writeFile(bytes);
+  const written = await threads.run(hashTask, { fd: file.fd });
+  assert(written.bytes === bytes.byteLength, "A temp file has one writer");
+  return written;
+}
+
+/** The pieces of a stream are hashed where they come: each is small, and others have their turn in between. */
+async function writeStream(
+  file: FileHandle,
+  source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  maxBytes: number,
+): Promise<StoredBlob> {
+  const hash = createHash("sha256");
+  let bytes = 0;
+  for await (const chunk of source) {
+    bytes += chunk.byteLength;
+    if (bytes > maxBytes) throw tooLarge(maxBytes);
+    hash.update(chunk);
+    await file.appendFile(chunk);
   }
   return { sha256: `sha256:${hash.digest("hex")}`, bytes };
 }
 
-function installer(places: BlobPlaces, clock: Clock, log: Log): Install {
+function tooLarge(maxBytes: number): Problem {
+  const message = `Cannot store more than ${maxBytes} bytes in one piece`;
+  return new Problem("payload_too_large", message, { maxBytes });
+}
+
+function installer(places: BlobPlaces, clock: Clock, log: Log, threads: Threads): Install {
   const durableShards = new Set<string>();
   return async (temp, blob) => {
     const { shard, path } = blobPath(places, blob.sha256);
@@ -151,7 +189,7 @@ function installer(places: BlobPlaces, clock: Clock, log: Log): Install {
       await sync(places.root);
       durableShards.add(shard);
     }
-    if (!(await adopt(path, blob, clock, log))) {
+    if (!(await adopt(path, blob, clock, log, threads))) {
       await moveDirectoryAside(path, places);
       await rename(temp, path);
     }
@@ -164,10 +202,15 @@ function installer(places: BlobPlaces, clock: Clock, log: Log): Install {
  * Whether the blob is already there and sound. It is then touched, by its name: a sweep that took it aside before makes
  * the touch fail, and one that does so after sees a young blob and puts it back.
  */
-async function adopt(path: string, blob: StoredBlob, clock: Clock, log: Log): Promise<boolean> {
+async function adopt(
+  path: string,
+  blob: StoredBlob,
+  clock: Clock,
+  log: Log,
+  threads: Threads,
+): Promise<boolean> {
   try {
-    const { file } = await openBlobFile(path, blob.sha256);
-    for await (const chunk of readVerified(file, blob.sha256)) void chunk;
+    await checkBlob(await openBlobFile(path, blob.sha256), blob.sha256, threads);
     const now = clock.now() / 1000;
     await utimes(path, now, now);
     return true;

@@ -6,6 +6,7 @@
  */
 import type { Readable } from "node:stream";
 import type { MissingOutput, Output } from "../contract/output.ts";
+import type { ScannerRecipe } from "./output-file.ts";
 
 export interface StoredBlob {
   sha256: string;
@@ -17,10 +18,22 @@ export interface Blobs {
   put(bytes: Uint8Array): Promise<StoredBlob>;
   /** Stores a stream without holding it in memory. More than `maxBytes`: `payload_too_large`, nothing is kept. */
   putStream(source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<StoredBlob>;
+  /**
+   * Stores what an open file holds from its first byte on, on another thread; the file is the caller's to close, once
+   * this has settled. More than `maxBytes`: `payload_too_large`. `beforeKept` is called when all is read, and what it
+   * throws keeps the bytes from being stored. When the scanner finds a secret it fails with `HoldsSecret`.
+   */
+  putFile(
+    fd: number,
+    options: { maxBytes: number; scanner?: ScannerRecipe; beforeKept?: () => void },
+    signal: AbortSignal,
+  ): Promise<StoredBlob>;
   /** The bytes, verified; `digest_mismatch` when they are not what their name says, `not_found` when they are gone. */
   get(sha256: string): Promise<Buffer>;
   /** The bytes as a stream, verified on the way: it fails with `digest_mismatch` in place of its end. */
   read(sha256: string): Promise<{ stream: Readable; bytes: number }>;
+  /** Verifies a blob without handing out its bytes, and gives their number; fails as `get` does. */
+  check(sha256: string, signal?: AbortSignal): Promise<number>;
   /** Every blob on disk with its size and age, for `gc` and `verify`. */
   all(): AsyncIterable<{ sha256: string; bytes: number; ageMs: number }>;
 }
@@ -42,7 +55,7 @@ export {
   contentView,
 } from "./content-view.ts";
 export { restore, shorten } from "./long-strings.ts";
-export type { SecretScanner } from "./output-file.ts";
+export type { ScannerRecipe, SecretScanner } from "./output-file.ts";
 export {
   type CaptureRequest,
   type OutputCapture,

@@ -5,18 +5,20 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemClock } from "../base/clock.ts";
 import { openLog } from "../base/log.ts";
+import { openThreads } from "../base/threads.ts";
 import { referredBlobs } from "../contract/blob-ref.ts";
 import { BlobRef } from "../contract/event.ts";
 import { openBlobs } from "./blobs.ts";
 import type { Blobs } from "./content.ts";
 import { restore, shorten } from "./long-strings.ts";
 
+const threads = openThreads({ log: openLog("silent") });
 let dir: string;
 let blobs: Blobs;
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "airlock-strings-"));
-  blobs = await openBlobs({ dir, clock: systemClock, log: openLog("silent") });
+  blobs = await openBlobs({ dir, clock: systemClock, log: openLog("silent"), threads });
 });
 afterAll(() => rm(dir, { recursive: true, force: true }));
 

@@ -1,15 +1,26 @@
 import { closeSync, fstatSync, read } from "node:fs";
 import { promisify } from "node:util";
 import type { Clock } from "../base/clock.ts";
+import { threadBytesMin } from "../base/threads.ts";
 import { type TreeEntry, TreeError } from "../base/tree.ts";
 import type { MissingOutput } from "../contract/output.ts";
 import { Problem } from "../contract/problem.ts";
-import type { Blobs } from "./content.ts";
+import { HoldsSecret } from "./blobs.ts";
+import type { Blobs, StoredBlob } from "./content.ts";
 import { errorCode } from "./disk-errors.ts";
 
 /** Tells whether bytes hold a secret, given piece by piece: true as soon as one has been seen. */
 export interface SecretScanner {
   start(): { push(chunk: Uint8Array): boolean };
+  /** How another thread makes itself the same one; without it, large files are searched on this one. */
+  recipe?: ScannerRecipe;
+}
+
+/** A module, the function of it that makes a scanner, and the secrets to give it; for a thread of ours only (I6). */
+export interface ScannerRecipe {
+  module: string;
+  name: string;
+  secrets: readonly string[];
 }
 
 export type FileRefusal = MissingOutput["reason"];
@@ -72,7 +83,10 @@ async function readOnce(
   let fd: number | undefined;
   try {
     fd = entry.open();
-    const stored = await blobs.putStream(checked(fd, entry, secrets, signal), entry.size);
+    const stored =
+      secrets.recipe && entry.size >= threadBytesMin
+        ? await putLargeFile(fd, entry, blobs, secrets.recipe, signal)
+        : await blobs.putStream(checked(fd, entry, secrets, signal), entry.size);
     return { type: "captured", ...stored };
   } catch (error) {
     signal.throwIfAborted();
@@ -80,6 +94,18 @@ async function readOnce(
   } finally {
     if (fd !== undefined) closeSync(fd);
   }
+}
+
+/** Has a thread copy, hash and search the file; nothing is stored of one that may not be kept. */
+async function putLargeFile(
+  fd: number,
+  entry: TreeEntry,
+  blobs: Blobs,
+  scanner: ScannerRecipe,
+  signal: AbortSignal,
+): Promise<StoredBlob> {
+  const beforeKept = () => refuseIfChanged(fd, entry);
+  return blobs.putFile(fd, { maxBytes: entry.size, scanner, beforeKept }, signal);
 }
 
 /** Passes the bytes on and fails before their end, so that nothing is stored of a file that may not be kept. */
@@ -99,6 +125,10 @@ async function* checked(
     if (scan.push(chunk)) throw new Refused("contains_secret");
     yield chunk;
   }
+  refuseIfChanged(fd, entry);
+}
+
+function refuseIfChanged(fd: number, entry: TreeEntry): void {
   const after = fstatSync(fd, { bigint: true });
   if (fingerprint(entry) !== fingerprint({ ...after, size: after.size }))
     throw new Refused("changed_while_read");
@@ -117,6 +147,7 @@ class Refused extends Error {
 /** What is not the file's doing is thrown on. */
 function refusalOf(error: unknown): FileRefusal {
   if (error instanceof Refused) return error.reason;
+  if (error instanceof HoldsSecret) return "contains_secret";
   if (error instanceof TreeError) {
     return error.code === "ECHANGED" || error.code === "ENOENT"
       ? "changed_while_read"

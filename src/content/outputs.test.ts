@@ -7,6 +7,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { systemClock } from "../base/clock.ts";
 import { openLog } from "../base/log.ts";
+import { openThreads } from "../base/threads.ts";
+import { containsSecret } from "../egress/egress.ts";
 import { openBlobs } from "./blobs.ts";
 import type { Blobs, Captured } from "./content.ts";
 import type { SecretScanner } from "./output-file.ts";
@@ -17,6 +19,7 @@ const noSecrets: SecretScanner = { start: () => ({ push: () => false }) };
 const laterClock = { ...systemClock, now: () => systemClock.now() + 60_000 };
 const canary = "sk-canary-123";
 
+const threads = openThreads({ log: openLog("silent") });
 let dir: string;
 let roots: CaptureRequest["roots"];
 let blobs: Blobs;
@@ -26,7 +29,7 @@ beforeEach(async () => {
   roots = { tmp: join(dir, "tmp"), workspace: join(dir, "workspace") };
   await mkdir(join(roots.workspace, "out"), { recursive: true });
   await mkdir(roots.tmp);
-  blobs = await openBlobs({ dir, clock: systemClock, log: openLog("silent") });
+  blobs = await openBlobs({ dir, clock: systemClock, log: openLog("silent"), threads });
 });
 afterEach(() => rm(dir, { recursive: true, force: true }));
 
@@ -279,5 +282,56 @@ describe("a capture that cannot go on", () => {
     await expect(openCapture({ secrets })({ signal: stop.signal })).rejects.toThrow("stopping");
     expect((await readdir("/proc/self/fd")).length).toBe(before);
     expect(await readdir(join(dir, "blobs", "tmp"))).toEqual([]);
+  });
+});
+
+describe("a file that another thread reads", () => {
+  const mebibyte = 1024 * 1024;
+  const large = Buffer.alloc(3 * mebibyte + 17, "0123456789abcdef");
+  const capture = (signal?: AbortSignal) =>
+    openCapture({ secrets: containsSecret([canary]) })(signal ? { signal } : {});
+  const kept = async () => {
+    const all = [];
+    for await (const { sha256 } of blobs.all()) all.push(sha256);
+    return [...all, ...(await readdir(join(dir, "blobs", "tmp")))];
+  };
+
+  test("comes back byte for byte", async () => {
+    await writeFile(out("big"), large);
+    const { outputs } = await capture();
+    expect(outputs).toMatchObject([{ name: "big", bytes: large.length }]);
+    expect(Buffer.compare(await blobs.get(outputs[0]?.sha256 ?? ""), large)).toBe(0);
+  });
+
+  test("is not kept when a secret lies across two of its pieces", async () => {
+    const dirty = Buffer.from(large);
+    dirty.write(canary, mebibyte - 5);
+    await writeFile(out("big"), dirty);
+    expect(reasons(await capture())).toEqual({ "/workspace/out/big": "contains_secret" });
+    expect(await kept()).toEqual([]);
+  });
+
+  test("is not kept when it changes meanwhile, in place or in length", async () => {
+    await writeFile(out("big"), large);
+    for (const change of [
+      () => appendFileSync(out("big"), "more"),
+      () => writeFileSync(out("big"), "other", { flag: "r+" }),
+    ]) {
+      const captured = capture();
+      change();
+      expect(reasons(await captured)).toEqual({ "/workspace/out/big": "changed_while_read" });
+    }
+    expect(await kept()).toEqual([]);
+  });
+
+  test("is let go of when the capture is aborted", async () => {
+    await writeFile(out("big"), large);
+    const before = (await readdir("/proc/self/fd")).length;
+    const abort = new AbortController();
+    const captured = capture(abort.signal);
+    abort.abort(new Error("Enough"));
+    await expect(captured).rejects.toThrow("Enough");
+    expect(await kept()).toEqual([]);
+    expect((await readdir("/proc/self/fd")).length).toBeLessThanOrEqual(before);
   });
 });

@@ -4,17 +4,19 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { systemClock } from "../base/clock.ts";
 import { openLog } from "../base/log.ts";
+import { openThreads } from "../base/threads.ts";
 import { openBlobs } from "./blobs.ts";
 import type { Blobs } from "./content.ts";
 import { type SweepOptions, sweepBlobs } from "./sweep.ts";
 
 const hour = 3_600_000;
 let dir: string;
+const threads = openThreads({ log: openLog("silent") });
 let blobs: Blobs;
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "airlock-sweep-"));
-  blobs = await openBlobs({ dir, clock: systemClock, log: openLog("silent") });
+  blobs = await openBlobs({ dir, clock: systemClock, log: openLog("silent"), threads });
 });
 afterEach(() => rm(dir, { recursive: true, force: true }));
 

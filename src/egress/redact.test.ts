@@ -1,5 +1,8 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
+import { openLog } from "../base/log.ts";
+import { openThreads } from "../base/threads.ts";
 import { containsSecret, redactor } from "./redact.ts";
 
 const secretText = fc.string({ unit: "grapheme", minLength: 6, maxLength: 80 }).filter((text) => {
@@ -55,14 +58,15 @@ describe.each(Object.keys(writings))("a secret written as %s", (kind) => {
     );
   });
 
-  test("is cut out, and what stands around it is not", () => {
-    fc.assert(
-      fc.property(secretText, (secret) => {
+  test("is cut out, and what stands around it is not", async () => {
+    await fc.assert(
+      fc.asyncProperty(secretText, async (secret) => {
         const cut = redactor([secret]);
         const text = cut.text(`<<<${write(secret)}>>>`);
         expect(text).toContain("[redacted]");
         expect(text.startsWith("<<<") && text.endsWith(">>>")).toBe(true);
-        expect(cut.bytes(Buffer.from(`<<<${write(secret)}>>>`)).toString()).toBe(text);
+        const bytes = await cut.bytes(Buffer.from(`<<<${write(secret)}>>>`));
+        expect(Buffer.from(bytes).toString()).toBe(text);
         expect(containsSecret([secret]).start().push(Buffer.from(text))).toBe(false);
       }),
     );
@@ -128,13 +132,51 @@ describe("a redactor", () => {
     expect(cut.text(JSON.stringify({ pem }))).not.toContain("kqhk");
   });
 
-  test("works through 32 MB with 20 secrets in seconds, not minutes", () => {
+  test("works through 32 MB with 20 secrets in seconds, not minutes", async () => {
     const secrets = Array.from({ length: 20 }, (_, i) => `sk-ant-${i}-${"x7Yz".repeat(10)}${i}`);
     const line = "the quick brown fox jumps over the lazy dog, sk-ant and 0123456789 times\n";
     const bytes = Buffer.from(line.repeat(Math.ceil((32 * 1024 * 1024) / line.length)));
     const cut = redactor(secrets);
     const startedAt = performance.now();
-    expect(cut.bytes(bytes).length).toBe(bytes.length);
+    expect((await cut.bytes(bytes)).length).toBe(bytes.length);
     expect(performance.now() - startedAt).toBeLessThan(5_000);
+  });
+});
+
+describe("long outputs", () => {
+  const canary = "Zq9-canary-Xw7";
+  const threads = openThreads({ log: openLog("silent") });
+  afterAll(() => threads.close());
+  const line = Buffer.from("a line of a build that goes on and on\n");
+  const long = Buffer.concat(Array.from({ length: 50_000 }, () => line));
+
+  test("are cleaned on another thread as they are on this one", async () => {
+    const dirty = Buffer.concat([long, Buffer.from(canary), long, Buffer.from(btoa(canary))]);
+    const there = await redactor([canary], threads).bytes(dirty);
+    const here = await redactor([canary]).bytes(dirty);
+    expect(Buffer.compare(there, here)).toBe(0);
+    expect(Buffer.from(there).includes("[redacted]")).toBe(true);
+    expect(containsSecret([canary]).start().push(there)).toBe(false);
+  });
+
+  test("come back as they are when there is nothing to cut out", async () => {
+    expect(await redactor([canary], threads).bytes(long)).toBe(long);
+    expect(await redactor([], threads).bytes(long)).toBe(long);
+  });
+
+  test("hold nobody up while they are searched", async () => {
+    let turns = 0;
+    let searching = true;
+    const search = redactor([canary], threads)
+      .bytes(long)
+      .finally(() => {
+        searching = false;
+      });
+    while (searching) {
+      await nextTurn();
+      turns += 1;
+    }
+    await search;
+    expect(turns).toBeGreaterThan(1);
   });
 });

@@ -1,3 +1,4 @@
+import { type Threads, threadBytesMin } from "../base/threads.ts";
 import { encodingsOf } from "./encodings.ts";
 import { spansWithLineBreaks, withoutLineBreaks } from "./line-breaks.ts";
 import { openScanner, type Scanner, type Span } from "./scan.ts";
@@ -11,35 +12,57 @@ export const redacted = "[redacted]";
  */
 export interface Redactor {
   text(text: string): string;
-  bytes(bytes: Uint8Array): Buffer;
+  /** Many bytes are searched on another thread, when there is one. */
+  bytes(bytes: Uint8Array): Promise<Uint8Array>;
   /** Strings and member names at any depth of a JSON value, and numbers whose digits are a secret. */
   json(value: unknown): unknown;
 }
 
 /** Makes a redactor for these secrets. Those of fewer than 6 characters are left alone: they would shred the text. */
-export function redactor(secrets: readonly string[]): Redactor {
+export function redactor(secrets: readonly string[], threads?: Threads): Redactor {
   const scanner = openScanner(secrets.flatMap(encodingsOf));
   const text = (value: string) => redactText(scanner, value);
   return {
     text,
-    bytes(value) {
-      const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-      const spans = findSpans(scanner, bytes);
-      return spans.length === 0 ? bytes : Buffer.concat(cutOut(bytes, spans));
+    async bytes(bytes) {
+      if (scanner.longest === 0) return bytes;
+      if (!threads || bytes.byteLength < threadBytesMin) return redactBytes(scanner, bytes);
+      return (await threads.run(redactTask, { secrets, bytes })) ?? bytes;
     },
     json: (value) => (scanner.longest === 0 ? value : redactJson(value, text)),
   };
 }
 
+/** For a thread: the bytes without these secrets, or undefined when they need not be sent back: there are none. */
+export function redactLong(input: {
+  secrets: readonly string[];
+  bytes: Uint8Array;
+}): Uint8Array | undefined {
+  const cleaned = redactBytes(openScanner(input.secrets.flatMap(encodingsOf)), input.bytes);
+  return cleaned === input.bytes ? undefined : cleaned;
+}
+
+const redactTask = { module: import.meta.url, work: redactLong };
+
+/** The same object when nothing is cut out. */
+function redactBytes(scanner: Scanner, value: Uint8Array): Uint8Array {
+  const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  const spans = findSpans(scanner, bytes);
+  return spans.length === 0 ? value : Buffer.concat(cutOut(bytes, spans));
+}
+
 export interface SecretSearch {
   /** Starts on one sequence of bytes. `push` is true from the first piece on with which a secret was complete. */
   start(): { push(chunk: Uint8Array): boolean };
+  /** What another thread needs to make itself the same search: this module's function, and the secrets. */
+  recipe: { module: string; name: string; secrets: readonly string[] };
 }
 
 /** Looks for secrets in bytes that come piece by piece, however they are cut; holds no more than the longest encoding. */
 export function containsSecret(secrets: readonly string[]): SecretSearch {
   const scanner = openScanner(secrets.flatMap(encodingsOf));
   return {
+    recipe: { module: import.meta.url, name: containsSecret.name, secrets },
     start() {
       let carried = Buffer.alloc(0);
       let found = false;

@@ -2,6 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Config } from "../base/config.ts";
 import { limits } from "../base/limits.ts";
 import type { Log } from "../base/log.ts";
+import type { Threads } from "../base/threads.ts";
 import type { Blobs } from "../content/content.ts";
 import { Problem } from "../contract/problem.ts";
 import { isEnd, type Run } from "../contract/run.ts";
@@ -27,6 +28,8 @@ export interface CorridorOptions {
   config: Pick<Config, "runsMax" | "runsPerWorkspaceMax" | "runLimits" | "uidRange">;
   clock: Clock;
   log: Log;
+  /** For what is too long to be searched for secrets on the main thread. */
+  threads: Threads;
 }
 
 /** The corridor with its worker. */

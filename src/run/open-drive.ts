@@ -45,7 +45,7 @@ export async function openDrive(claimed: Claimed): Promise<Drive> {
     capabilities,
     tools: toolsFor(capabilities),
     model: modelOf(claimed, keys),
-    record: openRecord(blobs, redactor(secrets), claimed.patiently),
+    record: openRecord(blobs, redactor(secrets, claimed.threads), claimed.patiently),
     captureOutputs: openOutputCapture({ blobs, clock, secrets: containsSecret(secrets) }),
     place: undefined,
     elapsedMs: startClock(claimed, limits.wallClockSeconds * 1000),

@@ -13,7 +13,7 @@ export interface Record {
   keep(value: unknown): Promise<unknown>;
   restore: Restore;
   /** Bytes without the run's secrets. */
-  redact(bytes: Uint8Array): Uint8Array;
+  redact(bytes: Uint8Array): Promise<Uint8Array>;
 }
 
 export function openRecord(blobs: Blobs, redactor: Redactor, patiently: Patiently): Record {

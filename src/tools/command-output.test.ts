@@ -66,7 +66,7 @@ describe("keepStream()", () => {
         return { sha256: "sha256:x", bytes: bytes.length };
       },
     },
-    redact: (bytes: Uint8Array) => Buffer.from(String(bytes).replaceAll("secret", "******")),
+    redact: async (bytes: Uint8Array) => Buffer.from(String(bytes).replaceAll("secret", "******")),
   } as unknown as Parameters<typeof keepStream>[1];
 
   it("keeps nothing of what was shown whole", async () => {

@@ -29,6 +29,6 @@ export async function keepStream(
   { blobs, redact }: Pick<ToolContext, "blobs" | "redact">,
 ): Promise<{ blob: string; bytes: number; truncated: boolean } | undefined> {
   if (totalBytes <= limits.callOutputShownBytes) return undefined;
-  const { sha256 } = await blobs.put(redact(kept));
+  const { sha256 } = await blobs.put(await redact(kept));
   return { blob: sha256, bytes: totalBytes, truncated: totalBytes > kept.length };
 }

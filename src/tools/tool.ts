@@ -16,7 +16,7 @@ export interface ToolContext {
   placed: ReadonlyMap<string, string>;
   limits: ExecLimits;
   /** Cuts the run's secrets out of bytes that are about to be kept (I6). */
-  redact: (bytes: Uint8Array) => Uint8Array;
+  redact: (bytes: Uint8Array) => Promise<Uint8Array>;
   onOutput: (stream: "stdout" | "stderr", offset: number, text: string) => void;
   signal: AbortSignal;
 }
