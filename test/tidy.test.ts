@@ -20,7 +20,9 @@ const files = [
     .filter((folder) => existsSync(join(root, folder)))
     .flatMap((folder) => readdirSync(join(root, folder), { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile())
-    .map((entry) => relative(root, join(entry.parentPath, entry.name))),
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+    // The benchmark's peers are installed below bench/.
+    .filter((path) => !path.includes("node_modules/")),
 ];
 const typescript = files.filter((path) => path.endsWith(".ts") || path.endsWith(".mts"));
 const sources = typescript.filter((path) => path.startsWith("src/") && !isTest(path));

@@ -1,0 +1,39 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type JsonRow, jsonOf, type Row } from "./row.ts";
+
+const path = join(import.meta.dirname, "baseline.json");
+
+/**
+ * How much worse a figure may be than in the baseline before it counts. Ratios hold from machine to machine within
+ * this; times do not, and are held to their target alone.
+ */
+const tolerance = 0.5;
+
+/** Names every row that has become worse than the baseline allows, in a sentence each; empty when none has. */
+export function compareWithBaseline(rows: readonly Row[]): string[] {
+  if (!existsSync(path)) return ["There is no bench/baseline.json: make one with --write-baseline"];
+  const baseline = JSON.parse(readFileSync(path, "utf8")) as JsonRow[];
+  const before = new Map(baseline.map((row) => [row.name, row]));
+  return rows.flatMap((row) => regression(row, before.get(row.name)));
+}
+
+/** Exported for its test. A row without a target, such as a peer's, cannot become worse. */
+export function regression(row: Row, before: JsonRow | undefined): string[] {
+  const { name, value, unit, target } = row;
+  if (target === null || before === undefined || before.value === null) return [];
+  if (value === null) return [`${name} could be measured once and cannot now: ${row.detail}`];
+  const lowerIsBetter = target.is === "at most";
+  // A target that is met leaves room: only what is both worse and not met has regressed.
+  const meets = lowerIsBetter ? value <= target.value : value >= target.value;
+  const worst = lowerIsBetter ? before.value * (1 + tolerance) : before.value / (1 + tolerance);
+  const isWorse = lowerIsBetter ? value > worst : value < worst;
+  if (meets || !isWorse) return [];
+  const was = `${before.value} ${unit} in the baseline`;
+  return [`${name} has regressed: ${Number(value.toPrecision(3))} ${unit}, and it was ${was}`];
+}
+
+/** Keeps these rows as what later ones are compared with. */
+export function writeBaseline(rows: readonly Row[]): void {
+  writeFileSync(path, `${JSON.stringify(rows.map(jsonOf), null, 2)}\n`);
+}

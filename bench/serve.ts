@@ -1,0 +1,54 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+
+const root = resolve(import.meta.dirname, "..");
+
+export interface Served {
+  url: string;
+  token: string;
+  /** SIGTERM, and gone. */
+  stop(): Promise<void>;
+}
+
+export interface ServeOptions {
+  dataDir: string;
+  /** What the model `scripted/<name>` says. */
+  scripts: Record<string, unknown>;
+  env?: Record<string, string>;
+}
+
+/** Starts a gateway as a process of its own, as an operator does. `started` is called before it is ready. */
+export async function serve(options: ServeOptions, spawned?: () => void): Promise<Served> {
+  const { dataDir, scripts, env } = options;
+  const scriptFile = join(dataDir, "script.json");
+  writeFileSync(scriptFile, JSON.stringify({ scripts }));
+  const child = spawn(process.execPath, [join(root, "src/main.ts"), "serve", "--port", "0"], {
+    cwd: root,
+    env: {
+      ...{ PATH: "/usr/local/bin:/usr/bin:/bin", HOME: dataDir, AIRLOCK_DATA_DIR: dataDir },
+      ...{ AIRLOCK_SCRIPTED_MODEL: scriptFile, AIRLOCK_LOG_LEVEL: "error" },
+      ...{ AIRLOCK_RUN_TURNS: "1000000", AIRLOCK_RUN_CALLS: "1000000" },
+      ...env,
+    },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  spawned?.();
+  const exited = once(child, "exit");
+  const stop = async () => {
+    child.kill("SIGTERM");
+    await exited;
+  };
+  process.once("exit", () => child.kill("SIGKILL"));
+  for await (const line of createInterface({ input: child.stdout })) {
+    const url = /https?:\/\/[\w.[\]:-]+:\d+/.exec(line)?.[0];
+    if (url === undefined) continue;
+    // Whatever else it says must not fill the pipe.
+    child.stdout.resume();
+    const token = readFileSync(join(dataDir, "admin-token"), "utf8").trim();
+    return { url, token, stop };
+  }
+  throw new Error("The gateway ended before it was ready");
+}
