@@ -51,6 +51,8 @@ export const limits = {
   streamPageBytes: 64 * KiB,
   /** Runs that may wait for a place before a submission is refused with 429. */
   queuedRuns: 10_000,
+  /** Commands that may wait for the start of their sandbox before one is refused with 429. */
+  sandboxStartsWaiting: 1_000,
   /** Open event streams per gateway. */
   eventStreams: 2_000,
   eventHeartbeatMs: 15_000,

@@ -92,8 +92,8 @@ describe("a gateway that dies while it writes the options", () => {
     const request = { runId: "run_prefix", uid: runUid, outputDirs: [], files: [] };
     place = await provisionPlace(host, request);
   });
-  afterAll(() => {
-    closeHost(host);
+  afterAll(async () => {
+    await closeHost(host);
     removeAll(dataDir);
   });
 
@@ -105,9 +105,10 @@ describe("a gateway that dies while it writes the options", () => {
     };
     const spawned = await spawnSandbox({
       ...{ bwrap: host.bwrap, args, seccomp: host.seccomp, owner, ...io },
-      launch: ["1000000", "64", "touch /tmp/ran"],
+      launch: ["1000000", "64"],
       join: async () => undefined,
     });
+    spawned.hand("touch /tmp/ran");
     for (const pipe of [io.stdout, io.stderr]) pipe.reader.resume();
     const ended = await spawned.ended;
     io.stdout.release();

@@ -16,6 +16,16 @@ export function membersOf(directory: string): number[] {
   }
 }
 
+/** The threads of a group that are not reaped yet; none when the group is gone. */
+export function countOf(directory: string): number {
+  try {
+    return Number(readFileSync(join(directory, "pids.current"), "latin1"));
+  } catch (error) {
+    if (isGone(error)) return 0;
+    throw error;
+  }
+}
+
 export function killMembers(directory: string): void {
   // A pid that is 0 is a process outside of our pid namespace; signal 0 would go to ourselves.
   for (const pid of membersOf(directory)) if (pid > 0) killProcess(pid);

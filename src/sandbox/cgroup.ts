@@ -18,10 +18,14 @@ export interface Group {
   join(pid: number): Promise<void>;
   /** The processes in it, as host pids. */
   members(): number[];
+  /** How many threads of it are not reaped yet, dying ones included. */
+  count(): number;
   /** Sends SIGKILL to everything in it. */
   kill(): void;
   /** How many processes the kernel ended for going over the memory limit. */
   memoryKills(): number;
+  /** How often the kernel refused a new process for the limit of processes. */
+  processRefusals(): number;
   /**
    * Kills what is left, waits until it is empty, and removes it. Throws when something cannot be
    * killed.

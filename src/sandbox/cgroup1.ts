@@ -1,10 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { accessSync, constants, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { CgroupOptions, Cgroups, Group, GroupLimits } from "./cgroup.ts";
 import { findHierarchy, isForbidden } from "./cgroup.ts";
 import {
+  countOf,
   emptyAndRemove,
   groupsBelow,
   killMembers,
@@ -14,20 +16,29 @@ import {
 } from "./cgroup-files.ts";
 
 /**
- * Version 1: the memory and the pids controller, each a hierarchy of its own. Null when one is
- * missing or not ours.
+ * Of all runs together, where 1024 is the share of a single thread of the gateway: however many
+ * processes they start, they weigh as much as one for each core. Among themselves runs share evenly.
+ */
+const cpuShares = 1024 * availableParallelism();
+
+/**
+ * Version 1: the memory and the pids controller, each a hierarchy of its own, and that of cpu
+ * where it is ours. Null when one of the first two is missing or not ours.
  */
 export async function openCgroup1(options: CgroupOptions): Promise<Cgroups | null> {
   const memory = findHierarchy("memory");
   const pids = findHierarchy("pids");
   if (memory === undefined || pids === undefined) return null;
-  const parents = [memory, pids].map(({ own }) => join(own, options.name));
-  const [memoryParent = "", pidsParent = ""] = parents;
+  const cpu = cpuParent(options.name);
+  const own = [memory, pids].map((hierarchy) => join(hierarchy.own, options.name));
+  const parents = cpu === undefined ? own : [...own, cpu];
+  const makeParents = () => {
+    for (const parent of parents) mkdirSync(parent, { recursive: true });
+    if (cpu !== undefined) writeFileSync(join(cpu, "cpu.shares"), String(cpuShares));
+  };
   try {
-    for (const parent of parents) {
-      mkdirSync(parent, { recursive: true });
-      accessSync(parent, constants.W_OK);
-    }
+    makeParents();
+    for (const parent of parents) accessSync(parent, constants.W_OK);
   } catch (error) {
     if (isForbidden(error)) return null;
     throw error;
@@ -36,9 +47,13 @@ export async function openCgroup1(options: CgroupOptions): Promise<Cgroups | nul
     version: "cgroup1",
     async create(limits) {
       // Doctor, on the same data directory, may have removed it when it was empty.
-      for (const parent of parents) mkdirSync(parent, { recursive: true });
+      if (!parents.every((parent) => existsSync(parent))) makeParents();
       const name = randomUUID();
-      return openGroup(join(memoryParent, name), join(pidsParent, name), limits, options);
+      return openGroup(
+        parents.map((parent) => join(parent, name)),
+        limits,
+        options,
+      );
     },
     async sweep() {
       for (const group of parents.flatMap(groupsBelow)) await emptyAndRemove(group, options.clock);
@@ -49,14 +64,25 @@ export async function openCgroup1(options: CgroupOptions): Promise<Cgroups | nul
   };
 }
 
-function openGroup(
-  memory: string,
-  pids: string,
-  limits: GroupLimits,
-  options: CgroupOptions,
-): Group {
-  mkdirSync(memory);
-  mkdirSync(pids);
+/** Undefined where that controller is missing or not ours: runs then share as everybody does. */
+function cpuParent(name: string): string | undefined {
+  const hierarchy = findHierarchy("cpu");
+  if (hierarchy === undefined) return undefined;
+  const parent = join(hierarchy.own, name);
+  try {
+    mkdirSync(parent, { recursive: true });
+    accessSync(join(parent, "cpu.shares"), constants.W_OK);
+    return parent;
+  } catch (error) {
+    if (isForbidden(error)) return undefined;
+    throw error;
+  }
+}
+
+/** The directories are those of memory, of pids, and of cpu where there is one. */
+function openGroup(directories: string[], limits: GroupLimits, options: CgroupOptions): Group {
+  const [memory = "", pids = ""] = directories;
+  for (const directory of directories) mkdirSync(directory);
   const bytes = String(limits.memoryBytes);
   writeFileSync(join(memory, "memory.limit_in_bytes"), bytes);
   // Memory and swap together; the file is missing where the kernel does not count swap.
@@ -67,13 +93,15 @@ function openGroup(
     async join(pid) {
       // Not on the main thread: the kernel may take milliseconds to move a process.
       const file = "cgroup.procs";
-      await Promise.all([memory, pids].map((group) => writeFile(join(group, file), String(pid))));
+      await Promise.all(directories.map((group) => writeFile(join(group, file), String(pid))));
     },
     members: () => membersOf(pids),
+    count: () => countOf(pids),
     kill: () => killMembers(pids),
     memoryKills: () => readCount(join(memory, "memory.oom_control"), "oom_kill"),
+    processRefusals: () => readCount(join(pids, "pids.events"), "max"),
     async remove() {
-      for (const group of [pids, memory]) await emptyAndRemove(group, options.clock);
+      for (const group of directories.toReversed()) await emptyAndRemove(group, options.clock);
     },
   };
 }

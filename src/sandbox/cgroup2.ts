@@ -5,6 +5,7 @@ import { basename, dirname, join } from "node:path";
 import type { CgroupOptions, Cgroups, Group, GroupLimits } from "./cgroup.ts";
 import { findHierarchy, isForbidden } from "./cgroup.ts";
 import {
+  countOf,
   emptyAndRemove,
   groupsBelow,
   killMembers,
@@ -14,6 +15,11 @@ import {
 } from "./cgroup-files.ts";
 
 const wanted = ["memory", "pids"];
+/**
+ * Of all runs together, however many processes they start, where 100 is the gateway's. Among
+ * themselves runs share evenly.
+ */
+const cpuWeight = 100;
 /** Where the gateway itself moves: a group that hands controllers on may hold no process. */
 const leaf = "airlock-gateway";
 
@@ -68,10 +74,14 @@ function delegate(base: string): void {
 function makeParent(parent: string): void {
   mkdirSync(parent, { recursive: true });
   enable(parent);
+  const weight = join(parent, "cpu.weight");
+  if (existsSync(weight)) writeFileSync(weight, String(cpuWeight));
 }
 
+/** The controller of cpu as well, where it is handed on to us: runs can do without. */
 function enable(group: string): void {
-  const names = wanted.map((name) => `+${name}`).join(" ");
+  const handedOn = listed(group, "cgroup.controllers").includes("cpu");
+  const names = (handedOn ? [...wanted, "cpu"] : wanted).map((name) => `+${name}`).join(" ");
   writeFileSync(join(group, "cgroup.subtree_control"), names);
 }
 
@@ -89,12 +99,14 @@ function openGroup(directory: string, limits: GroupLimits, options: CgroupOption
   return {
     join: (pid) => writeFile(join(directory, "cgroup.procs"), String(pid)),
     members: () => membersOf(directory),
+    count: () => countOf(directory),
     kill() {
       // One write ends all of it, also what is being forked right now; kernels before 5.14 lack it.
       if (existsSync(killFile)) writeFileSync(killFile, "1");
       else killMembers(directory);
     },
     memoryKills: () => readCount(join(directory, "memory.events"), "oom_kill"),
+    processRefusals: () => readCount(join(directory, "pids.events"), "max"),
     remove: () => emptyAndRemove(directory, options.clock),
   };
 }

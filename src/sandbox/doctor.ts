@@ -28,7 +28,7 @@ export async function runDoctor(options: SandboxOptions): Promise<DoctorReport> 
     grade = host.cgroups === null ? "B" : "A";
     probes.push(limitsProbe(host), ...(await toolProbes(host)));
   }
-  if (host !== undefined) closeHost(host);
+  if (host !== undefined) await closeHost(host);
   return { grade, probes, notExercised: notExercised(host) };
 }
 
@@ -113,7 +113,7 @@ async function sandboxProbe(
     try {
       await selfTest(host);
     } catch (error) {
-      closeHost(host);
+      await closeHost(host);
       throw error;
     }
     opened = host;
@@ -125,7 +125,12 @@ async function sandboxProbe(
 function limitsProbe(host: OpenedHost): Probe {
   const limits = host.cgroups?.version;
   if (limits !== undefined) {
-    return { name: "limits", ok: true, required: false, found: `${limits}: memory, processes` };
+    return {
+      name: "limits",
+      ok: true,
+      required: false,
+      found: `${limits}: memory, processes, cpu`,
+    };
   }
   return {
     ...{ name: "limits", ok: false, required: false },

@@ -184,6 +184,15 @@ describe("a limit", () => {
     expect(said.end).toEqual(killed("memory_limit"));
   });
 
+  test("of processes is named when the command fails for it, and not when it goes on", async () => {
+    const fork = "import os, time\nfor i in range(99): os.fork() or time.sleep(60)";
+    const said = await room.run(`python3 -c '${fork}'`);
+    if (room.sandbox.isolation.limits === "watchdog") expect(said.end).toEqual(exited(1));
+    else expect(said.end).toEqual(killed("process_limit"));
+    expect(said.stderr).toContain("BlockingIOError");
+    expect((await room.run(`python3 -c '${fork}' 2>/dev/null; exit 0`)).end).toEqual(exited(0));
+  });
+
   test("of processes contains a fork bomb", async () => {
     const said = await room.run("b() { b | b & }; b; sleep 60", { timeoutMs: 2000 });
     expect(said.end.type === "killed" || said.stderr.includes("fork")).toBe(true);

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { systemClock } from "../base/clock.ts";
 import { openCgroups } from "./cgroup.ts";
-import { waitUntil } from "./processes.ts";
+import { isAlive, type ProcessStat, processTree, waitUntil } from "./processes.ts";
 import {
   isRoot,
   newDataDir,
@@ -31,6 +31,12 @@ afterEach(async () => {
   cgroups?.close();
   removeAll(dataDir);
 });
+
+/** Those that have read their limits and wait for a command. */
+function launchersOf(tree: ProcessStat[]): number[] {
+  const pids = new Set(tree.map(({ pid }) => pid));
+  return processesWith("IFS= read -r lines").filter((pid) => pids.has(pid));
+}
 
 /** A gateway in a process of its own, that runs one command and says when it said something. */
 function startGateway(command: string) {
@@ -63,6 +69,28 @@ test("kill -9 of the gateway leaves no process behind within a second", async ()
   expect(await waitUntil(none, 1000, systemClock)).toBe(true);
 });
 
+test("kill -9 of the gateway ends the sandboxes that only wait", async () => {
+  const script = `
+    import { openSandbox } from ${JSON.stringify(door)};
+    import { optionsFor, runUid, testLimits } from ${JSON.stringify(room)};
+    const sandbox = await openSandbox(optionsFor(${JSON.stringify(dataDir)}));
+    const place = await sandbox.provision({
+      runId: "run_a", uid: runUid, outputDirs: [], files: [],
+    });
+    sandbox.prepare(place, testLimits);
+    setInterval(() => undefined, 1000);`;
+  const gateway = spawn(process.execPath, ["--input-type=module", "-e", script], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  const below = () => processTree(gateway.pid ?? -1);
+  const waits = () => below().length >= 4 && launchersOf(below()).length === 1;
+  expect(await waitUntil(waits, 20_000, systemClock)).toBe(true);
+  const tree = below();
+  gateway.kill("SIGKILL");
+  const none = () => tree.every(({ pid, startTime }) => !isAlive(pid, startTime));
+  expect(await waitUntil(none, 1000, systemClock)).toBe(true);
+});
+
 test("a later gateway finds the directories, sweeps the leftovers and can go on", async () => {
   const gateway = startGateway("echo one >/workspace/f; echo up; sleep 1000");
   await once(gateway.stdout, "data");
@@ -88,7 +116,16 @@ if (isRoot) {
     try {
       chmodSync(home, 0o777);
       const root = fileURLToPath(new URL("../..", import.meta.url));
-      const names = ["exec", "stage", "open-sandbox", "seccomp", "bwrap-args", "sweep"];
+      const names = [
+        "exec",
+        "stage",
+        "open-sandbox",
+        "seccomp",
+        "bwrap-args",
+        "sweep",
+        "spares",
+        "frame",
+      ];
       const files = names.map((name) => `src/sandbox/${name}.test.ts`);
       // The project's own configuration is compiled beside itself, where that user may not write.
       const config = join(home, "vitest.config.mjs");

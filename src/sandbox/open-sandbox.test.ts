@@ -67,8 +67,8 @@ describe("a sandbox is refused", () => {
   test("with a bwrap that runs the command with no sandbox around it", async () => {
     // Does all that bwrap does but isolating: speaks the status protocol and runs the very command.
     const body = [
-      "shift 3; shift; fsize=$1; processes=$2; command=$3",
-      `echo '{ "child-pid": '$$' }' >&5; echo started >&6; exec 6>&-`,
+      `echo '{ "child-pid": '$$' }' >&5; echo ready >&6; read -r lines <&6`,
+      `command=$(head -n "$lines" <&6); echo started >&6; exec 6>&-`,
       `cd ${dir}; PATH=/usr/bin:/bin sh -c "$command"; echo '{ "exit-code": 0 }' >&5`,
     ];
     const message = await refusal({ bwrap: fakeBwrap(body.join("\n")) });

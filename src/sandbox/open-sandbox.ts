@@ -3,9 +3,11 @@ import { join } from "node:path";
 import { assert } from "../base/assert.ts";
 import { type BwrapProgram, findBwrap } from "./bwrap-program.ts";
 import { openCgroups } from "./cgroup.ts";
-import { type ExecHost, execInSandbox } from "./exec.ts";
+import { execInSandbox } from "./exec.ts";
 import { readHostLayout } from "./host-layout.ts";
 import { openIdentity, prepareDataDir } from "./identity.ts";
+import { openNext } from "./open-next.ts";
+import type { ExecHost } from "./open-one.ts";
 import { openOutputPipes } from "./pipes.ts";
 import { type PlacesHost, provisionPlace, runDirectory } from "./places.ts";
 import { removeTree } from "./remove.ts";
@@ -13,7 +15,9 @@ import { stageRuntime } from "./runtime.ts";
 import type { Sandbox, SandboxOptions } from "./sandbox.ts";
 import { seccompFilter } from "./seccomp.ts";
 import { selfTest } from "./self-test.ts";
+import { openSpares } from "./spares.ts";
 import { stageContent } from "./stage.ts";
+import { openStarts } from "./starts.ts";
 import { listRunDirectories, sweepSandboxes } from "./sweep.ts";
 import { openToolchains } from "./toolchains.ts";
 
@@ -38,6 +42,7 @@ export async function openHost(options: SandboxOptions): Promise<OpenedHost> {
     ...{ program, bwrap: program.path, seccomp, identity, dataDir, toolchains, runtime, cargo },
     ...{ layout: readHostLayout(), cgroups: await openCgroups(dataDir, clock) },
     ...{ pipes: openOutputPipes(dataDir), disk: new Map(), clock, log },
+    ...{ starts: openStarts(), leaving: new Set<Promise<void>>() },
   };
 }
 
@@ -51,12 +56,18 @@ export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
   try {
     await selfTest(host);
   } catch (error) {
-    closeHost(host);
+    await closeHost(host);
     throw error;
   }
+  const spares = openSpares(host);
+  const next = openNext(spares, host.clock);
   const running = new Map<string, Promise<unknown>>();
   const closing = new AbortController();
   const limits = host.cgroups?.version ?? "watchdog";
+  const discard = async (runId: string) => {
+    next.cancel(runId);
+    await spares.discard(runId);
+  };
   return {
     isolation: {
       ...{ grade: host.cgroups ? "A" : "B", limits, ownUid: host.identity !== null },
@@ -70,30 +81,44 @@ export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
     async exec(place, request) {
       assert(!running.has(place.runId), "a run runs one command at a time");
       const signal = AbortSignal.any([request.signal, closing.signal]);
-      const result = execInSandbox(host, place, { ...request, signal });
+      next.cancel(place.runId);
+      const result = execInSandbox(host, place, { ...request, signal }, spares);
       running.set(place.runId, result);
       try {
         return await result;
       } finally {
         running.delete(place.runId);
+        if (!signal.aborted) next.soon(place, request.limits);
       }
     },
+    prepare(place, limits) {
+      if (closing.signal.aborted || running.has(place.runId)) return;
+      spares.prepare(place, limits);
+    },
+    discard,
     async remove(runId) {
       assert(!running.has(runId), "a run is removed while no command of it is running");
+      await discard(runId);
       host.disk.delete(runId);
       return removeTree(runDirectory(host, runId), host.log);
     },
-    sweep: () => sweepSandboxes(host),
+    async sweep() {
+      await spares.discardAll();
+      return sweepSandboxes(host);
+    },
     runDirectories: () => listRunDirectories(host),
     async close() {
       closing.abort();
       await Promise.allSettled(running.values());
-      closeHost(host);
+      next.cancelAll();
+      await spares.discardAll();
+      await closeHost(host);
     },
   };
 }
 
-export function closeHost(host: OpenedHost): void {
+export async function closeHost(host: OpenedHost): Promise<void> {
+  await Promise.all(host.leaving);
   host.pipes.close();
   host.cgroups?.close();
 }

@@ -55,7 +55,14 @@ export type ExecEnd =
   | { type: "exited"; exitCode: number }
   | {
       type: "killed";
-      reason: "timeout" | "cancelled" | "disk_limit" | "output_limit" | "memory_limit";
+      reason:
+        | "timeout"
+        | "cancelled"
+        | "disk_limit"
+        | "output_limit"
+        | "memory_limit"
+        /** The command failed, and the kernel had refused it a process (known with cgroups only). */
+        | "process_limit";
     };
 
 export interface ExecResult {
@@ -99,6 +106,13 @@ export interface Sandbox {
   stage(place: Place, requests: StageRequest[]): Promise<Staged>;
   /** Runs one command. Never rejects for what the command does; resolves once its whole process tree is gone. */
   exec(place: Place, request: ExecRequest): Promise<ExecResult>;
+  /**
+   * Opens the run's next sandbox in advance, unless it has one or there are too many; `exec` with
+   * the same memory, processes and disk then takes it, and opens the next. Does not wait.
+   */
+  prepare(place: Place, limits: ExecLimits): void;
+  /** Ends the sandbox that was opened in advance. Resolves when its last process is gone. */
+  discard(runId: string): Promise<void>;
   /** Removes the run's directories, however deep or strange. False when something could not be removed. */
   remove(runId: string, uid: number | null): Promise<boolean>;
   /** Kills what an earlier gateway left behind, and lists the run directories on disk. */

@@ -2,7 +2,8 @@ import { randomUUID } from "node:crypto";
 import { readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Problem } from "../contract/problem.ts";
-import { type ExecHost, execInSandbox } from "./exec.ts";
+import { execInSandbox } from "./exec.ts";
+import { type ExecHost, shellProcesses } from "./open-one.ts";
 import { type PlacesHost, provisionPlace } from "./places.ts";
 import { removeTree } from "./remove.ts";
 import type { ExecLimits, ExecResult, Place } from "./sandbox.ts";
@@ -129,7 +130,7 @@ function findWrong(said: string[], host: ExecHost, maker: number | undefined): s
   for (const [name, limit] of [
     ["Max core file size", 0],
     ["Max open files", 1024],
-    ["Max processes", probeLimits.processes],
+    ["Max processes", shellProcesses(probeLimits, host.cgroups !== null)],
   ] as const) {
     const line = values("limit").find((found) => found.startsWith(name));
     const [soft, hard] = line?.slice(name.length).trim().split(/\s+/) ?? [];

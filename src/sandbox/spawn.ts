@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import type { Readable, Writable } from "node:stream";
+import type { Duplex, Readable, Writable } from "node:stream";
 import { isMainThread } from "node:worker_threads";
 import { assert } from "../base/assert.ts";
 import type { Owner } from "../base/tree.ts";
 import { launcher } from "./bwrap-args.ts";
+import { commandFrame } from "./frame.ts";
 import type { OutputPipe } from "./pipes.ts";
 
 /**
@@ -18,7 +19,7 @@ export interface SpawnRequest {
   bwrap: string;
   args: string[];
   seccomp: Buffer;
-  /** Of the launcher: block limit, process limit, command. */
+  /** Of the launcher: block limit, process limit. */
   launch: string[];
   owner: Owner | null;
   stdout: OutputPipe;
@@ -34,6 +35,10 @@ export interface SpawnedSandbox {
   bwrap: ChildProcess;
   /** Host pid of pid 1 of the namespace, once there is one; undefined when bwrap ended without. */
   init: Promise<number | undefined>;
+  /** Resolves when the launcher waits for its command, or will never do so. */
+  ready: Promise<void>;
+  /** Gives the launcher its command, once; it may not be ready yet. */
+  hand(command: string): void;
   /** Resolves when bwrap has ended and all that it and the command said has been read. */
   ended: Promise<SpawnEnd>;
 }
@@ -42,7 +47,7 @@ export interface SpawnEnd {
   /** bwrap's own. */
   code: number | null;
   signal: string | null;
-  /** The launcher has set the limits and handed over to the shell. */
+  /** The launcher has read its command to the end. Otherwise no part of it has run. */
   launched: boolean;
   /** What the command ended with; undefined when the sandbox never started it or was killed. */
   exitCode: number | undefined;
@@ -66,25 +71,25 @@ export async function spawnSandbox(request: SpawnRequest): Promise<SpawnedSandbo
   if (bwrap.pid === undefined) throw (await once(bwrap, "error"))[0];
   const pid = bwrap.pid;
   for (const pipe of [stdout, stderr]) pipe.handOver();
-  const [, , , seccomp, args, status, started] = bwrap.stdio as unknown as [
+  const [, , , seccomp, args, status, talk] = bwrap.stdio as unknown as [
     null,
     null,
     null,
     Writable,
     Writable,
     Readable,
-    Readable,
+    Duplex,
   ];
   const exited = once(bwrap, "close") as Promise<[number | null, string | null]>;
   const allSaid = Promise.all([stdout, stderr].map(({ reader }) => once(reader, "close")));
   const { init, exitCode } = readStatus(status);
-  const launched = readAll(started).then((text) => text === "started\n");
+  const { ready, launched } = readWords(talk);
   const ended = exited.then(async ([code, signal]) => {
     await allSaid;
     return { code, signal, launched: await launched, exitCode: await exitCode };
   });
   // A bwrap that ends early closes its ends of the pipes; what that means is in `ended`.
-  for (const stream of [seccomp, args]) stream.on("error", () => stream.destroy());
+  for (const stream of [seccomp, args, talk]) stream.on("error", () => stream.destroy());
   try {
     await request.join(pid);
   } catch (error) {
@@ -99,7 +104,7 @@ export async function spawnSandbox(request: SpawnRequest): Promise<SpawnedSandbo
   }
   seccomp.end(request.seccomp);
   args.end(`${request.args.join("\0")}\0`);
-  return { bwrap, init, ended };
+  return { bwrap, init, ended, ready, hand: (command) => talk.end(commandFrame(command)) };
 }
 
 /**
@@ -133,11 +138,20 @@ function readStatus(stream: Readable) {
   };
 }
 
-async function readAll(stream: Readable): Promise<string> {
+/** The launcher says two words: that it waits, and that it has its command. */
+function readWords(stream: Duplex): { ready: Promise<void>; launched: Promise<boolean> } {
+  const settle = Promise.withResolvers<void>();
   let text = "";
-  for await (const chunk of stream) {
-    // Ours is one word. Nothing else can write here, and if it could it would not fill our memory.
-    if (text.length < 100) text += String(chunk);
-  }
-  return text;
+  stream.on("data", (chunk: Buffer) => {
+    // Nothing else can write here, and if it could it would not fill our memory.
+    if (text.length < 100) text += chunk.toString("latin1");
+    settle.resolve();
+  });
+  const launched = new Promise<boolean>((resolve) => {
+    stream.once("close", () => {
+      settle.resolve();
+      resolve(text === "ready\nstarted\n");
+    });
+  });
+  return { ready: settle.promise, launched };
 }

@@ -107,6 +107,11 @@ function killed(reason: KillReason, { limits: own }: ToolContext): [message: str
         `The command was killed: it used more than ${own.memoryBytes} bytes of memory`,
         "Work on the data in pieces",
       ];
+    case "process_limit":
+      return [
+        `The command failed: it wanted more than ${own.processes} processes at once`,
+        "Do the work with fewer processes or threads",
+      ];
     case "disk_limit":
       return [
         `The command was killed: the run used more than ${own.diskBytes} bytes of disk`,

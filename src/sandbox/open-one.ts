@@ -1,0 +1,217 @@
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import { Problem } from "../contract/problem.ts";
+import { bwrapArgs } from "./bwrap-args.ts";
+import type { Cgroups, Group } from "./cgroup.ts";
+import type { HostLayout } from "./host-layout.ts";
+import { type Identity, ownerOf } from "./identity.ts";
+import type { OutputPipe, OutputPipes } from "./pipes.ts";
+import { isAlive, killProcess, readStat, waitUntil } from "./processes.ts";
+import type { ExecLimits, Place } from "./sandbox.ts";
+import { type SpawnedSandbox, seccompFd, spawnSandbox, statusFd } from "./spawn.ts";
+import type { Starts } from "./starts.ts";
+import type { Toolchains } from "./toolchains.ts";
+import type { DiskState } from "./watchdog.ts";
+
+/** What every command needs of the opened sandbox. */
+export interface ExecHost {
+  bwrap: string;
+  layout: HostLayout;
+  runtime: string;
+  seccomp: Buffer;
+  toolchains: Toolchains;
+  identity: Identity;
+  cgroups: Cgroups | null;
+  pipes: OutputPipes;
+  starts: Starts;
+  disk: Map<string, DiskState>;
+  /** Groups of ended sandboxes that are still being removed: nobody waits for them but the end. */
+  leaving: Set<Promise<void>>;
+  clock: Clock;
+  log: Log;
+}
+
+/** The limits that a sandbox is born with; the others belong to the command. */
+export type BornLimits = Pick<ExecLimits, "memoryBytes" | "processes" | "diskBytes">;
+
+/** A sandbox that waits for its one command. Nothing of the run's own has run in it. */
+export interface OpenedSandbox {
+  place: Place;
+  spawned: SpawnedSandbox;
+  tree: Tree;
+  group: Group | undefined;
+  stdout: OutputPipe;
+  stderr: OutputPipe;
+  /** Kills what is left, waits until it is gone, and gives everything back. */
+  close(): Promise<void>;
+}
+
+/** The processes of one sandbox. */
+export interface Tree {
+  /** Host pid of pid 1 of its namespace, once it is known. */
+  init(): number | undefined;
+  kill(): void;
+  /** Resolves when the last of the run's own is gone. Throws when one cannot be killed. */
+  gone(): Promise<void>;
+}
+
+const goneWithinMs = 60_000;
+const initWithinMs = 1_000;
+
+/**
+ * Starts one sandbox. It is not waited for: a command may be handed over before the launcher can
+ * take it. Takes a ticket of `starts`, which it gives back once the launcher is there. Throws
+ * `sandbox_unavailable` when bwrap itself cannot be started; everything later is in how it ends.
+ */
+export async function openOne(
+  host: ExecHost,
+  place: Place,
+  limits: BornLimits,
+  startDone: () => void,
+): Promise<OpenedSandbox> {
+  const owner = ownerOf(host.identity, place.uid);
+  let group: Group | undefined;
+  const taken: OutputPipe[] = [];
+  const giveBack = () => {
+    for (const pipe of taken) pipe.release();
+    if (group !== undefined) removeLater(host, group);
+  };
+  try {
+    group = await openGroup(host, limits);
+    const stdout = await host.pipes.take(owner);
+    taken.push(stdout);
+    const stderr = await host.pipes.take(owner);
+    taken.push(stderr);
+    const spawned = await spawnSandbox({
+      bwrap: host.bwrap,
+      args: argsFor(host, place),
+      seccomp: host.seccomp,
+      launch: launchWords(limits, group),
+      ...{ owner: owner ?? null, stdout, stderr },
+      join: async (pid) => group?.join(pid),
+    }).catch((error: unknown) => {
+      throw unavailable(host, place, error);
+    });
+    void spawned.ready.then(startDone);
+    const tree = followTree(spawned, group, host.clock);
+    let closed: Promise<void> | undefined;
+    const close = async () => {
+      tree.kill();
+      for (const { reader } of [stdout, stderr]) reader.resume();
+      try {
+        await spawned.ended;
+        await tree.gone();
+      } finally {
+        giveBack();
+      }
+    };
+    return {
+      ...{ place, spawned, tree, group, stdout, stderr },
+      close: () => {
+        closed ??= close();
+        return closed;
+      },
+    };
+  } catch (error) {
+    startDone();
+    giveBack();
+    throw error;
+  }
+}
+
+function unavailable(host: ExecHost, place: Place, cause: unknown): Problem {
+  const uid = place.uid ?? process.getuid?.();
+  const message = `Cannot start ${host.bwrap} as uid ${uid}: ${String(cause)}`;
+  return new Problem("sandbox_unavailable", message, undefined, { cause });
+}
+
+/** The group goes behind the answer's back: what it held is gone, and its name is its own. */
+function removeLater(host: ExecHost, group: Group): void {
+  const removed = group.remove().catch((error: unknown) => {
+    host.log.error({ err: error }, "sandbox.group_left");
+  });
+  host.leaving.add(removed);
+  void removed.then(() => host.leaving.delete(removed));
+}
+
+/** bwrap itself is two of the processes: the one outside that waits, and pid 1 inside. */
+const ownProcesses = 2;
+
+async function openGroup(host: ExecHost, limits: BornLimits): Promise<Group | undefined> {
+  const { memoryBytes, processes } = limits;
+  return host.cgroups?.create({ memoryBytes, processes: processes + ownProcesses });
+}
+
+/**
+ * The limit of processes that the launcher sets. Where there is a group, the group is to be the one
+ * that refuses, because it says so and the shell's limit does not: that one is a little higher.
+ */
+export function shellProcesses({ processes }: BornLimits, hasGroup: boolean): number {
+  return hasGroup ? processes + 2 * ownProcesses : processes;
+}
+
+function launchWords(limits: BornLimits, group: Group | undefined): string[] {
+  const blocks = Math.max(1, Math.ceil(limits.diskBytes / 512));
+  return [String(blocks), String(shellProcesses(limits, group !== undefined))];
+}
+
+function argsFor(host: ExecHost, place: Place): string[] {
+  const { layout, runtime, toolchains } = host;
+  return bwrapArgs({
+    ...{ layout, runtime, place, seccompFd, statusFd },
+    toolchains: toolchains.directories,
+    toolchainBins: toolchains.bins,
+  });
+}
+
+/**
+ * Pid 1 of a namespace outlives all others in it, so when one process is left it is that one: a
+ * program of ours that does nothing any more, and whose death takes longer than most commands.
+ */
+function isLast(group: Group | undefined): boolean {
+  return group !== undefined && group.count() <= 1;
+}
+
+/** Follows the processes of one sandbox to their end. */
+function followTree(spawned: SpawnedSandbox, group: Group | undefined, clock: Clock): Tree {
+  let init: { pid: number; startTime: string } | undefined;
+  let isKnown = false;
+  const known = spawned.init.then((pid) => {
+    isKnown = true;
+    const stat = pid === undefined ? undefined : readStat(pid);
+    if (stat !== undefined) init = { pid: stat.pid, startTime: stat.startTime };
+  });
+  const isInitAlive = () => init !== undefined && isAlive(init.pid, init.startTime);
+
+  function killAll(): void {
+    if (init !== undefined && isInitAlive()) killProcess(init.pid);
+    spawned.bwrap.kill("SIGKILL");
+    group?.kill();
+  }
+  // When bwrap ends, its command has: what is left in the background dies now, and with it the
+  // pipes it holds.
+  spawned.bwrap.once("exit", killAll);
+  return {
+    init: () => init?.pid,
+    /**
+     * A bwrap that is killed between making its child and telling us would leave the child waiting
+     * for ever, so its word is waited for first, which takes milliseconds.
+     */
+    kill(): void {
+      if (isKnown) killAll();
+      else void Promise.race([known, clock.sleep(initWithinMs)]).then(killAll);
+    },
+    async gone(): Promise<void> {
+      await known;
+      const isGone = () => {
+        if (isLast(group) || !isInitAlive()) return true;
+        killAll();
+        return !isInitAlive();
+      };
+      if (await waitUntil(isGone, goneWithinMs, clock)) return;
+      throw new Error(
+        `Process ${init?.pid} of a sandbox is alive ${goneWithinMs} ms after SIGKILL`,
+      );
+    },
+  };
+}

@@ -1,0 +1,201 @@
+import { createHash } from "node:crypto";
+import { readdirSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { systemClock } from "../base/clock.ts";
+import { findHierarchy } from "./cgroup.ts";
+import { groupsBelow } from "./cgroup-files.ts";
+import { closeHost, openHost } from "./open-sandbox.ts";
+import { provisionPlace } from "./places.ts";
+import { killProcess, processTree, waitUntil } from "./processes.ts";
+import {
+  isRoot,
+  newDataDir,
+  openRoom,
+  optionsFor,
+  processesWith,
+  type Room,
+  removeAll,
+  runUid,
+  testLimits,
+  uniqueSleep,
+} from "./room.testing.ts";
+import { openSpares } from "./spares.ts";
+
+const exited = (exitCode: number) => ({ type: "exited", exitCode });
+const namespaceOf = (pid: number) => readlinkSync(`/proc/${pid}/ns/pid`);
+
+/** Host pids of the launchers of this process that wait for a command, or run one. */
+function launchers(): number[] {
+  const own = new Set(processTree(process.pid).map(({ pid }) => pid));
+  return processesWith("IFS= read -r lines").filter((pid) => own.has(pid));
+}
+
+async function whenWaiting(count: number): Promise<number[]> {
+  expect(await waitUntil(() => launchers().length === count, 20_000, systemClock)).toBe(true);
+  return launchers();
+}
+
+/** The bwrap programs of this process, with what they have started. */
+const sandboxed = () =>
+  processTree(process.pid)
+    .slice(1)
+    .map(({ pid }) => pid);
+
+describe("a sandbox that was opened in advance", () => {
+  let room: Room;
+  beforeEach(async () => {
+    room = await openRoom();
+  });
+  afterEach(() => room.close());
+
+  async function prepared(): Promise<number> {
+    room.sandbox.prepare(room.place, testLimits);
+    return (await whenWaiting(1))[0] ?? 0;
+  }
+
+  test("takes the next command, and that one only", async () => {
+    const namespace = namespaceOf(await prepared());
+    const look = "readlink /proc/self/ns/pid";
+    expect((await room.run(look)).stdout).toBe(`${namespace}\n`);
+    const [next = 0] = await whenWaiting(1);
+    const nextNamespace = namespaceOf(next);
+    expect(nextNamespace).not.toBe(namespace);
+    expect((await room.run(look)).stdout).toBe(`${nextNamespace}\n`);
+  });
+
+  test("is one for a run, however often it is asked for", async () => {
+    const pid = await prepared();
+    for (let i = 0; i < 5; i++) room.sandbox.prepare(room.place, testLimits);
+    expect((await room.run(":")).end).toEqual(exited(0));
+    const [next] = await whenWaiting(1);
+    expect(next).not.toBe(pid);
+  });
+
+  test("sees what is staged after it was opened", async () => {
+    const namespace = namespaceOf(await prepared());
+    const data = Buffer.from("staged late\n");
+    const sha256 = `sha256:${createHash("sha256").update(data).digest("hex")}`;
+    const request = { name: "late/a.txt", sha256, placedBefore: [], newer: true };
+    await room.sandbox.stage(room.place, [{ ...request, read: async () => [data] }]);
+    const said = await room.run("readlink /proc/self/ns/pid; cat late/a.txt && echo >late/b");
+    expect(said.stdout).toBe(`${namespace}\nstaged late\n`);
+    expect(said.end).toEqual(exited(0));
+  });
+
+  test("is not used for other limits than its own", async () => {
+    const limits = [{ memoryBytes: 128 * 2 ** 20 }, { processes: 32 }, { diskBytes: 2 ** 25 }];
+    for (const other of limits) {
+      room.sandbox.prepare(room.place, testLimits);
+      const [pid = 0] = await whenWaiting(1);
+      const namespace = namespaceOf(pid);
+      const said = await room.run("readlink /proc/self/ns/pid; ulimit -f; ulimit -u", other);
+      const [own, blocks, processes] = said.stdout.split("\n");
+      expect(own).not.toBe(namespace);
+      if (other.diskBytes) expect(blocks).toBe(String(other.diskBytes / 1024));
+      if (other.processes) expect(Number(processes)).toBeLessThan(testLimits.processes);
+      await room.sandbox.discard("run_test");
+      expect(launchers()).toEqual([]);
+    }
+  });
+
+  test("that was killed is replaced in the same call, and the command runs once", async () => {
+    for (const pause of [true, false]) {
+      const pid = await prepared();
+      const init = processTree(process.pid).find((stat) => stat.pid === pid)?.ppid ?? 0;
+      // Pid 1 takes the launcher with it, but not before a command could begin.
+      killProcess(pause ? init : pid);
+      if (pause) await whenWaiting(0);
+      const said = await room.run("echo x >>ran; wc -l <ran; rm ran");
+      expect(said).toMatchObject({ end: exited(0), stdout: "1\n", stderr: "" });
+      await room.sandbox.discard("run_test");
+    }
+  });
+
+  test("is gone when it is discarded, when the run is removed, and at the end", async () => {
+    await prepared();
+    await room.sandbox.discard("run_test");
+    expect(sandboxed()).toEqual([]);
+    await prepared();
+    expect(await room.sandbox.remove("run_test", runUid)).toBe(true);
+    expect(sandboxed()).toEqual([]);
+    const other = await room.sandbox.provision({
+      ...{ runId: "run_other", uid: runUid, outputDirs: [], files: [] },
+    });
+    room.sandbox.prepare(other, testLimits);
+    await room.sandbox.close();
+    expect(sandboxed()).toEqual([]);
+    room.sandbox.prepare(other, testLimits);
+    expect(sandboxed()).toEqual([]);
+  });
+
+  test("never comes after its run was let go", async () => {
+    for (let i = 0; i < 10; i++) {
+      await room.run("true");
+      await systemClock.sleep(i);
+      await room.sandbox.discard("run_test");
+      expect(sandboxed()).toEqual([]);
+    }
+  });
+
+  test("leaves no descriptor, group or pipe after 200 commands", async () => {
+    const counts = () => ({
+      descriptors: readdirSync("/proc/self/fd").length,
+      groups: groupsOf(room.dataDir),
+      pipes: readdirSync(join(room.dataDir, "pipes")).length,
+    });
+    await room.run("true");
+    await room.sandbox.discard("run_test");
+    const before = counts();
+    const marker = uniqueSleep();
+    for (let i = 0; i < 200; i++) {
+      const command = i % 3 === 0 ? `sleep ${marker} & exit 3` : "exit 3";
+      expect((await room.run(command)).end).toEqual(exited(3));
+      if (i % 20 === 0) room.sandbox.prepare(room.place, testLimits);
+    }
+    await room.sandbox.discard("run_test");
+    expect(processesWith(marker)).toEqual([]);
+    expect(await waitUntil(() => groupsOf(room.dataDir) === 0, 5_000, systemClock)).toBe(true);
+    expect(counts()).toEqual({ ...before, groups: 0 });
+    expect(sandboxed()).toEqual([]);
+  }, 120_000);
+});
+
+/** The groups of the sandboxes of a data directory, in every hierarchy. */
+function groupsOf(dataDir: string): number {
+  const name = `airlock-${createHash("sha256").update(dataDir).digest("hex").slice(0, 12)}`;
+  return ["", "memory", "pids", "cpu"]
+    .flatMap((controller) => findHierarchy(controller)?.own ?? [])
+    .flatMap((own) => groupsBelow(join(own, name))).length;
+}
+
+test("there are never more of them than the limit", async () => {
+  const dataDir = newDataDir();
+  const host = await openHost(optionsFor(dataDir));
+  const spares = openSpares(host, 2);
+  try {
+    const places = await Promise.all(
+      [1, 2, 3].map((number) =>
+        provisionPlace(host, {
+          ...{ runId: `run_${number}`, outputDirs: [], files: [] },
+          uid: isRoot ? 600_000 + number : null,
+        }),
+      ),
+    );
+    for (const place of places) spares.prepare(place, testLimits);
+    const pids = await whenWaiting(2);
+    expect(pids).toHaveLength(2);
+    const [first, , third] = places;
+    if (!first || !third) throw new Error("three places were made");
+    expect(await spares.claim(third, testLimits)).toBeUndefined();
+    await spares.discard(first.runId);
+    spares.prepare(third, testLimits);
+    await whenWaiting(2);
+    await spares.discardAll();
+    expect(sandboxed()).toEqual([]);
+  } finally {
+    await spares.discardAll();
+    await closeHost(host);
+    removeAll(dataDir);
+  }
+});

@@ -1,0 +1,109 @@
+import { availableParallelism } from "node:os";
+import { type BornLimits, type ExecHost, type OpenedSandbox, openOne } from "./open-one.ts";
+import type { Place } from "./sandbox.ts";
+
+/**
+ * Sandboxes that were started before their command is known: a model thinks for seconds, and a
+ * start takes milliseconds. One for a run at most, and a few in all (I9); each runs one command, or
+ * is thrown away.
+ */
+export interface Spares {
+  /** Starts one for the run, unless it has one or there are too many. Does not wait, never throws. */
+  prepare(place: Place, limits: BornLimits): void;
+  /** The run's spare if it is one for this place and these limits, and alive. It is then used up. */
+  claim(place: Place, limits: BornLimits): Promise<OpenedSandbox | undefined>;
+  /** Ends the run's spare. Resolves when the last of its processes is gone. */
+  discard(runId: string): Promise<void>;
+  discardAll(): Promise<void>;
+}
+
+interface Spare {
+  key: string;
+  opened: Promise<OpenedSandbox | undefined>;
+}
+
+export function openSpares(host: ExecHost, most = 2 * availableParallelism()): Spares {
+  const spares = new Map<string, Spare>();
+  /** Those that were taken out of the map and are not gone yet. */
+  const going = new Map<string, Promise<void>>();
+
+  async function end(runId: string, spare: Spare): Promise<void> {
+    const sandbox = await spare.opened;
+    await going.get(runId);
+    const ended = sandbox?.close() ?? Promise.resolve();
+    going.set(runId, ended);
+    try {
+      await ended;
+    } finally {
+      if (going.get(runId) === ended) going.delete(runId);
+    }
+  }
+
+  /** One that dies while it waits makes room at once, and its group and pipes are given back. */
+  function watch(runId: string, spare: Spare, sandbox: OpenedSandbox): void {
+    const onExit = () => {
+      if (spares.get(runId) !== spare) return;
+      spares.delete(runId);
+      host.log.warn({ run_id: runId }, "sandbox.spare_died");
+      end(runId, spare).catch((error: unknown) => {
+        host.log.error({ run_id: runId, err: error }, "sandbox.spare_left");
+      });
+    };
+    sandbox.spawned.bwrap.once("exit", onExit);
+    if (hasEnded(sandbox)) onExit();
+  }
+
+  async function discard(runId: string): Promise<void> {
+    const spare = spares.get(runId);
+    spares.delete(runId);
+    if (spare !== undefined) await end(runId, spare);
+    await going.get(runId);
+  }
+
+  return {
+    prepare(place, limits) {
+      const { runId } = place;
+      const key = keyOf(place, limits);
+      if (spares.has(runId) || going.has(runId) || spares.size >= most) return;
+      const startDone = host.starts.takeIfIdle();
+      if (startDone === undefined) return;
+      const opened = openOne(host, place, limits, startDone).catch((error: unknown) => {
+        // The command that would have used it starts its own, and fails loudly if that fails too.
+        host.log.warn({ run_id: runId, err: error }, "sandbox.spare_failed");
+        return undefined;
+      });
+      const spare = { key, opened };
+      spares.set(runId, spare);
+      void opened.then((sandbox) => {
+        if (sandbox !== undefined) watch(runId, spare, sandbox);
+        else if (spares.get(runId) === spare) spares.delete(runId);
+      });
+    },
+    async claim(place, limits) {
+      const spare = spares.get(place.runId);
+      if (spare === undefined) return undefined;
+      spares.delete(place.runId);
+      const sandbox = await spare.opened;
+      const fits = spare.key === keyOf(place, limits);
+      if (fits && sandbox !== undefined && !hasEnded(sandbox)) return sandbox;
+      await end(place.runId, spare);
+      return undefined;
+    },
+    discard,
+    async discardAll() {
+      await Promise.all([...spares.keys(), ...going.keys()].map(discard));
+    },
+  };
+}
+
+function hasEnded(sandbox: OpenedSandbox): boolean {
+  const { bwrap } = sandbox.spawned;
+  return bwrap.exitCode !== null || bwrap.signalCode !== null;
+}
+
+/** Everything that is fixed when a sandbox starts. */
+function keyOf(place: Place, limits: BornLimits): string {
+  const { runId, tmp, workspace, cache, uid } = place;
+  const { memoryBytes, processes, diskBytes } = limits;
+  return JSON.stringify([runId, tmp, workspace, cache, uid, memoryBytes, processes, diskBytes]);
+}
