@@ -46,6 +46,7 @@ missing_packages() {
   in_system curl || printf ' curl'
   [ "${1-}" = --test ] || return 0
   in_system strace || printf ' strace'
+  in_system faketime || printf ' faketime'
 }
 
 # Without Debian's tools there is nothing to do but say what to install; the names differ a little per distribution.

@@ -39,9 +39,11 @@ export function link(
     const text = canonicalJson(data);
     const seq = (next?.lastSeq ?? 0) + 1;
     const previous = next?.head ?? genesisHash(run.runId);
-    const hash = chainHash(previous, { runId: run.runId, seq, time, type, data: text });
+    // A clock that was set back must not let a run end before it began. Times of one format compare as text.
+    const at = next !== undefined && next.updatedAt > time ? next.updatedAt : time;
+    const hash = chainHash(previous, { runId: run.runId, seq, time: at, type, data: text });
     // Type and data come from one NewEvent; TypeScript does not keep the pair together when it is taken apart.
-    const event = { runId: run.runId, seq, time, hash, type, data } as RunEvent;
+    const event = { runId: run.runId, seq, time: at, hash, type, data } as RunEvent;
     next = fold(next, event);
     events.push(event);
     rows.push({
@@ -49,7 +51,7 @@ export function link(
       seq,
       workspace_id: run.workspaceId,
       type,
-      time,
+      time: at,
       hash,
       data: text,
     });
