@@ -95,17 +95,33 @@ describe("a row", () => {
     expect(isMet(unmeasured)).toBeNull();
   });
 
-  it("has regressed when it misses its target and is half as bad again as the baseline", () => {
+  it("has regressed when a ratio is half as bad again as the baseline, noise allowed", () => {
     const before = jsonOf(row);
-    expect(regression({ ...row, value: 1.8 }, before)).toEqual([]);
+    expect(regression({ ...row, value: 1.85 }, before)).toEqual([]);
     expect(regression({ ...row, value: 1.9 }, before)).toEqual([
       "sandbox.cold has regressed: 1.9 x, and it was 1.235 x in the baseline",
     ]);
-    const rate = { ...row, target: atLeast(100), value: 300 };
-    expect(regression({ ...rate, value: 120 }, jsonOf(rate))).toEqual([]);
-    expect(regression({ ...rate, value: 90 }, jsonOf(rate))).toHaveLength(1);
+    expect(regression({ ...row, value: 1.9 }, { ...before, spread: [1, 2] })).toEqual([]);
+    const share: Row = { ...row, unit: "%", target: atLeast(80), value: 300, spread: [250, 350] };
+    expect(regression({ ...share, value: 210 }, jsonOf(share))).toEqual([]);
+    expect(regression({ ...share, value: 190 }, jsonOf(share))).toHaveLength(1);
     expect(regression({ ...row, value: null }, before)).toHaveLength(1);
     expect(regression(row, undefined)).toEqual([]);
+  });
+
+  it("that is a time has regressed only when it misses its target as well", () => {
+    const time: Row = { ...row, unit: "ms", target: atMost(10), value: 2 };
+    expect(regression({ ...time, value: 9 }, jsonOf(time))).toEqual([]);
+    expect(regression({ ...time, value: 11 }, jsonOf(time))).toHaveLength(1);
+    const rate: Row = {
+      ...row,
+      unit: "MB/s",
+      target: atLeast(100),
+      value: 300,
+      spread: [200, 350],
+    };
+    expect(regression({ ...rate, value: 110 }, jsonOf(rate))).toEqual([]);
+    expect(regression({ ...rate, value: 90 }, jsonOf(rate))).toHaveLength(1);
   });
 });
 
