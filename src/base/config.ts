@@ -45,6 +45,8 @@ export interface Config {
   models: Record<Provider | "compatible", ProviderConfig>;
   /** A script file played by the model `scripted/…`; for demonstrations and tests. */
   scriptedModel: string | undefined;
+  /** Prices of models that the built-in table lacks, or has wrong by now. */
+  pricesFile: string | undefined;
 }
 
 const positiveInt = z.coerce.number().int().positive();
@@ -77,6 +79,7 @@ const Environment = z.object({
     .default("700000-765535"),
   AIRLOCK_TOOLCHAINS: z.string().default(""),
   AIRLOCK_SCRIPTED_MODEL: z.string().min(1).optional(),
+  AIRLOCK_PRICES: z.string().min(1).optional(),
   OPENAI_COMPATIBLE_API_KEY: z.string().optional(),
   OPENAI_COMPATIBLE_BASE_URL: z.url().optional(),
 });
@@ -147,6 +150,7 @@ export function readConfig(
       [...providers, "compatible"].map((provider) => [provider, providerConfig(provider, env)]),
     ) as Config["models"],
     scriptedModel: options.scriptedModel ?? e.AIRLOCK_SCRIPTED_MODEL,
+    pricesFile: e.AIRLOCK_PRICES,
   };
 }
 

@@ -109,6 +109,7 @@ function runOf(status: string) {
     turns: 1,
     calls: 1,
     usage: { totalTokens: 1234 },
+    costUsd: 0.01234,
     lastSeq: status === "running" ? 0 : 7,
     submission: { prompt: [`Look ${evil}`] },
     createdAt: "2026-01-01T00:00:00.000Z",

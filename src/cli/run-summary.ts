@@ -11,6 +11,12 @@ export function statusMark({ color }: Printer, status: string): string {
   return color.yellow("…");
 }
 
+/** Cents are too coarse for most runs, so small amounts get more digits. */
+function showCost(usd: number | null): string {
+  if (usd === null) return "cost unknown";
+  return `$${usd.toFixed(usd === 0 || usd >= 1 ? 2 : 4)}`;
+}
+
 /** A run in a few lines. */
 export async function printRun(print: Printer, run: Run): Promise<void> {
   const { color } = print;
@@ -18,6 +24,7 @@ export async function printRun(print: Printer, run: Run): Promise<void> {
   await print.line(`${statusMark(print, run.status)} ${run.id}  ${run.status}${reason}`);
   const facts = [plainLine(run.model), count(run.turns, "turn"), count(run.calls, "call")];
   facts.push(count(run.usage.totalTokens, "token"));
+  facts.push(showCost(run.costUsd));
   if (run.startedAt !== null) {
     const end = run.finishedAt === null ? Date.now() : Date.parse(run.finishedAt);
     facts.push(showDuration(Math.max(0, end - Date.parse(run.startedAt))));

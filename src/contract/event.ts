@@ -57,6 +57,11 @@ const byType = {
     calls: z.array(RequestedCall),
     finish_reason: z.enum(["stop", "calls", "length", "refused", "other"]),
     usage: EventUsage,
+    cost_usd: z
+      .number()
+      .nullable()
+      .optional()
+      .describe("By the price table of that day; null when the model has no price in it"),
     duration_ms: z.int(),
   }),
   "call.decided": z.object({

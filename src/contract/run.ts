@@ -108,6 +108,10 @@ export const Run = z
     submission: RunSnapshot,
     isolation: Isolation.nullable(),
     usage: Usage,
+    costUsd: z
+      .number()
+      .nullable()
+      .describe("What the turns cost in USD; null when the price of one of them is not known"),
     turns: z.int(),
     calls: z.int(),
     lastSeq: z.int().describe("The number of the newest event"),

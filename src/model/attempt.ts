@@ -9,7 +9,7 @@ export interface Fault extends ModelFailure {
 
 export type AttemptEvent =
   | { type: "text"; text: string }
-  | { type: "reply"; reply: Omit<Reply, "model" | "attempt"> }
+  | { type: "reply"; reply: Omit<Reply, "model" | "attempt" | "costUsd"> }
   | { type: "fault"; fault: Fault };
 
 /**

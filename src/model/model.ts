@@ -50,6 +50,8 @@ export interface Reply {
   calls: { toolCallId: string; tool: string; arguments: unknown; providerMetadata?: unknown }[];
   finishReason: "stop" | "calls" | "length" | "refused" | "other";
   usage: EventUsage;
+  /** What it cost when it came, by the price table; null when the model has no price. */
+  costUsd: number | null;
   /** The model that answered, as `provider/model`. */
   model: string;
   attempt: number;

@@ -8,6 +8,7 @@ import { providers } from "../contract/submission.ts";
 import type { AskLimits, Attempt, AttemptEvent, Candidate } from "./attempt.ts";
 import { providerBaseUrl } from "./base-url.ts";
 import type { ModelFailure, Models, Resolved } from "./model.ts";
+import { openPrices } from "./prices.ts";
 import { loadLanguageModel } from "./provider.ts";
 import { providerAttempt } from "./provider-attempt.ts";
 import { keyVariable, resolveModel } from "./resolve.ts";
@@ -23,7 +24,7 @@ import {
 import { timedFetch } from "./timed-fetch.ts";
 
 export interface ModelsOptions {
-  config: Pick<Config, "models" | "scriptedModel">;
+  config: Pick<Config, "models" | "scriptedModel"> & Partial<Pick<Config, "pricesFile">>;
   clock: Clock;
   log: Log;
   /** A script for `scripted/…` that is given directly; it wins over the configured file. */
@@ -51,6 +52,7 @@ export async function openModels(options: ModelsOptions): Promise<Models> {
     providerBaseUrl(provider, config.models[provider].baseUrl);
   }
   const limits: AskLimits = { ...gatewayLimits, ...options.limits };
+  const costOf = await openPrices(config.pricesFile);
   const room: Room = { config, clock, limits, book: await openBook(options) };
   return {
     resolve: (modelId, runProviders) =>
@@ -61,7 +63,7 @@ export async function openModels(options: ModelsOptions): Promise<Models> {
       const candidates: [Candidate, ...Candidate[]] = [first, ...rest];
       return {
         id: first.id,
-        reply: replyWithRetries({ candidates, clock, log, limits, random }),
+        reply: replyWithRetries({ candidates, costOf, clock, log, limits, random }),
       };
     },
   };

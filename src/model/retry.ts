@@ -2,10 +2,12 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { AskLimits, Candidate, Fault } from "./attempt.ts";
 import type { Model, ModelEvent, Reply } from "./model.ts";
+import type { CostOf } from "./prices.ts";
 
 export interface RetryOptions {
   /** The model, then the fallback when there is one. */
   candidates: readonly [Candidate, ...Candidate[]];
+  costOf: CostOf;
   clock: Clock;
   log: Log;
   limits: AskLimits;
@@ -31,17 +33,17 @@ export function replyWithRetries(options: RetryOptions): Model["reply"] {
     let attempt = 0;
     for (const [index, candidate] of candidates.entries()) {
       const fallback = candidates[index + 1];
-      let spent: Reply["usage"] | undefined;
+      let spent: Reply | undefined;
       for (let tries = 1; ; tries += 1) {
         attempt += 1;
-        const outcome = yield* askOnce(candidate, request, attempt, signal);
+        const outcome = yield* askOnce(candidate, request, attempt, options.costOf, signal);
         if (!outcome || signal.aborted) return;
         if (outcome.type === "reply") {
           if (spent || !isEmpty(outcome.reply) || tries >= limits.modelAttempts) {
-            yield { type: "reply", reply: withUsage(outcome.reply, spent) };
+            yield { type: "reply", reply: withSpent(outcome.reply, spent) };
             return;
           }
-          spent = outcome.reply.usage;
+          spent = outcome.reply;
           yield { type: "reset", attempt: attempt + 1, reason: `${candidate.id} replied nothing` };
           continue;
         }
@@ -73,6 +75,7 @@ async function* askOnce(
   candidate: Candidate,
   request: Parameters<Model["reply"]>[0],
   attempt: number,
+  costOf: CostOf,
   signal: AbortSignal,
 ): AsyncGenerator<ModelEvent, Outcome | undefined> {
   let offset = 0;
@@ -80,7 +83,8 @@ async function* askOnce(
     if (signal.aborted) return undefined;
     if (event.type === "fault") return event;
     if (event.type === "reply") {
-      return { type: "reply", reply: { ...event.reply, model: candidate.id, attempt } };
+      const costUsd = costOf(candidate.id, event.reply.usage);
+      return { type: "reply", reply: { ...event.reply, model: candidate.id, attempt, costUsd } };
     }
     yield { type: "delta", attempt, offset, text: event.text };
     offset += event.text.length;
@@ -138,11 +142,15 @@ function isEmpty(reply: Reply): boolean {
   return silent && !said && reply.calls.length === 0;
 }
 
-function withUsage(reply: Reply, spent: Reply["usage"] | undefined): Reply {
-  if (!spent) return reply;
+function withSpent(reply: Reply, empty: Reply | undefined): Reply {
+  if (!empty) return reply;
   const { usage } = reply;
+  const { usage: spent } = empty;
   return {
     ...reply,
+    // Each for itself, because a price can depend on the size of one request.
+    costUsd:
+      reply.costUsd === null || empty.costUsd === null ? null : reply.costUsd + empty.costUsd,
     usage: {
       input_tokens: usage.input_tokens + spent.input_tokens,
       output_tokens: usage.output_tokens + spent.output_tokens,

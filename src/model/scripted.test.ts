@@ -64,6 +64,7 @@ describe("a scripted model", () => {
           cache_write_tokens: 0,
         },
         model: "scripted/any",
+        costUsd: 0,
         attempt: 1,
       },
     });

@@ -4,6 +4,7 @@ import { newId } from "../contract/ids.ts";
 import type { Reply } from "../model/model.ts";
 import { inputSchema } from "../tools/tools.ts";
 import type { Drive } from "./drive.ts";
+import { openSandboxAhead } from "./provision.ts";
 import { systemPrompt } from "./system-prompt.ts";
 import { transcript } from "./transcript.ts";
 
@@ -15,6 +16,7 @@ export async function takeTurn(drive: Drive): Promise<void> {
   const { ledger, live, clock, runId } = drive;
   const { state } = ledger;
   const turn = state.turns.length + 1;
+  openSandboxAhead(drive);
   const start = clock.monotonic();
   const toolNames = drive.tools.map(({ name }) => name);
   const request = {
@@ -78,6 +80,7 @@ async function replied(drive: Drive, turn: number, reply: Reply, ms: number): Pr
       calls: await Promise.all(calls),
       finish_reason: reply.finishReason,
       usage: reply.usage,
+      cost_usd: reply.costUsd,
       duration_ms: Math.round(ms),
     },
   };

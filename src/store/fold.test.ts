@@ -47,6 +47,7 @@ const whileWorking: fc.Arbitrary<NewEvent> = fc.oneof(
         cache_read_tokens: count,
         cache_write_tokens: count,
       }),
+      cost_usd: fc.option(fc.constantFrom(0, 0.1, 0.2, 1e-9, 12.345678901), { freq: 20 }),
       duration_ms: count,
     }),
   }),
@@ -126,6 +127,7 @@ describe("the fold", () => {
         expect(row).toMatchObject({
           status: state?.status,
           usage: state?.usage,
+          costUsd: state?.costNanoUsd === null ? null : (state?.costNanoUsd ?? 0) / 1e9,
           turns: state?.turns,
           calls: state?.calls,
           lastSeq: events.at(-1)?.seq,
@@ -201,6 +203,22 @@ describe("the fold", () => {
       expect(state).toMatchObject(expected);
     }
     expect(state).toMatchObject({ startedAt: timeOf(2), finishedAt: timeOf(11) });
+  });
+
+  it("adds up what turns cost to the billionth, and says nothing when one of them is not known", () => {
+    const costOf = (costs: (number | null | undefined)[]) => {
+      const turns = costs.map((usd): NewEvent => {
+        const turn = replied("Said") as Extract<NewEvent, { type: "turn.replied" }>;
+        return usd === undefined ? turn : { ...turn, data: { ...turn.data, cost_usd: usd } };
+      });
+      const events = [submitted, ...turns].map((event, index) => stored(event, index));
+      return events.reduce<RunState | undefined>(fold, undefined)?.costNanoUsd;
+    };
+    expect(costOf([])).toBe(0);
+    expect(costOf([0.1, 0.2])).toBe(300_000_000);
+    expect(costOf(Array.from({ length: 1000 }, () => 0.000000001))).toBe(1000);
+    expect(costOf([0.1, null, 0.2])).toBeNull();
+    expect(costOf([0.1, undefined, 0.2])).toBeNull();
   });
 });
 

@@ -13,6 +13,8 @@ export interface RunState {
   lastText: string | null;
   isolation: Isolation | null;
   usage: Usage;
+  /** Billionths of a dollar, because sums of them are exact; null when a turn's price is not known. */
+  costNanoUsd: number | null;
   turns: number;
   calls: number;
   lastSeq: number;
@@ -54,6 +56,7 @@ function submitted(event: Extract<RunEvent, { type: "run.submitted" }>): RunStat
       cacheWriteTokens: 0,
       totalTokens: 0,
     },
+    costNanoUsd: 0,
     turns: 0,
     calls: 0,
     lastSeq: event.seq,
@@ -81,6 +84,7 @@ function changes(state: RunState, event: Later): Partial<RunState> {
       return {
         turns: state.turns + 1,
         usage: addUsage(state.usage, event.data.usage),
+        costNanoUsd: addCost(state.costNanoUsd, event.data.cost_usd),
         lastText: textOf(event.data) ?? state.lastText,
       };
     case "call.started":
@@ -118,6 +122,11 @@ function addUsage(sum: Usage, more: EventData<"turn.replied">["usage"]): Usage {
     cacheWriteTokens: sum.cacheWriteTokens + more.cache_write_tokens,
     totalTokens: inputTokens + outputTokens,
   };
+}
+
+/** A turn of an earlier version says nothing of its cost. */
+function addCost(sum: number | null, usd: number | null | undefined): number | null {
+  return sum === null || usd === null || usd === undefined ? null : sum + Math.round(usd * 1e9);
 }
 
 /** The text parts of a reply in one, or null when it had none. Of a long part, its first characters. */

@@ -52,6 +52,7 @@ export interface FoldColumns {
   output_tokens: number;
   cache_read_tokens: number;
   cache_write_tokens: number;
+  cost_nano_usd: number | null;
   turns: number;
   calls: number;
   last_seq: number;

@@ -82,6 +82,7 @@ function unindexedColumns(v: FoldColumns) {
     output_tokens: v.output_tokens,
     cache_read_tokens: v.cache_read_tokens,
     cache_write_tokens: v.cache_write_tokens,
+    cost_nano_usd: v.cost_nano_usd,
     turns: v.turns,
     calls: v.calls,
     last_seq: v.last_seq,

@@ -83,6 +83,7 @@ describe("verify", () => {
     for (const [column, value] of [
       ["status", "'failed'"],
       ["output_tokens", "1"],
+      ["cost_nano_usd", "1"],
       ["last_text", "'Howdy'"],
       ["finished_at", "null"],
     ]) {

@@ -105,6 +105,7 @@ await work(finished, [
         cache_read_tokens: 64,
         cache_write_tokens: 16,
       },
+      cost_usd: 0.0008,
       duration_ms: 900,
     },
   },
@@ -143,6 +144,7 @@ await work(finished, [
       calls: [],
       finish_reason: "stop",
       usage: { input_tokens: 200, output_tokens: 9, cache_read_tokens: 0, cache_write_tokens: 0 },
+      cost_usd: 0.000735,
       duration_ms: 400,
     },
   },
@@ -210,5 +212,6 @@ const expected = {
   workspaceId: token.workspaceId,
   events: report.events,
   runs: { finished, cancelled, interrupted, gone },
+  costUsd: 0.001535,
 };
 writeFileSync(join(dir, "expected.json"), `${JSON.stringify(expected, null, 2)}\n`);

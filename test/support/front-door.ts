@@ -292,7 +292,7 @@ function blankRun(workspaceId: string, status: Run["status"]): Run {
       cacheWriteTokens: 0,
       totalTokens: 0,
     },
-    ...{ turns: 0, calls: 0, lastSeq: 0, head: "" },
+    ...{ costUsd: 0, turns: 0, calls: 0, lastSeq: 0, head: "" },
     ...{ createdAt: at, startedAt: at, finishedAt: null, updatedAt: at },
   };
 }
