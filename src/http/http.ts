@@ -67,6 +67,8 @@ export function createHttp(options: HttpOptions): Http {
       if (!c.res.headers.has(name)) c.res.headers.set(name, value);
     }
     c.res.headers.set("X-Request-Id", c.get("requestId"));
+    // What is left of a body is not read: a client must not send its next request behind it.
+    if (c.env?.incoming?.complete === false) c.res.headers.set("Connection", "close");
     // The router answers HEAD with the headers of GET and drops the body; a stream must be told.
     if (c.req.method === "HEAD") await c.res.body?.cancel();
   });
