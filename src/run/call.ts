@@ -1,7 +1,7 @@
-import { limits } from "../base/limits.ts";
 import type { EventData, NewEvent } from "../contract/event.ts";
 import { decide } from "../policy/policy.ts";
 import { failure, findTool, parseArguments, type Tool, type ToolOutcome } from "../tools/tools.ts";
+import { callLimits } from "./call-limits.ts";
 import { captureBetweenCalls } from "./capture.ts";
 import { isDiskFull } from "./disk-space.ts";
 import type { Drive } from "./drive.ts";
@@ -87,14 +87,7 @@ async function outcomeOf(
       blobs: drive.blobs,
       content: () => drive.store.files.content(runId),
       placed: drive.ledger.state.placed,
-      limits: {
-        timeoutMs: drive.limits.callSeconds * 1000,
-        memoryBytes: drive.limits.memoryBytes,
-        processes: drive.limits.processes,
-        diskBytes: drive.limits.diskBytes,
-        outputKeptBytes: limits.callOutputKeptBytes,
-        outputKilledBytes: limits.callOutputKilledBytes,
-      },
+      limits: callLimits(drive.limits),
       redact: drive.record.redact,
       onOutput: (stream, offset, text) =>
         live.publish(runId, {

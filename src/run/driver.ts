@@ -33,6 +33,8 @@ export function openDriver(options: CorridorOptions & { live: Live }): WorkerOpt
       await guarded(drive, () => loop(drive));
     } finally {
       over.abort();
+      // A run that nobody drives holds no process (I12).
+      await options.sandbox.discard(runId);
     }
   };
 }

@@ -82,6 +82,8 @@ async function runCommand(
 ): Promise<{ outcome: Outcome; failure?: never } | { outcome?: never; failure: Problem }> {
   const { spawned, tree, group, place } = sandbox;
   const { limits, onOutput } = request;
+  // Before anything else: it runs while we prepare to listen, and what it says waits in its pipes.
+  if (!request.signal.aborted) spawned.hand(request.command);
   let reason: KillReason | undefined;
   const kill = (why: KillReason) => {
     reason ??= why;
@@ -114,7 +116,6 @@ async function runCommand(
   const onAbort = () => kill("cancelled");
   request.signal.addEventListener("abort", onAbort, { once: true });
   if (request.signal.aborted) onAbort();
-  else spawned.hand(request.command);
   try {
     const ended = await spawned.ended;
     await tree.gone();

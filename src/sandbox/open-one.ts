@@ -176,6 +176,7 @@ function isLast(group: Group | undefined): boolean {
 function followTree(spawned: SpawnedSandbox, group: Group | undefined, clock: Clock): Tree {
   let init: { pid: number; startTime: string } | undefined;
   let isKnown = false;
+  let isOver = false;
   const known = spawned.init.then((pid) => {
     isKnown = true;
     const stat = pid === undefined ? undefined : readStat(pid);
@@ -184,6 +185,7 @@ function followTree(spawned: SpawnedSandbox, group: Group | undefined, clock: Cl
   const isInitAlive = () => init !== undefined && isAlive(init.pid, init.startTime);
 
   function killAll(): void {
+    if (isOver) return;
     if (init !== undefined && isInitAlive()) killProcess(init.pid);
     spawned.bwrap.kill("SIGKILL");
     group?.kill();
@@ -208,7 +210,8 @@ function followTree(spawned: SpawnedSandbox, group: Group | undefined, clock: Cl
         killAll();
         return !isInitAlive();
       };
-      if (await waitUntil(isGone, goneWithinMs, clock)) return;
+      isOver ||= await waitUntil(isGone, goneWithinMs, clock);
+      if (isOver) return;
       throw new Error(
         `Process ${init?.pid} of a sandbox is alive ${goneWithinMs} ms after SIGKILL`,
       );
