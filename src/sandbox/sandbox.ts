@@ -3,7 +3,8 @@
  *
  * I7  No sandbox, no run: if the host cannot give the isolation, `openSandbox` refuses with `sandbox_unavailable`, says
  *     why and how to fix it. There is no unsandboxed path.
- * I2  A process is spawned only after the caller made the intent durable.
+ * I2  A command is handed to a sandbox only after the caller made the intent durable. The sandbox itself may have been
+ *     opened before: nothing of the run's own has run in it.
  */
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
