@@ -61,6 +61,8 @@ export const limits = {
   modelFirstByteMs: 120_000,
   modelIdleMs: 120_000,
   modelAttemptMs: 15 * 60_000,
+  /** One answer of a provider; far above any real reply, far below the memory of a small machine. */
+  modelAnswerBytes: 64 * MiB,
   modelBackoffFirstMs: 1_000,
   modelBackoffMaxMs: 60_000,
 

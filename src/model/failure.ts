@@ -1,3 +1,4 @@
+import { STATUS_CODES } from "node:http";
 import type { Fault } from "./attempt.ts";
 import { retryAfterMs } from "./retry-after.ts";
 import { scrub } from "./scrub.ts";
@@ -156,8 +157,31 @@ function factsOf(error: unknown): Facts {
     facts.unreadable ||= typeof field.name === "string" && unreadable.test(field.name);
   }
   if (facts.text === "" && typeof error === "string") facts.text = error;
+  // An error that is not in its provider's form, from a proxy in between, leaves the package with the bare status.
+  const bare = facts.text === "" || facts.text === STATUS_CODES[facts.status ?? 0];
+  if (bare) facts.text = messageIn(facts.body) ?? facts.text;
   facts.body = facts.body.slice(0, 10_000);
   return facts;
+}
+
+/** What an error's body says in words, in any of the forms that are common. */
+function messageIn(body: string): string | undefined {
+  try {
+    return textIn(JSON.parse(body), 4);
+  } catch {
+    // A page of HTML, or cut off: the status has to do.
+    return undefined;
+  }
+}
+
+function textIn(value: unknown, depth: number): string | undefined {
+  if (typeof value === "string" && value !== "") return value;
+  if (!isRecord(value) || depth === 0) return undefined;
+  for (const name of ["message", "error", "detail", "msg", "0"]) {
+    const text = textIn(value[name], depth - 1);
+    if (text !== undefined) return text;
+  }
+  return undefined;
 }
 
 /** The name of what went wrong below HTTP: nobody there, a cut line, a name that does not resolve, a bad certificate. */

@@ -37,7 +37,8 @@ function configFor(baseUrl: string): Config["models"] {
     openai: config,
     google: config,
     mistral: config,
-    deepseek: config,
+    // Its own API has no version in its path, the mock has.
+    deepseek: { ...config, baseUrl: `${baseUrl}/v1` },
     openrouter: config,
     compatible: { ...config, baseUrl: `${baseUrl}/v1` },
   };
@@ -82,6 +83,7 @@ const providers = [
   { model: "openai/gpt-5", keyHeader: "authorization", prefix: "Bearer " },
   { model: "google/gemini-2.5-flash", keyHeader: "x-goog-api-key", prefix: "" },
   { model: "mistral/mistral-large-latest", keyHeader: "authorization", prefix: "Bearer " },
+  { model: "deepseek/deepseek-chat", keyHeader: "authorization", prefix: "Bearer " },
   {
     model: "openrouter/anthropic/claude-sonnet-4.5",
     keyHeader: "authorization",

@@ -1,8 +1,6 @@
 import type { Clock } from "../base/clock.ts";
+import { limits as gatewayLimits } from "../base/limits.ts";
 import type { AskLimits } from "./attempt.ts";
-
-/** Bytes of one answer that are read at most; far above any real reply, far below the memory of a small machine. */
-const answerBytes = 64 * 1024 * 1024;
 
 /** A provider took longer than it may. `what` completes "The provider …". */
 export class ProviderTimeout extends Error {
@@ -65,9 +63,11 @@ function timedBody(
         const { done, value } = await inTime(reader.read());
         if (done) return controller.close();
         bytes += value.length;
-        if (bytes > answerBytes) {
+        if (bytes > gatewayLimits.modelAnswerBytes) {
           await reader.cancel();
-          throw new AnswerTooLong(`The answer is longer than ${answerBytes} bytes`);
+          throw new AnswerTooLong(
+            `The answer is longer than ${gatewayLimits.modelAnswerBytes} bytes`,
+          );
         }
         controller.enqueue(value);
       },
