@@ -78,11 +78,14 @@ for _ in range(40):
         os._exit(0)
 for _ in range(40): os.wait()
 print("all")`);
-    const { results, defects } = await host.endure({
+    const { run, results, defects } = await host.endure({
       commands: [descriptors, threads, locks],
     });
     expect(defects).toEqual([]);
-    expect(results[0]).toMatchObject({ ok: true });
+    expect(results[0]).toMatchObject({ ok: true, stdout: expect.stringMatching(/^24 10\d\d\n$/) });
+    const byName = run.isolation?.limits === "watchdog" ? {} : { error_kind: "process_limit" };
+    expect(results[1]).toMatchObject({ ok: false, ...byName });
+    expect(Number(results[1]?.stdout)).toBeLessThan(130);
     expect(results[2]).toMatchObject({ ok: true, stdout: "all\n" });
   });
 

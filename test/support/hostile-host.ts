@@ -3,7 +3,7 @@
  * has to be afterwards. Judged from outside, on the host: processes, directories, control groups,
  * memory and disk.
  */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   existsSync,
@@ -254,6 +254,7 @@ function diskUse(dataDir: string): number {
 function controlGroups(dataDir: string): string[] {
   const digest = createHash("sha256").update(realpathSync(dataDir)).digest("hex").slice(0, 12);
   const all = ["/sys/fs/cgroup", "-type", "d", "-path", `*/airlock-${digest}/*`];
-  const said = execFileSync("find", all, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
-  return said.split("\n").filter((path) => path !== "");
+  // Groups of others that vanish meanwhile make it fail, and say what it found all the same.
+  const { stdout } = spawnSync("find", all, { encoding: "utf8" });
+  return stdout.split("\n").filter((path) => path !== "");
 }
