@@ -67,7 +67,7 @@ describe("the packed package", () => {
             calls: [
               {
                 tool: "sandbox_exec",
-                arguments: { command: "echo packed > /workspace/out/word", intent: "Make a file" },
+                arguments: { command: makeFiles, intent: "Make files" },
               },
             ],
           },
@@ -108,6 +108,10 @@ describe("the packed package", () => {
     });
   });
 });
+
+/** One large enough that the packed gateway has to start its threads. */
+const makeFiles =
+  "echo packed > /workspace/out/word; head -c 3000000 /dev/zero > /workspace/out/big";
 
 const useSdk = `
 import { AirlockClient } from "airlock";
