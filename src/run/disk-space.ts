@@ -13,11 +13,16 @@ export function isDiskFull(error: unknown): boolean {
   return code === "ENOSPC" || code === "EDQUOT";
 }
 
+/** Whether more is asked of the database than it can take now, or a program of the operator's has locked it. */
+function isDatabaseBusy(error: unknown): boolean {
+  return error instanceof Problem && error.code === "too_many_requests";
+}
+
 /** Does what writes something down; see `openDiskSpace`. */
 export type Patiently = <T>(write: () => Promise<T>) => Promise<T>;
 
 /**
- * While the disk is full, what was done must not be forgotten: the write is tried again until there is space, or until
+ * While the disk is full or the database busy, what was done must not be forgotten: the write is tried again until there is space, or until
  * the gateway wants the run to be let go (`LetGo`).
  */
 export function openDiskSpace(options: {
@@ -32,8 +37,10 @@ export function openDiskSpace(options: {
       try {
         return await write();
       } catch (error) {
-        if (!isDiskFull(error)) throw error;
-        log.error({ run: runId, wait_ms: waitMs }, "run.storage_full");
+        const isFull = isDiskFull(error);
+        if (!isFull && !isDatabaseBusy(error)) throw error;
+        const what = isFull ? "run.storage_full" : "run.database_busy";
+        log.error({ run: runId, wait_ms: waitMs }, what);
         await clock.sleep(waitMs, stopping).catch(() => {
           throw new LetGo("The gateway is stopping", { cause: error });
         });

@@ -7,7 +7,7 @@ import { createPrivateFile, sweepUnfinished, syncDir } from "./data-dir.ts";
 import { DatabaseRefused, migrate } from "./migrate.ts";
 import type { Schema } from "./schema.ts";
 import { openSqliteFile, type SqliteFile } from "./sqlite-driver.ts";
-import { sqliteFault } from "./sqlite-errors.ts";
+import { isBusy, sqliteFault } from "./sqlite-errors.ts";
 
 /** The database of a data directory: one connection that writes, one that reads what was committed. */
 export interface Database {
@@ -22,6 +22,7 @@ export interface Database {
   close(): void;
 }
 
+const lockWaitMs = 20;
 const unfinished = ".unfinished";
 /** A larger file takes longer than a start should; `verify` checks it whole. */
 const quickCheckBytesMax = 128 * 1024 * 1024;
@@ -59,6 +60,8 @@ export async function openDatabase(dir: string, broken: Broken): Promise<Databas
     const writes = new Kysely<Schema>({ dialect: writer.dialect });
     await migrate(writes, path);
     const reads = new Kysely<Schema>({ dialect: open("read").dialect });
+    // From here on the queue of writes waits, and lets everybody else work meanwhile.
+    writer.limitLockWait(lockWaitMs);
     ready = true;
     return {
       path,
@@ -74,6 +77,7 @@ export async function openDatabase(dir: string, broken: Broken): Promise<Databas
     };
   } catch (error) {
     close();
+    if (isBusy(error)) throw locked(path, error);
     if (sqliteFault(error) !== "broken") throw error;
     throw damaged(path, error instanceof Error ? error.message : String(error), error);
   }
@@ -103,6 +107,13 @@ async function create(dir: string, path: string): Promise<void> {
 
 function refuseDefects(path: string, defects: string[]): void {
   if (defects.length > 0) throw damaged(path, defects.slice(0, 3).join("; "));
+}
+
+function locked(path: string, cause: unknown): DatabaseRefused {
+  return new DatabaseRefused(
+    `The database "${path}" is locked by a program that is not Airlock: end it, then start again`,
+    { cause },
+  );
 }
 
 function damaged(path: string, what: string, cause?: unknown): DatabaseRefused {

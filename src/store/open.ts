@@ -34,6 +34,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       broken,
       log,
       checkpoint: db.checkpointWhenDue,
+      clock,
     });
     const epoch = await nextEpoch(writer);
     const statements = compileStatements(db.writes);

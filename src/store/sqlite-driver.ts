@@ -21,6 +21,8 @@ export interface SqliteFile {
   checkpointWhenDue(): void;
   /** The first defects that `quick_check` finds; empty when the file is sound. */
   quickCheck(): string[];
+  /** How long a statement may hold up the whole process when another one has the lock. Two seconds at first. */
+  limitLockWait(ms: number): void;
   /** Limits the file's size in pages, the way an ordinary user can fill a disk. */
   limitPages(pages: number): void;
   close(): void;
@@ -74,6 +76,9 @@ export function openSqliteFile(options: SqliteFileOptions): SqliteFile {
         .all()
         .map((row) => String(Object.values(row)[0]))
         .filter((line) => line !== "ok"),
+    limitLockWait(ms) {
+      db.exec(`PRAGMA busy_timeout = ${Math.trunc(ms)}`);
+    },
     limitPages(pages) {
       db.exec(`PRAGMA max_page_count = ${Math.trunc(pages)}`);
     },

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { tempDir } from "../../test/support/temp-dir.ts";
+import { systemClock } from "../base/clock.ts";
 import { openLog } from "../base/log.ts";
 import { openBroken } from "./broken.ts";
 import { type Database, openDatabase } from "./database.ts";
@@ -14,7 +15,7 @@ async function open(
   const broken = openBroken(log, (error) => errors.push(error));
   const db = await openDatabase(await tempDir("writer"), broken);
   const checkpoint = db.checkpointWhenDue;
-  const options = { db: db.writes, broken, log, checkpoint };
+  const options = { db: db.writes, broken, log, checkpoint, clock: systemClock };
   const writer = openWriter(queueMax === undefined ? options : { ...options, queueMax });
   onTestFinished(async () => {
     await writer.close();

@@ -1,9 +1,10 @@
 import type { ControlledTransaction, Kysely } from "kysely";
+import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { Problem } from "../contract/problem.ts";
 import type { Broken } from "./broken.ts";
 import type { Schema } from "./schema.ts";
-import { sqliteFault } from "./sqlite-errors.ts";
+import { isBusy, sqliteFault } from "./sqlite-errors.ts";
 
 export type Tx = Kysely<Schema>;
 
@@ -30,6 +31,7 @@ export interface WriterOptions {
   log: Log;
   /** Moves the log into the database when it is long; called after a batch, when nobody waits for it. */
   checkpoint: () => void;
+  clock: Pick<Clock, "sleep">;
   /** Writes that may wait. More are refused with `too_many_requests`. */
   queueMax?: number;
 }
@@ -37,6 +39,9 @@ export interface WriterOptions {
 const queueMaxDefault = 10_000;
 /** Bounds the time that one transaction holds the event loop: some milliseconds. */
 const batchMax = 128;
+/** How often, and how long after each other, a batch asks for a lock that another program holds: half a minute. */
+const lockAsksMax = 300;
+const lockPauseMs = 100;
 
 interface Pending {
   work: (tx: Tx) => Promise<unknown>;
@@ -69,7 +74,7 @@ export function openWriter(options: WriterOptions): Writer {
     });
   }
 
-  async function runBatch(batch: Pending[]): Promise<void> {
+  async function runBatch(batch: Pending[], asked = 1): Promise<void> {
     try {
       broken.check();
       const settled = await transact(db, batch);
@@ -79,6 +84,10 @@ export function openWriter(options: WriterOptions): Writer {
       const cause = error instanceof BatchLost ? error.cause : error;
       const fault = sqliteFault(cause);
       if (fault === "broken") broken.mark(cause);
+      if (isBusy(cause) && asked < lockAsksMax) {
+        await options.clock.sleep(lockPauseMs);
+        return runBatch(batch, asked + 1);
+      }
       // One large write must not take the small ones with it: each tries again alone.
       if (fault === "full" && batch.length > 1) {
         for (const pending of batch) await runBatch([pending]);
@@ -92,9 +101,10 @@ export function openWriter(options: WriterOptions): Writer {
     try {
       options.checkpoint();
     } catch (error) {
-      // A checkpoint that finds the disk full has lost nothing: the log still has every page.
-      if (sqliteFault(error) === "full") log.warn({ err: error }, "store.checkpoint_full");
-      else broken.mark(error);
+      // A checkpoint that finds the disk full, or the lock taken, has lost nothing: the log still has every page.
+      if (sqliteFault(error) === "full" || isBusy(error)) {
+        log.warn({ err: error }, "store.checkpoint_put_off");
+      } else broken.mark(error);
     }
   }
 
@@ -180,6 +190,10 @@ function settle(batch: Pending[], settled: Settled[], log: Log): void {
 }
 
 function refusal(error: unknown): unknown {
+  if (isBusy(error)) {
+    const message = "The database is locked by a program that is not Airlock";
+    return new Problem("too_many_requests", message, undefined, { cause: error });
+  }
   if (sqliteFault(error) !== "full") return error;
   return new Problem("storage_full", "The disk of the data directory is full", undefined, {
     cause: error,
