@@ -6,6 +6,9 @@ import { createInterface } from "node:readline";
 
 const root = resolve(import.meta.dirname, "..");
 
+/** Of what the gateway says, for the case that it does not start; characters. */
+const saidMax = 4_000;
+
 export interface Served {
   url: string;
   token: string;
@@ -33,9 +36,13 @@ export async function serve(options: ServeOptions, spawned?: () => void): Promis
       ...{ AIRLOCK_RUN_TURNS: "1000000", AIRLOCK_RUN_CALLS: "1000000" },
       ...env,
     },
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", "pipe", "pipe"],
   });
   spawned?.();
+  let said = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    said = (said + text).slice(-saidMax);
+  });
   const exited = once(child, "exit");
   const stop = async () => {
     child.kill("SIGTERM");
@@ -50,5 +57,5 @@ export async function serve(options: ServeOptions, spawned?: () => void): Promis
     const token = readFileSync(join(dataDir, "admin-token"), "utf8").trim();
     return { url, token, stop };
   }
-  throw new Error("The gateway ended before it was ready");
+  throw new Error(`The gateway ended before it was ready:\n${said}`);
 }
