@@ -27,16 +27,16 @@ export function openSpares(host: ExecHost, most = 2 * availableParallelism()): S
   /** Those that were taken out of the map and are not gone yet. */
   const going = new Map<string, Promise<void>>();
 
-  async function end(runId: string, spare: Spare): Promise<void> {
-    const sandbox = await spare.opened;
-    await going.get(runId);
-    const ended = sandbox?.close() ?? Promise.resolve();
+  function end(runId: string, spare: Spare): Promise<void> {
+    // Its failure is told to whoever ended that one.
+    const before = going.get(runId)?.catch(() => undefined);
+    const ended = Promise.all([spare.opened, before])
+      .then(([sandbox]) => sandbox?.close())
+      .finally(() => {
+        if (going.get(runId) === ended) going.delete(runId);
+      });
     going.set(runId, ended);
-    try {
-      await ended;
-    } finally {
-      if (going.get(runId) === ended) going.delete(runId);
-    }
+    return ended;
   }
 
   /** One that dies while it waits makes room at once, and its group and pipes are given back. */
