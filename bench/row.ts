@@ -17,6 +17,8 @@ export interface Row {
   target: Target | null;
   /** The value in the slices of its rounds: how much the noise of the machine moved it. */
   spread?: [low: number, high: number];
+  /** False when what the row presupposes was not reached: then it is not met, whatever the value. */
+  isFair?: boolean;
   detail?: string;
 }
 
@@ -41,9 +43,9 @@ export function atLeast(value: number): Target {
 }
 
 /** Null when there is nothing to meet. What could not be measured is not met. */
-export function isMet({ value, target }: Row): boolean | null {
+export function isMet({ value, target, isFair }: Row): boolean | null {
   if (target === null) return null;
-  if (value === null) return false;
+  if (value === null || isFair === false) return false;
   return target.is === "at most" ? value <= target.value : value >= target.value;
 }
 

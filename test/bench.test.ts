@@ -87,11 +87,12 @@ describe("measuring", () => {
 });
 
 describe("a row", () => {
-  it("meets its target at the very value, and never when it was not measured", () => {
+  it("meets its target at the very value, and never when it was not measured fairly", () => {
     expect(isMet({ ...row, value: 1.2 })).toBe(true);
     expect(isMet({ ...row, value: 1.21 })).toBe(false);
     expect(isMet({ ...row, value: 80, target: atLeast(80) })).toBe(true);
     expect(isMet({ ...row, value: null })).toBe(false);
+    expect(isMet({ ...row, value: 1, isFair: false })).toBe(false);
     expect(isMet(unmeasured)).toBeNull();
   });
 
