@@ -420,6 +420,8 @@ describe("looking at runs", () => {
         expect(JSON.parse(line)).toBeTypeOf("object");
     }
     expect((await airlock(["show", runId, "--turns", "--url", url])).out).not.toContain("▸");
+    const { out } = await airlock(["status", runId, "--url", url]);
+    expect(out).toMatch(/1 turn · 1 call · 1,?234 tokens · \$0\.0123 · 2/);
     expect((await airlock(["list", "--limit", "1", "--url", url])).out.split("\n")).toHaveLength(2);
     expect(
       (await airlock(["events", runId, "--follow", "--url", url])).out.split("\n"),

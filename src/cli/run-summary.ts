@@ -11,9 +11,10 @@ export function statusMark({ color }: Printer, status: string): string {
   return color.yellow("…");
 }
 
-/** Cents are too coarse for most runs, so small amounts get more digits. */
-function showCost(usd: number | null): string {
+/** Cents are too coarse for most runs, so small amounts get more digits; only nothing is shown as nothing. */
+export function showCost(usd: number | null): string {
   if (usd === null) return "cost unknown";
+  if (usd > 0 && usd < 0.0001) return "< $0.0001";
   return `$${usd.toFixed(usd === 0 || usd >= 1 ? 2 : 4)}`;
 }
 
