@@ -12,3 +12,8 @@ export function machine(): string {
     `Node ${process.versions.node}, ${user}; the load average was ${load}`
   );
 }
+
+/** Whether far more wants to run than there are cores, so that times say little. Our own part is about one per core. */
+export function isBusy(): boolean {
+  return (loadavg()[1] ?? 0) > 2 * cpus().length;
+}

@@ -1,13 +1,16 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { chartOf } from "./chart.ts";
-import { machine } from "./machine.ts";
+import { isBusy, machine } from "./machine.ts";
 import type { Row } from "./row.ts";
 import { cellsOf } from "./table.ts";
 
 const docs = resolve(import.meta.dirname, "../docs");
 const begin = "<!-- figures: written by `npm run bench -- --write-docs` -->";
 const end = "<!-- end of figures -->";
+
+const busy =
+  "**The machine was busy with other work: the times and rates here are too bad, and the ratios are rough.**";
 
 /** Renews the figures of docs/performance.md between its two marks, and the chart; the words around them are kept. */
 export function writePage(rows: readonly Row[]): void {
@@ -29,7 +32,7 @@ function figures(rows: readonly Row[]): string {
   const promised = rows.filter(({ target }) => target !== null);
   const beside = rows.filter(({ target }) => target === null);
   return [
-    `Measured on ${day}, on ${machine()}.`,
+    `Measured on ${day}, on ${machine()}.${isBusy() ? ` ${busy}` : ""}`,
     "",
     "| row | what | value | target | met | in slices |",
     "|---|---|--:|--:|---|--:|",
