@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { isEvent } from "../src/sdk/sdk.ts";
 import { identities } from "./support/escape-identities.ts";
-import { type HostileHost, isSoak, MiB, openHostileHost } from "./support/hostile-host.ts";
+import { type HostileHost, isSoak, MiB, openHostileHost, timeout } from "./support/hostile-host.ts";
 import { readZip } from "./support/read-zip.ts";
 
 const python = (source: string) => `python3 - <<'END'\n${source}\nEND\n`;
@@ -30,7 +30,7 @@ for index in range(1_000_000):
     if index % 1000 == 0: os.mkdir("${place}/d%d" % (index // 1000))
     os.close(os.open("${place}/d%d/%d" % (index // 1000, index), os.O_CREAT))`);
 
-describe.each(identities)("with the gateway as $name, a run", (identity) => {
+describe.each(identities)("with the gateway as $name, a run", { timeout }, (identity) => {
   let host: HostileHost;
   beforeAll(async () => {
     host = await openHostileHost(identity);

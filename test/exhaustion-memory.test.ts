@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { identities } from "./support/escape-identities.ts";
-import { type HostileHost, isSoak, MiB, openHostileHost } from "./support/hostile-host.ts";
+import { type HostileHost, isSoak, MiB, openHostileHost, timeout } from "./support/hostile-host.ts";
 
 const python = (source: string) => `python3 - <<'END'\n${source}\nEND\n`;
 const memoryBytes = 128 * MiB;
@@ -12,7 +12,7 @@ const memoryBytes = 128 * MiB;
 const inMemory = { "/run": 16 * MiB, "/var/tmp": 64 * MiB, "/dev/shm": 64 * MiB };
 const readOnly = ["/", "/dev", "/proc", "/sys", "/etc", "/usr", "/airlock", "/opt", "/home"];
 
-describe.each(identities)("with the gateway as $name, a run", (identity) => {
+describe.each(identities)("with the gateway as $name, a run", { timeout }, (identity) => {
   let host: HostileHost;
   beforeAll(async () => {
     host = await openHostileHost(identity);

@@ -4,12 +4,12 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { identities } from "./support/escape-identities.ts";
-import { type HostileHost, isSoak, openHostileHost } from "./support/hostile-host.ts";
+import { type HostileHost, isSoak, openHostileHost, timeout } from "./support/hostile-host.ts";
 
 const python = (source: string) => `python3 - <<'END'\n${source}\nEND\n`;
 const seconds = isSoak ? 8 : 1;
 
-describe.each(identities)("with the gateway as $name, a run", (identity) => {
+describe.each(identities)("with the gateway as $name, a run", { timeout }, (identity) => {
   let host: HostileHost;
   beforeAll(async () => {
     host = await openHostileHost(identity);

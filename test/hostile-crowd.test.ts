@@ -13,6 +13,7 @@ import {
   openHostileHost,
   startBenign,
   submitHostile,
+  timeout,
 } from "./support/hostile-host.ts";
 import { resultsOf } from "./support/results-of.ts";
 
@@ -30,7 +31,7 @@ const attacks: [command: string, ends: string[]][] = [
   ["exec <&- >&- 2>&-; while :; do (sleep 60 &) ; done", ["timeout", "process_limit"]],
 ];
 
-describe.each(identities)("with the gateway as $name", (identity) => {
+describe.each(identities)("with the gateway as $name", { timeout }, (identity) => {
   let host: HostileHost;
   beforeAll(async () => {
     host = await openHostileHost(identity);
