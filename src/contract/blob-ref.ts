@@ -16,8 +16,9 @@ export type BlobRef = z.infer<typeof BlobRef>;
 export const literalKey = "$literal";
 export const jsonKey = "$json";
 
-/** Whether a value is a reference by its exact shape. */
+/** Whether a value is a reference by its exact shape. Asked of every value of a transcript, so most are told at a glance. */
 export function isBlobRef(value: unknown): value is BlobRef {
+  if (typeof value !== "object" || value === null || !("blob" in value)) return false;
   return BlobRef.safeParse(value).success;
 }
 

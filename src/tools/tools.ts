@@ -4,6 +4,7 @@
  * on, never an exception.
  */
 import { z } from "zod";
+import { assert } from "../base/assert.ts";
 import type { Capability } from "../contract/agent.ts";
 import { hasCapability } from "../policy/policy.ts";
 import { contentRead } from "./content-read.ts";
@@ -26,9 +27,17 @@ export function findTool(name: string): Tool | undefined {
   return toolbox.find((tool) => tool.name === spelling);
 }
 
-/** The JSON Schema of a tool's arguments, as models want it. */
+const inputSchemas = new Map(
+  toolbox.map((tool) => {
+    const { $schema: _, ...schema } = z.toJSONSchema(tool.input, { io: "input" });
+    return [tool.name, schema as Record<string, unknown>];
+  }),
+);
+
+/** The JSON Schema of a tool's arguments, as models want it: made once, because every turn sends it. */
 export function inputSchema(tool: Tool): Record<string, unknown> {
-  const { $schema: _, ...schema } = z.toJSONSchema(tool.input, { io: "input" });
+  const schema = inputSchemas.get(tool.name);
+  assert(schema !== undefined, `${tool.name} is in the toolbox`);
   return schema;
 }
 
