@@ -46,6 +46,12 @@ const scripts = {
       { text: "done" },
     ],
   },
+  sparse: {
+    turns: [
+      { calls: [exec("cd /workspace/out; for i in 1 2 3; do truncate -s 900000 s$i; done")] },
+      { text: "done" },
+    ],
+  },
   page: {
     turns: [{ calls: [exec("echo '<script>' > '/workspace/out/ü\"x.html'")] }, { text: "" }],
   },
@@ -163,6 +169,18 @@ describe("what a run made", () => {
     expect(manifest.outputs.map(({ sourcePath }) => sourcePath).sort()).toEqual(
       outputDirs.map((dir) => `${dir}/x.txt`).sort(),
     );
+  });
+
+  it("never takes more of the gateway's disk than the run may use, however sparse its files are", async () => {
+    const run = await submit("sparse", { limits: { diskBytes: 2 ** 21 } });
+    expect((await run.wait()).status).toBe("succeeded");
+    expect((await run.outputs()).map(({ bytes }) => bytes)).toEqual([900_000, 900_000]);
+    const captured = (await historyOf(gateway, run.id)).findLast(
+      ({ type }) => type === "outputs.captured",
+    );
+    expect((captured?.data as { missing: unknown }).missing).toMatchObject([
+      { path: "/workspace/out/s3", reason: "storage_cap_exceeded" },
+    ]);
   });
 
   it("is only saved by a browser, never shown", async () => {

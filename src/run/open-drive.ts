@@ -1,3 +1,4 @@
+import { limits as gatewayLimits } from "../base/limits.ts";
 import { openOutputCapture } from "../content/content.ts";
 import { Problem } from "../contract/problem.ts";
 import { containsSecret, redactor } from "../egress/egress.ts";
@@ -46,7 +47,13 @@ export async function openDrive(claimed: Claimed): Promise<Drive> {
     tools: toolsFor(capabilities),
     model: modelOf(claimed, keys),
     record: openRecord(blobs, redactor(secrets, claimed.threads), claimed.patiently),
-    captureOutputs: openOutputCapture({ blobs, clock, secrets: containsSecret(secrets) }),
+    captureOutputs: openOutputCapture({
+      blobs,
+      clock,
+      secrets: containsSecret(secrets),
+      // A sparse file takes no disk in the run, but all of its length among the blobs.
+      limits: { ...gatewayLimits, outputTotalBytes: outputBytesMax(limits.diskBytes) },
+    }),
     place: undefined,
     elapsedMs: startClock(claimed, limits.wallClockSeconds * 1000),
     signal: signals.signal,
@@ -59,6 +66,10 @@ export async function openDrive(claimed: Claimed): Promise<Drive> {
     clock,
     log,
   };
+}
+
+function outputBytesMax(diskBytes: number): number {
+  return Math.min(gatewayLimits.outputTotalBytes, diskBytes);
 }
 
 /** Interrupts the run when its time is over. Measured time of earlier claims counts, the time between them does not. */
