@@ -178,7 +178,7 @@ describe("what a run made", () => {
     const captured = (await historyOf(gateway, run.id)).findLast(
       ({ type }) => type === "outputs.captured",
     );
-    expect((captured?.data as { missing: unknown }).missing).toMatchObject([
+    expect((captured?.data as { missing: unknown } | undefined)?.missing).toMatchObject([
       { path: "/workspace/out/s3", reason: "storage_cap_exceeded" },
     ]);
   });
