@@ -299,7 +299,7 @@ describe("thousands of streams, and readers that do not read", () => {
     const archive = requestHead("GET", `/api/runs/${big.id}/archive`, bearer);
     await Promise.all(Array.from({ length: 50 }, () => hold(archive, { reads: false })));
     expect(await serveMeanwhile(Promise.all(readers.map(({ closed }) => closed)))).toBeGreaterThan(
-      1,
+      0,
     );
     const { lastSeq } = await long.get();
     const all = Array.from({ length: lastSeq }, (_, index) => String(index + 1));
@@ -310,7 +310,7 @@ describe("thousands of streams, and readers that do not read", () => {
       expect(received()).toContain("event: run.finished");
     }
     const grown = residentBytes(gateway.pid) - before;
-    expect(grown).toBeLessThan(400 * MiB);
+    expect(grown).toBeLessThan((200 + streamsMax / 5) * MiB);
     const headers = Array.from({ length: 50 }, () => hold("GET / HTTP/1.1\r\nHost: l"));
     await Promise.all(headers);
     // Ten seconds for those that are still owed an answer, and then nobody is waited for.
