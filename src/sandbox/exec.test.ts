@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { openRoom, processesWith, type Room, testLimits, uniqueSleep } from "./room.testing.ts";
 
 const MiB = 1024 * 1024;
@@ -201,11 +201,12 @@ describe("a limit", () => {
 });
 
 describe("the limit of disk", () => {
+  // A room for each: a run that is over its limit is ended, so nothing promises that it can still tidy up.
   let own: Room;
-  beforeAll(async () => {
+  beforeEach(async () => {
     own = await openRoom();
   });
-  afterAll(() => own.close());
+  afterEach(() => own.close());
 
   test("ends a command that fills it with deleted files", async () => {
     const write = "dd if=/dev/zero bs=1M count=40 2>/dev/null";
@@ -225,19 +226,21 @@ os.mkdir("many")
 for i in range(10**6): os.close(os.open(f"many/{i}", os.O_CREAT))`;
     const said = await own.run(`python3 -c '${make}'`);
     expect(said.end).toEqual(killed("disk_limit"));
-    expect((await own.run("rm -rf many ~/f*")).end).toEqual(exited(0));
   });
 
   test("cannot be passed by locking directories", async () => {
     const fill = "mkdir h$i; head -c 20M /dev/zero >h$i/f; chmod 0 h$i";
     const said = await own.run(`for i in 1 2 3 4 5 6 7; do ${fill}; sleep 0.3; done; sleep 20`);
     expect(said.end).toEqual(killed("disk_limit"));
-    expect((await own.run("chmod 700 h*; rm -r h*")).end.type).toBe("exited");
   });
 
   test("is noticed after a command that was quick", async () => {
+<<<<<<< HEAD
     await own.run("rm -f ~/f*");
     const fill = "mkdir -p l/x; chmod 0 l; for i in 1 2; do head -c 40M /dev/zero >~/g$i; done";
+=======
+    const fill = "for i in 1 2; do head -c 40M /dev/zero >~/g$i; done; mkdir -p l/x; chmod 0 l";
+>>>>>>> main
     expect((await own.run(fill)).end).toEqual(killed("disk_limit"));
     const again = await own.run("chmod 700 l; rm ~/g*");
     expect(again.end).toEqual(exited(0));
