@@ -235,15 +235,8 @@ for i in range(10**6): os.close(os.open(f"many/{i}", os.O_CREAT))`;
   });
 
   test("is noticed after a command that was quick", async () => {
-<<<<<<< HEAD
-    await own.run("rm -f ~/f*");
     const fill = "mkdir -p l/x; chmod 0 l; for i in 1 2; do head -c 40M /dev/zero >~/g$i; done";
-=======
-    const fill = "for i in 1 2; do head -c 40M /dev/zero >~/g$i; done; mkdir -p l/x; chmod 0 l";
->>>>>>> main
     expect((await own.run(fill)).end).toEqual(killed("disk_limit"));
-    const again = await own.run("chmod 700 l; rm ~/g*");
-    expect(again.end).toEqual(exited(0));
   });
 });
 
