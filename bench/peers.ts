@@ -5,7 +5,7 @@
 import { execFile } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import type { Bench } from "./group.ts";
@@ -74,7 +74,10 @@ async function install(bench: Bench): Promise<void> {
   const wanted = join(directory, "package-lock.json");
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(wanted).mtimeMs) return;
   bench.say("installing the peers into bench/peers");
-  const npm = createRequire(import.meta.url).resolve("npm/bin/npm-cli.js");
+  const npm = join(
+    dirname(createRequire(import.meta.url).resolve("npm/package.json")),
+    "bin/npm-cli.js",
+  );
   const quiet = ["--no-audit", "--no-fund", "--prefer-offline", "--loglevel=error"];
   await promisify(execFile)(process.execPath, ["--use-system-ca", npm, "ci", ...quiet], {
     cwd: directory,
