@@ -13,7 +13,10 @@ export interface Price {
   above?: { inputTokens: number } & Omit<Price, "above">;
 }
 
-/** When the table below was last compared with what the providers ask. Later changes are the operator's file's. */
+/**
+ * The state of the table below: list prices as publicly known then, not fetched from the providers. Where a price matters,
+ * and for every later change, the operator's file is the word that counts.
+ */
 export const pricesAsOf = "2026-03-01";
 
 /**
