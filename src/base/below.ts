@@ -68,7 +68,7 @@ export function openDirectoryBelow(
       const next = openNoFollow(at(fd, name), O_RDONLY | O_DIRECTORY, name);
       closeSync(fd);
       fd = next;
-      if (made) own(fd, create.mode, create.owner);
+      if (made || (create && isHalfMade(fd, create.owner))) own(fd, create.mode, create.owner);
     }
     return fd;
   } catch (error) {
@@ -85,6 +85,14 @@ function makeDirectory(parent: number, name: Buffer): boolean {
     if (errorCode(error) === "EEXIST") return false;
     throw error;
   }
+}
+
+/**
+ * Whether the gateway was killed after making this directory and before giving it away. Whatever the
+ * owner made is the owner's, so what lies among it and is not was made by us.
+ */
+function isHalfMade(fd: number, owner: Owner | undefined): boolean {
+  return owner !== undefined && fstatSync(fd).uid !== owner.uid;
 }
 
 /** What is at a name of an open directory, links not followed; undefined when nothing is. */

@@ -166,6 +166,27 @@ describe("provisioning", () => {
     await room.sandbox.remove("run_again", runUid);
   });
 
+  test("gives the run the directories that a gateway made before it was killed", async () => {
+    const runId = "run_half";
+    const directory = join(room.dataDir, "runs", runId);
+    for (const path of ["tmp", "workspace/out", "cache"]) {
+      mkdirSync(join(directory, path), { recursive: true, mode: 0o700 });
+    }
+    const place = await room.sandbox.provision({
+      ...{ runId, uid: runUid, outputDirs: ["/workspace/out"], files: [] },
+    });
+    const said = await room.sandbox.exec(place, {
+      command: "touch /tmp/1 ~/2 ~/out/3 /cache/4",
+      limits: {
+        ...{ timeoutMs: 20_000, memoryBytes: 1e9, processes: 50, diskBytes: 1e9 },
+        ...{ outputKeptBytes: 1000, outputKilledBytes: 1000 },
+      },
+      signal: new AbortController().signal,
+    });
+    expect(said.end, said.stderr.kept.toString()).toEqual({ type: "exited", exitCode: 0 });
+    await room.sandbox.remove(runId, runUid);
+  });
+
   test("follows no link in the place of a directory", async () => {
     const outside = join(room.dataDir, "outside");
     mkdirSync(outside);

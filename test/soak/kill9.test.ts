@@ -110,7 +110,8 @@ async function checkEnded(gateway: StartedGateway, all: boolean, until: AbortSig
     if (state.finishedAt === null) continue;
     const events = await historyOf(gateway, runId);
     expect(defectsOf(runId, events)).toEqual([]);
-    expect([runId, state.status, state.cleanup_status]).toEqual([runId, "succeeded", "succeeded"]);
+    const { status, cleanup_status } = state;
+    expect([status, cleanup_status], JSON.stringify(state)).toEqual(["succeeded", "succeeded"]);
     const output = (await run.outputs()).find(({ name }) => name === "lines.txt");
     const bytes = output && (await run.downloadOutput({ id: output.id }));
     const lines = Buffer.from(bytes ?? [])
