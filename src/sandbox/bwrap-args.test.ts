@@ -109,7 +109,7 @@ describe("a gateway that dies while it writes the options", () => {
       join: async () => undefined,
     });
     spawned.hand("touch /tmp/ran");
-    for (const pipe of [io.stdout, io.stderr]) pipe.reader.resume();
+    for (const pipe of [io.stdout, io.stderr]) pipe.drain();
     const ended = await spawned.ended;
     io.stdout.release();
     io.stderr.release();

@@ -96,7 +96,7 @@ async function runCommand(
       onFlood: () => kill("output_limit"),
       onText: onOutput && ((offset, text) => onOutput(stream, offset, text)),
     });
-    sandbox[stream].reader.on("data", opened.add);
+    sandbox[stream].listen(opened.add);
     return opened;
   };
   const stdout = capture("stdout");

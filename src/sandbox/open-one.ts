@@ -97,7 +97,7 @@ export async function openOne(
     let closed: Promise<void> | undefined;
     const close = async () => {
       tree.kill();
-      for (const { reader } of [stdout, stderr]) reader.resume();
+      for (const pipe of [stdout, stderr]) pipe.drain();
       try {
         await spawned.ended;
         await tree.gone();

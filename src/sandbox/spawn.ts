@@ -81,7 +81,7 @@ export async function spawnSandbox(request: SpawnRequest): Promise<SpawnedSandbo
     Duplex,
   ];
   const exited = once(bwrap, "close") as Promise<[number | null, string | null]>;
-  const allSaid = Promise.all([stdout, stderr].map(({ reader }) => once(reader, "close")));
+  const allSaid = Promise.all([stdout.closed, stderr.closed]);
   const { init, exitCode } = readStatus(status);
   const { ready, launched } = readWords(talk);
   const ended = exited.then(async ([code, signal]) => {
@@ -97,7 +97,7 @@ export async function spawnSandbox(request: SpawnRequest): Promise<SpawnedSandbo
     const isGone = error instanceof Error && "code" in error && error.code === "ESRCH";
     if (!isGone) {
       bwrap.kill("SIGKILL");
-      for (const { reader } of [stdout, stderr]) reader.resume();
+      for (const pipe of [stdout, stderr]) pipe.drain();
       await ended;
       throw error;
     }
