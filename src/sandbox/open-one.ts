@@ -7,6 +7,7 @@ import type { HostLayout } from "./host-layout.ts";
 import { type Identity, ownerOf } from "./identity.ts";
 import type { OutputPipe, OutputPipes } from "./pipes.ts";
 import { isAlive, killProcess, readStat, waitUntil } from "./processes.ts";
+import type { Proof } from "./proof.ts";
 import type { ExecLimits, Place } from "./sandbox.ts";
 import { type SpawnedSandbox, seccompFd, spawnSandbox, statusFd } from "./spawn.ts";
 import type { Starts } from "./starts.ts";
@@ -16,6 +17,8 @@ import type { DiskState } from "./watchdog.ts";
 /** What every command needs of the opened sandbox. */
 export interface ExecHost {
   bwrap: string;
+  /** Undefined until this host is proved to isolate. */
+  proof?: Proof;
   layout: HostLayout;
   runtime: string;
   seccomp: Buffer;
@@ -77,6 +80,7 @@ export async function openOne(
     if (group !== undefined) removeLater(host, group);
   };
   try {
+    await host.proof?.renew();
     group = await openGroup(host, limits);
     const stdout = await host.pipes.take(owner);
     taken.push(stdout);

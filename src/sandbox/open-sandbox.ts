@@ -10,6 +10,7 @@ import { openNext } from "./open-next.ts";
 import type { ExecHost } from "./open-one.ts";
 import { openOutputPipes } from "./pipes.ts";
 import { type PlacesHost, provisionPlace, runDirectory } from "./places.ts";
+import { markOf, openProof } from "./proof.ts";
 import { removeTree } from "./remove.ts";
 import { stageRuntime } from "./runtime.ts";
 import type { Sandbox, SandboxOptions } from "./sandbox.ts";
@@ -52,13 +53,16 @@ export async function openHost(options: SandboxOptions): Promise<OpenedHost> {
  * nothing ever runs without (I7).
  */
 export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
-  const host = await openHost(options);
+  const unproved = await openHost(options);
+  const { bwrap } = unproved;
+  const mark = markOf(bwrap);
   try {
-    await selfTest(host);
+    await selfTest(unproved);
   } catch (error) {
-    await closeHost(host);
+    await closeHost(unproved);
     throw error;
   }
+  const host = { ...unproved, proof: openProof(bwrap, mark, () => selfTest(unproved)) };
   const spares = openSpares(host);
   const next = openNext(spares, host.clock);
   const running = new Map<string, Promise<unknown>>();
