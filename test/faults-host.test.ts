@@ -3,7 +3,17 @@
  * out, the disk is slow, a program of the sandbox is replaced, a file is half written. None of it loses a run.
  */
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { Agent, get } from "node:http";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -95,6 +105,43 @@ describe("a database that another program has locked", () => {
     await expectSound(await waiting, []);
   }, 120_000);
 });
+
+// Only root can give a file to somebody else, or mount.
+if (process.getuid?.() === 0) {
+  describe("a data directory that cannot be written", () => {
+    async function stopped(options: Parameters<typeof startGateway>[0] = {}): Promise<string> {
+      const gateway = await start(options);
+      await gateway.kill9();
+      return gateway.dataDir;
+    }
+
+    it("because it is mounted read-only is refused by name, and is as it was", async () => {
+      const dataDir = await stopped();
+      const before = readFileSync(join(dataDir, "airlock.db"));
+      const mount = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"';
+      const inside = ["sh", "-c", mount, dataDir, node, join(root, "src/main.ts")];
+      const program = ["unshare", "--mount", ...inside];
+      await expect(startGateway({ dataDir, program })).rejects.toThrow(
+        `Cannot write "${dataDir}": its filesystem is mounted read-only`,
+      );
+      expect(readFileSync(join(dataDir, "airlock.db")).equals(before)).toBe(true);
+      await expectSound(await start({ dataDir }), []);
+    });
+
+    it("because it is somebody else's is refused by name; what only has the wrong mode is put right", async () => {
+      const uid = 12_345;
+      const dataDir = newDataDir(uid);
+      await stopped({ dataDir, uid });
+      chownSync(join(dataDir, "airlock.db"), 0, 0);
+      await expect(startGateway({ dataDir, uid })).rejects.toThrow(
+        `Cannot write "${join(dataDir, "airlock.db")}": uid ${uid} may not (owner 0, mode 600)`,
+      );
+      chownSync(join(dataDir, "airlock.db"), uid, uid);
+      chmodSync(join(dataDir, "airlock.db"), 0o400);
+      await expectSound(await start({ dataDir, uid }), []);
+    });
+  });
+}
 
 describe("a gateway without", () => {
   it("free descriptors refuses connections, dies of nothing, and recovers", async () => {

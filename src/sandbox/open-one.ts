@@ -86,12 +86,14 @@ export async function openOne(
     taken.push(stdout);
     const stderr = await host.pipes.take(owner);
     taken.push(stderr);
+    const status = await host.pipes.takeUnbroken();
+    taken.push(status);
     const spawned = await spawnSandbox({
       bwrap: host.bwrap,
       args: argsFor(host, place),
       seccomp: host.seccomp,
       launch: launchWords(limits, group),
-      ...{ owner: owner ?? null, stdout, stderr },
+      ...{ owner: owner ?? null, stdout, stderr, status },
       join: async (pid) => group?.join(pid),
     }).catch((error: unknown) => {
       throw unavailable(host, place, error);

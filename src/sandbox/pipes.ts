@@ -42,6 +42,8 @@ export interface OutputPipe {
 
 export interface OutputPipes {
   take(owner: Owner | undefined): Promise<OutputPipe>;
+  /** One whose writer holds both ends, so that it can go on writing when the gateway is gone. */
+  takeUnbroken(): Promise<OutputPipe>;
   /** Removes what an earlier gateway on the same data directory left behind. */
   sweep(): void;
   close(): void;
@@ -57,33 +59,35 @@ export function openOutputPipes(dataDir: string): OutputPipes {
   // A directory for each opening: doctor may look at a data directory whose gateway is running.
   const directory = join(dataDir, "pipes", randomUUID());
   const free: string[] = [];
+  async function take(owner: Owner | undefined, writing: number): Promise<OutputPipe> {
+    const path = free.pop() ?? (await makeFifo(directory));
+    // Its last user may have changed the mode, and it must be openable for the next one, and
+    // nobody else.
+    chmodSync(path, 0o600);
+    if (owner) chownSync(path, owner.uid, owner.gid);
+    // The reader first: a writer would wait for it. Only the reader may be non-blocking, the
+    // command must not be.
+    const readFd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const writeFd = openSync(path, writing);
+    const { destroy, ...reader } = openReader(readFd);
+    let isOpen = true;
+    const handOver = () => {
+      if (isOpen) closeSync(writeFd);
+      isOpen = false;
+    };
+    return {
+      ...reader,
+      ...{ writeFd, handOver },
+      release() {
+        handOver();
+        destroy();
+        free.push(path);
+      },
+    };
+  }
   return {
-    async take(owner) {
-      const path = free.pop() ?? (await makeFifo(directory));
-      // Its last user may have changed the mode, and it must be openable for the next one, and
-      // nobody else.
-      chmodSync(path, 0o600);
-      if (owner) chownSync(path, owner.uid, owner.gid);
-      // The reader first: a writer would wait for it. Only the reader may be non-blocking, the
-      // command must not be.
-      const readFd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-      const writeFd = openSync(path, constants.O_WRONLY);
-      const { destroy, ...reader } = openReader(readFd);
-      let isOpen = true;
-      const handOver = () => {
-        if (isOpen) closeSync(writeFd);
-        isOpen = false;
-      };
-      return {
-        ...reader,
-        ...{ writeFd, handOver },
-        release() {
-          handOver();
-          destroy();
-          free.push(path);
-        },
-      };
-    },
+    take: (owner) => take(owner, constants.O_WRONLY),
+    takeUnbroken: () => take(undefined, constants.O_RDWR),
     close() {
       rmSync(directory, { recursive: true, force: true });
     },

@@ -59,6 +59,16 @@ export function mountsOf(pid: number): string {
   return readProc(`/proc/${pid}/mountinfo`) ?? "";
 }
 
+/** The words of a process's command line; empty when it is gone or has none. */
+export function commandLineOf(pid: number): string[] {
+  return (readProc(`/proc/${pid}/cmdline`) ?? "").split("\0").slice(0, -1);
+}
+
+/** Whether a process is pid 1 of a namespace below ours. */
+export function isFirstOfNamespace(pid: number): boolean {
+  return /^NSpid:\s+\d+(\s+\d+)*\s+1$/m.test(readProc(`/proc/${pid}/status`) ?? "");
+}
+
 /** Resident bytes of a process, shared ones in full; 0 when it is gone. */
 export function residentBytes(pid: number): number {
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(readProc(`/proc/${pid}/status`) ?? "")?.[1] ?? 0) * 1024;
