@@ -1,3 +1,4 @@
+import { constants, setPriority } from "node:os";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { Problem } from "../contract/problem.ts";
@@ -6,6 +7,7 @@ import type { Cgroups, Group } from "./cgroup.ts";
 import type { HostLayout } from "./host-layout.ts";
 import { type Identity, ownerOf } from "./identity.ts";
 import type { OutputPipe, OutputPipes } from "./pipes.ts";
+import type { ProcessScan } from "./process-scan.ts";
 import { isAlive, killProcess, readStat, waitUntil } from "./processes.ts";
 import type { Proof } from "./proof.ts";
 import type { ExecLimits, Place } from "./sandbox.ts";
@@ -28,6 +30,7 @@ export interface ExecHost {
   pipes: OutputPipes;
   starts: Starts;
   disk: Map<string, DiskState>;
+  processes: ProcessScan;
   /** Groups of ended sandboxes that are still being removed: nobody waits for them but the end. */
   leaving: Set<Promise<void>>;
   clock: Clock;
@@ -98,6 +101,7 @@ export async function openOne(
     }).catch((error: unknown) => {
       throw unavailable(host, place, error);
     });
+    if (group === undefined) yieldTheCpu(spawned);
     void spawned.ready.then(startDone);
     const tree = followTree(spawned, group, host.clock);
     let closed: Promise<void> | undefined;
@@ -129,6 +133,19 @@ function unavailable(host: ExecHost, place: Place, cause: unknown): Problem {
   const uid = place.uid ?? process.getuid?.();
   const message = `Cannot start ${host.bwrap} as uid ${uid}: ${String(cause)}`;
   return new Problem("sandbox_unavailable", message, undefined, { cause });
+}
+
+/**
+ * Where no group shares out the processor, commands go behind the gateway: what bwrap starts later inherits it.
+ */
+function yieldTheCpu({ bwrap }: SpawnedSandbox): void {
+  if (bwrap.pid === undefined) return;
+  try {
+    setPriority(bwrap.pid, constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch (error) {
+    // It has ended already, and why is in how it ended.
+    if (!(error instanceof Error && String(error).includes("ESRCH"))) throw error;
+  }
 }
 
 /** The group goes behind the answer's back: what it held is gone, and its name is its own. */

@@ -10,6 +10,7 @@ import { openNext } from "./open-next.ts";
 import type { ExecHost } from "./open-one.ts";
 import { openOutputPipes } from "./pipes.ts";
 import { type PlacesHost, provisionPlace, runDirectory } from "./places.ts";
+import { openProcessScan } from "./process-scan.ts";
 import { markOf, openProof } from "./proof.ts";
 import { removeTree } from "./remove.ts";
 import { stageRuntime } from "./runtime.ts";
@@ -42,7 +43,8 @@ export async function openHost(options: SandboxOptions): Promise<OpenedHost> {
   return {
     ...{ program, bwrap: program.path, seccomp, identity, dataDir, toolchains, runtime, cargo },
     ...{ layout: readHostLayout(), cgroups: await openCgroups(dataDir, clock) },
-    ...{ pipes: openOutputPipes(dataDir), disk: new Map(), clock, log },
+    ...{ pipes: openOutputPipes(dataDir), disk: new Map(), processes: openProcessScan(clock) },
+    ...{ clock, log },
     ...{ starts: openStarts(), leaving: new Set<Promise<void>>() },
   };
 }
