@@ -7,9 +7,9 @@ import {
   openSampleStore,
 } from "../../test/support/sample-store.ts";
 import { tempDir } from "../../test/support/temp-dir.ts";
+import { artifactIdentity } from "../base/artifact-identity.ts";
 import type { ArtifactManifest } from "../contract/artifact.ts";
 import { newId } from "../contract/ids.ts";
-import { identityOf } from "./artifacts.ts";
 import type { NewRun, Store } from "./store.ts";
 
 const file = { name: "main.py", sha256: digestOf("print()"), bytes: 7, executable: true };
@@ -19,7 +19,7 @@ const manifest: ArtifactManifest = {
     { name: "deps", digest: digestOf("tree"), mount_path: "/tmp/venv", mount_as: "/opt/venv" },
   ],
 };
-const { id } = identityOf(manifest);
+const { id } = artifactIdentity(manifest);
 const ref = "ar.0123456789abcdef01234567";
 
 async function build(store: Store, run: NewRun, artifact_ref = ref): Promise<void> {
@@ -45,7 +45,9 @@ async function built(): Promise<{ store: Store; run: NewRun }> {
 describe("the id of an artifact", () => {
   it("is the same for the same things, however they were written down", () => {
     const { kind, layers, files, entrypoints } = manifest;
-    expect(identityOf({ layers, entrypoints, files, kind })).toEqual(identityOf(manifest));
+    expect(artifactIdentity({ layers, entrypoints, files, kind })).toEqual(
+      artifactIdentity(manifest),
+    );
   });
 
   it.each<[string, Partial<ArtifactManifest>]>([
@@ -56,7 +58,7 @@ describe("the id of an artifact", () => {
     ["the kind", { kind: "binary" }],
     ["a mount", { layers: manifest.layers.map((layer) => ({ ...layer, mount_as: null })) }],
   ])("is another when %s is another", (_, change) => {
-    expect(identityOf({ ...manifest, ...change }).id).not.toBe(id);
+    expect(artifactIdentity({ ...manifest, ...change }).id).not.toBe(id);
   });
 });
 

@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import type { Kysely } from "kysely";
+import { artifactIdentity } from "../base/artifact-identity.ts";
 import { canonicalJson } from "../base/canonical-json.ts";
 import type { Artifact, ArtifactManifest } from "../contract/artifact.ts";
 import type { Parts } from "./journal.ts";
@@ -12,7 +12,7 @@ export function openArtifacts({ writer, reads, clock }: Parts): Artifacts {
   const now = () => new Date(clock.now()).toISOString();
   return {
     async add(workspaceId, artifact, ref) {
-      const { id } = identityOf(artifact.manifest);
+      const { id } = artifactIdentity(artifact.manifest);
       const { createdAt } = artifact;
       await writer.write(async (tx) => {
         await addArtifact(tx, workspaceId, artifact);
@@ -64,12 +64,6 @@ export function openArtifacts({ writer, reads, clock }: Parts): Artifacts {
   };
 }
 
-/** An artifact's name and digest: the hash of the canonical JSON of everything in it (RFC 8785), and nothing else (P5). */
-export function identityOf(manifest: ArtifactManifest): { id: string; digest: string } {
-  const hex = createHash("sha256").update(canonicalJson(manifest)).digest("hex");
-  return { id: `art_${hex.slice(0, 32)}`, digest: `sha256:${hex}` };
-}
-
 /** Adds an artifact; one that is there already is the same one, and keeps its first provenance. */
 export async function addArtifact(
   tx: Tx,
@@ -77,7 +71,7 @@ export async function addArtifact(
   artifact: NewArtifact,
 ): Promise<void> {
   const { manifest, name, createdAt, runId, callId } = artifact;
-  const { id, digest } = identityOf(manifest);
+  const { id, digest } = artifactIdentity(manifest);
   const added = await tx
     .insertInto("artifacts")
     .values({

@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { artifactIdentity } from "../../src/base/artifact-identity.ts";
 import type { Clock } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { openLog } from "../../src/base/log.ts";
@@ -13,7 +14,6 @@ import type { NewEvent } from "../../src/contract/event.ts";
 import type { ArtifactManifest } from "../../src/contract/artifact.ts";
 import { newId } from "../../src/contract/ids.ts";
 import { layerId } from "../../src/contract/layer.ts";
-import { identityOf } from "../../src/store/artifacts.ts";
 import { type NewRun, openStore } from "../../src/store/store.ts";
 
 const dir = process.argv[2];
@@ -152,7 +152,7 @@ await work(finished, [
         },
       ],
       artifact: {
-        ...{ artifact_id: identityOf(manifest).id, artifact_ref: "ar.0123456789abcdef01234567" },
+        ...{ artifact_id: artifactIdentity(manifest).id, artifact_ref: "ar.0123456789abcdef01234567" },
         ...{ name: "report", manifest },
       },
     },
@@ -236,6 +236,6 @@ const expected = {
   events: report.events,
   runs: { finished, cancelled, interrupted, gone },
   costUsd: 0.001535,
-  artifactId: identityOf(manifest).id,
+  artifactId: artifactIdentity(manifest).id,
 };
 writeFileSync(join(dir, "expected.json"), `${JSON.stringify(expected, null, 2)}\n`);
