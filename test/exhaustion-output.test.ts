@@ -17,13 +17,13 @@ import {
 } from "./support/hostile-host.ts";
 
 /** What is kept of stdout and of stderr of one call, and what the model is shown of each. */
-const streamKept = 16 * MiB;
+const streamKept = 4 * MiB;
 const streamShown = 34 * 1024;
 /**
- * The most that the gateway may grow over a flood of both, at its peak: head, tail, a copy of each
- * to keep, and what the collector has not come round to. A flood that is held is many times that.
+ * The most that the gateway may grow over a flood of both, at its peak: two heads, a copy of each to keep, and what the
+ * collector has not come round to. It goes through one buffer, so a second of it costs no more than a moment.
  */
-const streamGrowth = 320 * MiB;
+const streamGrowth = 80 * MiB;
 
 describe.each(identities)("with the gateway as $name, a run", { timeout }, (identity) => {
   let host: HostileHost;
@@ -47,9 +47,11 @@ describe.each(identities)("with the gateway as $name, a run", { timeout }, (iden
       keptBytes: 2 * streamKept + 8 * MiB,
     });
     const { results, defects } = endured;
+    console.log(`a flood of both streams: +${Math.round(endured.grewBytes / MiB)} MiB at the peak`);
     expect(defects).toEqual([]);
-    const error_kind = isSoak ? "output_limit" : "timeout";
-    expect(results[0]).toMatchObject({ ok: false, error_kind });
+    // Whichever comes first: it depends on how fast the machine is.
+    expect(["output_limit", "timeout"]).toContain(results[0]?.error_kind);
+    expect(results[0]?.ok).toBe(false);
     for (const stream of ["stdout", "stderr"] as const) {
       expect(Buffer.byteLength(results[0]?.[stream] ?? "")).toBeLessThan(streamShown);
       expect(kept(endured, 0, stream).length).toBeLessThanOrEqual(streamKept);
@@ -66,6 +68,7 @@ describe.each(identities)("with the gateway as $name, a run", { timeout }, (iden
       keptBytes: streamKept + 8 * MiB,
     });
     const { results, defects } = endured;
+    console.log(`one line of ${size} MiB: +${Math.round(endured.grewBytes / MiB)} MiB at the peak`);
     expect(defects).toEqual([]);
     expect(results[0]).toMatchObject(isSoak ? { error_kind: "output_limit" } : { ok: true });
     expect(Buffer.byteLength(results[0]?.stdout ?? "")).toBeLessThan(streamShown);

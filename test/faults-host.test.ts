@@ -3,7 +3,17 @@
  * out, the disk is slow, a program of the sandbox is replaced, a file is half written. None of it loses a run.
  */
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { Agent, get } from "node:http";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -11,6 +21,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { call, clientOf, defectsOf, historyOf } from "./support/airlock-api.ts";
 import { checkoutFor } from "./support/checkout-for.ts";
+import { openMemoryGroup } from "./support/memory-group.ts";
 import { untilEvent } from "./support/results-of.ts";
 import { isSoak } from "./support/soak.ts";
 import { newDataDir, type StartedGateway, startGateway } from "./support/start-gateway.ts";
@@ -38,6 +49,9 @@ async function start(options: Parameters<typeof startGateway>[0] = {}): Promise<
   });
   return gateway;
 }
+
+/** Enough for a gateway at work, not for a crowd at its door. */
+const groupBytes = 200 * 1024 * 1024;
 
 const submit = (gateway: StartedGateway, name: string) =>
   clientOf(gateway).submitRun({ model: `scripted/${name}`, prompt: "go" });
@@ -96,6 +110,43 @@ describe("a database that another program has locked", () => {
   }, 120_000);
 });
 
+// Only root can give a file to somebody else, or mount.
+if (process.getuid?.() === 0) {
+  describe("a data directory that cannot be written", () => {
+    async function stopped(options: Parameters<typeof startGateway>[0] = {}): Promise<string> {
+      const gateway = await start(options);
+      await gateway.kill9();
+      return gateway.dataDir;
+    }
+
+    it("because it is mounted read-only is refused by name, and is as it was", async () => {
+      const dataDir = await stopped();
+      const before = readFileSync(join(dataDir, "airlock.db"));
+      const mount = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"';
+      const inside = ["sh", "-c", mount, dataDir, node, join(root, "src/main.ts")];
+      const program = ["unshare", "--mount", ...inside];
+      await expect(startGateway({ dataDir, program })).rejects.toThrow(
+        `Cannot write "${dataDir}": its filesystem is mounted read-only`,
+      );
+      expect(readFileSync(join(dataDir, "airlock.db")).equals(before)).toBe(true);
+      await expectSound(await start({ dataDir }), []);
+    });
+
+    it("because it is somebody else's is refused by name; what only has the wrong mode is put right", async () => {
+      const uid = 12_345;
+      const dataDir = newDataDir(uid);
+      await stopped({ dataDir, uid });
+      chownSync(join(dataDir, "airlock.db"), 0, 0);
+      await expect(startGateway({ dataDir, uid })).rejects.toThrow(
+        `Cannot write "${join(dataDir, "airlock.db")}": uid ${uid} may not (owner 0, mode 600)`,
+      );
+      chownSync(join(dataDir, "airlock.db"), uid, uid);
+      chmodSync(join(dataDir, "airlock.db"), 0o400);
+      await expectSound(await start({ dataDir, uid }), []);
+    });
+  });
+}
+
 describe("a gateway without", () => {
   it("free descriptors refuses connections, dies of nothing, and recovers", async () => {
     const gateway = await start();
@@ -126,19 +177,44 @@ describe("a gateway without", () => {
     const after = await submit(gateway, "works");
     await expectSound(gateway, [run.id, after.id]);
   });
-
-  it("memory is ended by the kernel, and the next one has everything", async () => {
-    const gateway = await start();
-    const { dataDir } = gateway;
-    const ids = [(await submit(gateway, "works")).id, (await submit(gateway, "says")).id];
-    await untilEvent(clientOf(gateway).run(ids[0] ?? ""), "call.started");
-    // What the kernel's OOM killer sends, at the process that it would choose.
-    writeFileSync(`/proc/${gateway.pid}/oom_score_adj`, "1000");
-    await gateway.kill9();
-    const next = await start({ dataDir });
-    await expectSound(next, ids);
-  });
 });
+
+const mayGroup = openMemoryGroup(groupBytes);
+mayGroup?.remove();
+if (mayGroup) {
+  describe("a gateway that may use no more than 200 MiB", () => {
+    it("is ended by the kernel under a load, and the next one has everything", async () => {
+      const gateway = await start();
+      const { dataDir } = gateway;
+      const group = openMemoryGroup(groupBytes);
+      if (!group) throw new Error("There was a group a moment ago");
+      group.join(gateway.pid);
+      const acknowledged = [
+        (await submit(gateway, "works")).id,
+        (await submit(gateway, "says")).id,
+      ];
+      await untilEvent(clientOf(gateway).run(acknowledged[0] ?? ""), "call.started");
+      // Prompts as large as they may be, many at once, until it is too much.
+      const gone = new AbortController();
+      void gateway.ended.then(() => gone.abort(new Error("The gateway is gone")));
+      const prompt = "x".repeat(3_900_000);
+      const load = async () => {
+        while (!gone.signal.aborted) {
+          const body = { model: "scripted/says", prompt, signal: gone.signal };
+          const run = await clientOf(gateway)
+            .submitRun(body)
+            .catch(() => undefined);
+          if (run !== undefined) acknowledged.push(run.id);
+        }
+      };
+      await Promise.all(Array.from({ length: 40 }, load));
+      expect((await gateway.ended).signal).toBe("SIGKILL");
+      expect(group.kills()).toBeGreaterThan(0);
+      group.remove();
+      await expectSound(await start({ dataDir }), acknowledged);
+    }, 120_000);
+  });
+}
 
 if (mayAttach()) {
   describe("a slow disk", () => {

@@ -33,7 +33,7 @@ export const limits = {
   /** What the model sees of stdout and of stderr: half from the head, half from the tail. */
   callOutputShownBytes: 32 * KiB,
   /** What is kept of stdout and of stderr as blobs. Beyond `callOutputKilledBytes` the command is killed. */
-  callOutputKeptBytes: 16 * MiB,
+  callOutputKeptBytes: 4 * MiB,
   callOutputKilledBytes: 1 * GiB,
 
   outputDirs: 32,

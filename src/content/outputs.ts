@@ -8,7 +8,12 @@ import { openDirectoryBelow, openRoot, type TreeEntry, TreeError, walkTree } fro
 import { newId } from "../contract/ids.ts";
 import type { MissingOutput, Output } from "../contract/output.ts";
 import type { Blobs, Captured } from "./content.ts";
-import { type FileRefusal, openFileCapture, type SecretScanner } from "./output-file.ts";
+import {
+  type CapturedFile,
+  type FileRefusal,
+  openFileCapture,
+  type SecretScanner,
+} from "./output-file.ts";
 import { nameOutputs, type PlacedOutput } from "./output-name.ts";
 
 /** The three caps of one capture; those of `base/limits.ts` unless told otherwise. */
@@ -40,6 +45,8 @@ export type OutputCapture = (request: CaptureRequest) => Promise<Captured>;
 
 const missingRowsMax = 1_000;
 const entriesPerTurn = 256;
+/** A small file takes as long as the disk takes to say that it is safe, and it says so to many at once. */
+const filesAtOnce = 8;
 
 /**
  * Opens the capture of one run. It remembers in memory what it has read, so that capturing after every call costs one
@@ -51,6 +58,7 @@ export function openOutputCapture(options: OutputCaptureOptions): OutputCapture 
 
   return async ({ roots, outputDirs, previous, signal }) => {
     const found = openFindings(previous);
+    const going: { place: PlacedOutput; size: number; file: Promise<CapturedFile> }[] = [];
     const places = outputDirs.filter((dir) => !outputDirs.some((outer) => isBelow(dir, outer)));
     for (const dir of outputDirs) {
       const fd = openOutputDir(roots, dir);
@@ -59,7 +67,7 @@ export function openOutputCapture(options: OutputCaptureOptions): OutputCapture 
         continue;
       }
       try {
-        if (places.includes(dir) && !found.full()) await captureDir(fd, dir);
+        if (places.includes(dir) && !found.full()) await captureDir(fd, dir).finally(allSettled);
       } finally {
         closeSync(fd);
       }
@@ -72,31 +80,52 @@ export function openOutputCapture(options: OutputCaptureOptions): OutputCapture 
       for (const entry of walkTree(`/proc/self/fd/${fd}/.`, { maxEntries })) {
         signal.throwIfAborted();
         if (++seen % entriesPerTurn === 0) await nextTurn();
-        if (!(await captureEntry(entry, dir))) return;
+        if (!(await captureEntry(entry, dir))) break;
       }
+      await settle(0);
     }
 
     /** Whether the walk goes on. */
     async function captureEntry(entry: TreeEntry, dir: string): Promise<boolean> {
       if (entry.type === "directory") return true;
       const path = `${dir}/${shown(entry.path)}`;
+      // Those on the way count only once they are there: one that is refused makes room for this one.
+      if (capOf(entry) !== undefined) await settle(0);
       const refusal = refusalOf(entry) ?? capOf(entry);
       if (refusal === "too_many_files") found.close(dir);
       else if (options.secrets.start().push(entry.path)) found.miss("contains_secret", dir);
       else if (refusal) found.miss(refusal, path);
       else {
-        const file = await captureFile(entry, path, found.previousDigest(path), signal);
-        if (file.type === "refused") found.miss(file.reason, path);
-        else found.keep({ path, relative: shown(entry.path), dir }, file);
+        const place = { path, relative: shown(entry.path), dir };
+        // It is opened before this returns, while the entry is the newest of its walk.
+        const file = captureFile(entry, path, found.previousDigest(path), signal);
+        file.catch(() => undefined);
+        going.push({ place, size: entry.size, file });
+        await settle(filesAtOnce - 1);
       }
       return !found.full();
     }
 
+    /** Takes what was captured, in the order of the walk, until so many are on the way. */
+    async function settle(most: number): Promise<void> {
+      for (let first = going[0]; first !== undefined && going.length > most; first = going[0]) {
+        const file = await first.file;
+        going.shift();
+        if (file.type === "refused") found.miss(file.reason, first.place.path);
+        else found.keep(first.place, file);
+      }
+    }
+
+    /** Nothing is written any more when the capture has failed. */
+    async function allSettled(): Promise<void> {
+      await Promise.allSettled(going.map(({ file }) => file));
+    }
+
     function capOf(entry: TreeEntry): FileRefusal | "too_many_files" | undefined {
-      if (found.count() >= limits.outputFiles) return "too_many_files";
+      if (found.count() + going.length >= limits.outputFiles) return "too_many_files";
       if (entry.size > limits.outputFileBytes) return "file_too_large";
       // The logical size, before anything is read: a sparse file of a terabyte takes no place on the run's disk.
-      const total = found.totalBytes() + entry.size;
+      const total = going.reduce((sum, { size }) => sum + size, found.totalBytes() + entry.size);
       return total > limits.outputTotalBytes ? "storage_cap_exceeded" : undefined;
     }
   };

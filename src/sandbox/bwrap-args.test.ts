@@ -102,6 +102,7 @@ describe("a gateway that dies while it writes the options", () => {
     const io = {
       stdout: await host.pipes.take(owner ?? undefined),
       stderr: await host.pipes.take(owner ?? undefined),
+      status: await host.pipes.takeUnbroken(),
     };
     const spawned = await spawnSandbox({
       ...{ bwrap: host.bwrap, args, seccomp: host.seccomp, owner, ...io },
@@ -109,10 +110,9 @@ describe("a gateway that dies while it writes the options", () => {
       join: async () => undefined,
     });
     spawned.hand("touch /tmp/ran");
-    for (const pipe of [io.stdout, io.stderr]) pipe.reader.resume();
+    for (const pipe of [io.stdout, io.stderr]) pipe.drain();
     const ended = await spawned.ended;
-    io.stdout.release();
-    io.stderr.release();
+    for (const pipe of Object.values(io)) pipe.release();
     return ended.launched || ended.exitCode === 0 || existsSync(join(place.tmp, "ran"));
   }
 

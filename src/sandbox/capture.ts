@@ -1,6 +1,7 @@
 import type { StreamCapture } from "./sandbox.ts";
 
 const tailBytes = 64 * 1024;
+const headBytesFirst = 4 * 1024;
 
 export interface CaptureOptions {
   keptBytes: number;
@@ -13,27 +14,26 @@ export interface CaptureOptions {
 /**
  * Collects one output stream in bounded memory: the head up to `keptBytes`, the last 64 KiB beyond
  * it, and a count. `onText` gets the head live, cut only between characters, each piece with its
- * byte offset in the stream.
+ * byte offset in the stream. What is added is copied, so that a flood makes no garbage.
  */
 export function openCapture(options: CaptureOptions) {
-  const head: Buffer[] = [];
-  let headBytes = 0;
-  let tail: Buffer[] = [];
-  let tailHeld = 0;
+  const { keptBytes } = options;
+  let head = Buffer.alloc(0);
+  let headHeld = 0;
+  const tail = openTail();
   let totalBytes = 0;
   let flooded = false;
   let pending = Buffer.alloc(0);
 
-  function addTail(bytes: Buffer): void {
-    tail.push(bytes);
-    tailHeld += bytes.length;
-    // Joined now and then only, so that a flood costs one copy for every 64 KiB and not one for
-    // every chunk.
-    if (tailHeld > 2 * tailBytes) {
-      // A copy: a view would hold on to the whole joined buffer.
-      tail = [Buffer.from(Buffer.concat(tail).subarray(-tailBytes))];
-      tailHeld = tailBytes;
+  function addHead(bytes: Buffer): void {
+    if (headHeld + bytes.length > head.length) {
+      const wanted = Math.max(headBytesFirst, 2 * head.length, headHeld + bytes.length);
+      const larger = Buffer.allocUnsafeSlow(Math.min(keptBytes, wanted));
+      head.copy(larger, 0, 0, headHeld);
+      head = larger;
     }
+    bytes.copy(head, headHeld);
+    headHeld += bytes.length;
   }
 
   function say(bytes: Buffer): void {
@@ -41,19 +41,18 @@ export function openCapture(options: CaptureOptions) {
     const all = pending.length === 0 ? bytes : Buffer.concat([pending, bytes]);
     const end = all.length - unfinishedBytes(all);
     pending = Buffer.from(all.subarray(end));
-    if (end > 0) options.onText(headBytes - all.length, all.toString("utf8", 0, end));
+    if (end > 0) options.onText(headHeld - all.length, all.toString("utf8", 0, end));
   }
 
   return {
     add(chunk: Buffer): void {
       totalBytes += chunk.length;
-      const kept = chunk.subarray(0, options.keptBytes - headBytes);
+      const kept = chunk.subarray(0, keptBytes - headHeld);
       if (kept.length > 0) {
-        head.push(kept);
-        headBytes += kept.length;
+        addHead(kept);
         say(kept);
       }
-      if (kept.length < chunk.length) addTail(chunk.subarray(kept.length));
+      if (kept.length < chunk.length) tail.add(chunk.subarray(kept.length));
       if (totalBytes > options.killedBytes && !flooded) {
         flooded = true;
         options.onFlood();
@@ -61,11 +60,32 @@ export function openCapture(options: CaptureOptions) {
     },
     finish(): StreamCapture {
       if (pending.length > 0) {
-        options.onText?.(headBytes - pending.length, pending.toString("utf8"));
+        options.onText?.(headHeld - pending.length, pending.toString("utf8"));
         pending = Buffer.alloc(0);
       }
-      const kept = Buffer.concat(head);
-      return { kept, tail: Buffer.concat(tail).subarray(-tailBytes), totalBytes };
+      return { kept: head.subarray(0, headHeld), tail: tail.last(), totalBytes };
+    },
+  };
+}
+
+/** The last bytes of a stream, in a ring that is made when the first of them comes. */
+function openTail() {
+  let ring: Buffer | undefined;
+  let at = 0;
+  let isFull = false;
+  return {
+    add(bytes: Buffer): void {
+      ring ??= Buffer.allocUnsafeSlow(tailBytes);
+      const last = bytes.subarray(-tailBytes);
+      const first = last.copy(ring, at);
+      const rest = last.copy(ring, 0, first);
+      isFull ||= rest > 0 || at + first === tailBytes;
+      at = (at + last.length) % tailBytes;
+    },
+    last(): Buffer {
+      if (ring === undefined) return Buffer.alloc(0);
+      if (!isFull) return ring.subarray(0, at);
+      return Buffer.concat([ring.subarray(at), ring.subarray(0, at)]);
     },
   };
 }

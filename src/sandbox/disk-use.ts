@@ -1,16 +1,18 @@
 import { execFile } from "node:child_process";
 import { readdirSync, readlinkSync, statSync } from "node:fs";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { Log } from "../base/log.ts";
 import type { Place } from "./sandbox.ts";
 
 const run = promisify(execFile);
 const walkWithinMs = 60_000;
+const looksPerTurn = 200;
 
 export interface DirectoryUse {
   bytes: number;
-  /** Files and directories; each costs the host an inode, however empty it is. */
-  files: number;
+  /** Files and directories, when they were counted; each costs the host an inode, however empty it is. */
+  files: number | undefined;
   /**
    * Something could not be looked into: an ordinary user's gateway may not read what a run has
    * locked.
@@ -26,11 +28,12 @@ export interface DirectoryUse {
 export async function measureDirectories(
   place: Place,
   log: Log,
+  countFiles: boolean,
 ): Promise<DirectoryUse | undefined> {
   const directories = [place.tmp, place.workspace, place.cache];
   const [blocks, inodes] = await Promise.all([
     sumOf(["-skx", "--", ...directories]),
-    sumOf(["-sx", "--inodes", "--", ...directories]),
+    countFiles ? sumOf(["-sx", "--inodes", "--", ...directories]) : undefined,
   ]);
   if (blocks.sum === undefined) {
     log.warn({ run_id: place.runId, said: blocks.complaint }, "sandbox.disk_unmeasured");
@@ -39,7 +42,7 @@ export async function measureDirectories(
   return {
     bytes: blocks.sum * 1024,
     // A small system's du does not count them; the bytes of directories then have to do.
-    files: inodes.sum ?? 0,
+    files: inodes && (inodes.sum ?? 0),
     isPartial: blocks.complaint.includes("Permission denied"),
   };
 }
@@ -61,9 +64,12 @@ async function sumOf(args: string[]): Promise<{ sum: number | undefined; complai
 /**
  * Bytes of files that processes hold open after deleting them: no walk of the tree can see those.
  */
-export function measureDeleted(pids: number[], device: number): number {
+export async function measureDeleted(pids: number[], device: number): Promise<number> {
   const sizes = new Map<number, number>();
+  let looked = 0;
   for (const fd of pids.flatMap(descriptorsOf)) {
+    // A storm of descriptors holds up nobody but its own watchdog.
+    if (++looked % looksPerTurn === 0) await nextTurn();
     try {
       if (!readlinkSync(fd).endsWith(" (deleted)")) continue;
       const stats = statSync(fd);

@@ -7,7 +7,7 @@ import { type ExecHost, type OpenedSandbox, openOne } from "./open-one.ts";
 import type { ExecEnd, ExecRequest, ExecResult, Place } from "./sandbox.ts";
 import type { Spares } from "./spares.ts";
 import type { SpawnEnd } from "./spawn.ts";
-import { membersBelow, startWatchdog } from "./watchdog.ts";
+import { startWatchdog } from "./watchdog.ts";
 
 type KillReason = Extract<ExecEnd, { type: "killed" }>["reason"];
 type Outcome = Omit<ExecResult, "durationMs">;
@@ -96,16 +96,21 @@ async function runCommand(
       onFlood: () => kill("output_limit"),
       onText: onOutput && ((offset, text) => onOutput(stream, offset, text)),
     });
-    sandbox[stream].reader.on("data", opened.add);
+    sandbox[stream].listen(opened.add);
     return opened;
   };
   const stdout = capture("stdout");
   const stderr = capture("stderr");
+  const below = () => {
+    const init = tree.init();
+    return init === undefined ? [] : host.processes.below(init);
+  };
   const watchdog = startWatchdog({
     ...{ place, kill, disk: host.disk, clock: host.clock, log: host.log },
     diskBytes: limits.diskBytes,
     memoryBytes: group === undefined ? limits.memoryBytes : null,
-    members: () => group?.members() ?? membersBelow(tree.init()),
+    members: () => group?.members() ?? below().map(({ pid }) => pid),
+    tree: below,
   });
   const over = new AbortController();
   host.clock.sleep(limits.timeoutMs, over.signal).then(

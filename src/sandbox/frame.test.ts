@@ -27,7 +27,7 @@ afterAll(async () => {
 /** Writes these bytes where a command is expected, then nothing more, as a dying gateway does. */
 async function runs(bytes: string): Promise<boolean> {
   const sandbox = await openOne(host, place, testLimits, () => undefined);
-  for (const { reader } of [sandbox.stdout, sandbox.stderr]) reader.resume();
+  for (const pipe of [sandbox.stdout, sandbox.stderr]) pipe.drain();
   (sandbox.spawned.bwrap.stdio as unknown as Writable[])[6]?.end(bytes);
   const { launched } = await sandbox.spawned.ended;
   await sandbox.close();

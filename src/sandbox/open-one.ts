@@ -1,3 +1,4 @@
+import { constants, setPriority } from "node:os";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { Problem } from "../contract/problem.ts";
@@ -6,7 +7,9 @@ import type { Cgroups, Group } from "./cgroup.ts";
 import type { HostLayout } from "./host-layout.ts";
 import { type Identity, ownerOf } from "./identity.ts";
 import type { OutputPipe, OutputPipes } from "./pipes.ts";
+import type { ProcessScan } from "./process-scan.ts";
 import { isAlive, killProcess, readStat, waitUntil } from "./processes.ts";
+import type { Proof } from "./proof.ts";
 import type { ExecLimits, Place } from "./sandbox.ts";
 import { type SpawnedSandbox, seccompFd, spawnSandbox, statusFd } from "./spawn.ts";
 import type { Starts } from "./starts.ts";
@@ -16,6 +19,8 @@ import type { DiskState } from "./watchdog.ts";
 /** What every command needs of the opened sandbox. */
 export interface ExecHost {
   bwrap: string;
+  /** Undefined until this host is proved to isolate. */
+  proof?: Proof;
   layout: HostLayout;
   runtime: string;
   seccomp: Buffer;
@@ -25,6 +30,7 @@ export interface ExecHost {
   pipes: OutputPipes;
   starts: Starts;
   disk: Map<string, DiskState>;
+  processes: ProcessScan;
   /** Groups of ended sandboxes that are still being removed: nobody waits for them but the end. */
   leaving: Set<Promise<void>>;
   clock: Clock;
@@ -77,27 +83,31 @@ export async function openOne(
     if (group !== undefined) removeLater(host, group);
   };
   try {
+    await host.proof?.renew();
     group = await openGroup(host, limits);
     const stdout = await host.pipes.take(owner);
     taken.push(stdout);
     const stderr = await host.pipes.take(owner);
     taken.push(stderr);
+    const status = await host.pipes.takeUnbroken();
+    taken.push(status);
     const spawned = await spawnSandbox({
       bwrap: host.bwrap,
       args: argsFor(host, place),
       seccomp: host.seccomp,
       launch: launchWords(limits, group),
-      ...{ owner: owner ?? null, stdout, stderr },
+      ...{ owner: owner ?? null, stdout, stderr, status },
       join: async (pid) => group?.join(pid),
     }).catch((error: unknown) => {
       throw unavailable(host, place, error);
     });
+    if (group === undefined) yieldTheCpu(spawned);
     void spawned.ready.then(startDone);
     const tree = followTree(spawned, group, host.clock);
     let closed: Promise<void> | undefined;
     const close = async () => {
       tree.kill();
-      for (const { reader } of [stdout, stderr]) reader.resume();
+      for (const pipe of [stdout, stderr]) pipe.drain();
       try {
         await spawned.ended;
         await tree.gone();
@@ -123,6 +133,19 @@ function unavailable(host: ExecHost, place: Place, cause: unknown): Problem {
   const uid = place.uid ?? process.getuid?.();
   const message = `Cannot start ${host.bwrap} as uid ${uid}: ${String(cause)}`;
   return new Problem("sandbox_unavailable", message, undefined, { cause });
+}
+
+/**
+ * Where no group shares out the processor, commands go behind the gateway: what bwrap starts later inherits it.
+ */
+function yieldTheCpu({ bwrap }: SpawnedSandbox): void {
+  if (bwrap.pid === undefined) return;
+  try {
+    setPriority(bwrap.pid, constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch (error) {
+    // It has ended already, and why is in how it ended.
+    if (!(error instanceof Error && String(error).includes("ESRCH"))) throw error;
+  }
 }
 
 /** The group goes behind the answer's back: what it held is gone, and its name is its own. */

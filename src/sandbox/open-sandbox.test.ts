@@ -1,8 +1,13 @@
+import { execFileSync } from "node:child_process";
 import {
   chmodSync,
+  copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -88,6 +93,71 @@ describe("a sandbox is refused", () => {
     );
     expect(await refusal({ toolchains: ["/usr/lib"] })).toMatch(/fills itself/);
     expect(await refusal({ toolchains: ["relative"] })).toMatch(/absolute path/);
+  });
+});
+
+describe("a bwrap that is replaced while the gateway runs", () => {
+  const place = (path: string, body: string | undefined) => {
+    const next = join(dir, "next");
+    if (body === undefined) copyFileSync("/usr/bin/bwrap", next);
+    else
+      writeFileSync(
+        next,
+        `#!/bin/sh\n[ "$1" = --version ] && echo bubblewrap 0.8.0 && exit\n${body}`,
+      );
+    chmodSync(next, 0o755);
+    renameSync(next, path);
+  };
+
+  test("changes nothing for the command that runs, and is proved before the next one", async () => {
+    const own = join(dir, "own-bwrap");
+    place(own, undefined);
+    const room = await openRoom({ bwrap: own });
+    try {
+      execFileSync("mkfifo", ["-m", "666", join(room.place.tmp, "go")]);
+      const started = Promise.withResolvers<void>();
+      const running = room.sandbox.exec(room.place, {
+        ...{ command: "echo up; read -r line < /tmp/go; echo $line", limits: testLimits },
+        signal: new AbortController().signal,
+        onOutput: () => started.resolve(),
+      });
+      await started.promise;
+      place(own, undefined);
+      writeFileSync(join(room.place.tmp, "go"), "unharmed\n");
+      expect((await running).stdout.kept.toString()).toBe("up\nunharmed\n");
+      expect((await room.run("echo new")).stdout).toBe("new\n");
+
+      place(own, "exit 0");
+      const refused = room.run("echo never");
+      await expect(refused).rejects.toMatchObject({ code: "sandbox_unavailable" });
+      rmSync(own);
+      await expect(room.run("echo never")).rejects.toMatchObject({ code: "sandbox_unavailable" });
+      place(own, undefined);
+      expect((await room.run("echo back")).stdout).toBe("back\n");
+    } finally {
+      await room.close();
+    }
+  });
+
+  test("runs no command when it does not isolate any more", async () => {
+    const own = join(dir, "own-bwrap");
+    place(own, undefined);
+    const room = await openRoom({ bwrap: own });
+    try {
+      // Speaks the protocol and runs what it is told to, with no sandbox around it.
+      const body = [
+        `echo '{ "child-pid": '$$' }' >&5; echo ready >&6; read -r lines <&6`,
+        `command=$(head -n "$lines" <&6); echo started >&6; exec 6>&-`,
+        `cd ${dir}; PATH=/usr/bin:/bin sh -c "$command"; echo '{ "exit-code": 0 }' >&5`,
+      ];
+      place(own, body.join("\n"));
+      const canary = join(dir, "escaped");
+      const refused = room.run(`touch ${canary}`);
+      await expect(refused).rejects.toThrow(/Cannot trust the sandbox/);
+      expect(existsSync(canary)).toBe(false);
+    } finally {
+      await room.close();
+    }
   });
 });
 

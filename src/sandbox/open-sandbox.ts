@@ -10,6 +10,8 @@ import { openNext } from "./open-next.ts";
 import type { ExecHost } from "./open-one.ts";
 import { openOutputPipes } from "./pipes.ts";
 import { type PlacesHost, provisionPlace, runDirectory } from "./places.ts";
+import { openProcessScan } from "./process-scan.ts";
+import { markOf, openProof } from "./proof.ts";
 import { removeTree } from "./remove.ts";
 import { stageRuntime } from "./runtime.ts";
 import type { Sandbox, SandboxOptions } from "./sandbox.ts";
@@ -41,7 +43,8 @@ export async function openHost(options: SandboxOptions): Promise<OpenedHost> {
   return {
     ...{ program, bwrap: program.path, seccomp, identity, dataDir, toolchains, runtime, cargo },
     ...{ layout: readHostLayout(), cgroups: await openCgroups(dataDir, clock) },
-    ...{ pipes: openOutputPipes(dataDir), disk: new Map(), clock, log },
+    ...{ pipes: openOutputPipes(dataDir), disk: new Map(), processes: openProcessScan(clock) },
+    ...{ clock, log },
     ...{ starts: openStarts(), leaving: new Set<Promise<void>>() },
   };
 }
@@ -52,13 +55,16 @@ export async function openHost(options: SandboxOptions): Promise<OpenedHost> {
  * nothing ever runs without (I7).
  */
 export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
-  const host = await openHost(options);
+  const unproved = await openHost(options);
+  const { bwrap } = unproved;
+  const mark = markOf(bwrap);
   try {
-    await selfTest(host);
+    await selfTest(unproved);
   } catch (error) {
-    await closeHost(host);
+    await closeHost(unproved);
     throw error;
   }
+  const host = { ...unproved, proof: openProof(bwrap, mark, () => selfTest(unproved)) };
   const spares = openSpares(host);
   const next = openNext(spares, host.clock);
   const running = new Map<string, Promise<unknown>>();

@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import {
   chmodSync,
   chownSync,
@@ -12,17 +13,24 @@ import {
 } from "node:fs";
 import { Socket } from "node:net";
 import { basename, join } from "node:path";
-import type { Readable } from "node:stream";
 import { promisify } from "node:util";
 import type { Owner } from "../base/tree.ts";
 import { Problem } from "../contract/problem.ts";
 
 const run = promisify(execFile);
 
-/** One real pipe: what a command writes into `writeFd` comes out of `reader`. */
+/** One real pipe: what a command writes into `writeFd` is heard by whoever listens. */
 export interface OutputPipe {
-  reader: Readable;
   writeFd: number;
+  /**
+   * Calls back with what is said, from the first byte on; nothing is read before somebody listens. The bytes are
+   * valid only during the call: a flood goes through one buffer and leaves no garbage.
+   */
+  listen(onBytes: (bytes: Buffer) => void): void;
+  /** Lets go of what is said from now on, unless somebody listens. */
+  drain(): void;
+  /** Resolves once the last writer has gone and all that it said was heard. */
+  closed: Promise<void>;
   /**
    * Closes the gateway's own writing end, once the command has its copy: the reader ends with the
    * last writer.
@@ -34,6 +42,8 @@ export interface OutputPipe {
 
 export interface OutputPipes {
   take(owner: Owner | undefined): Promise<OutputPipe>;
+  /** One whose writer holds both ends, so that it can go on writing when the gateway is gone. */
+  takeUnbroken(): Promise<OutputPipe>;
   /** Removes what an earlier gateway on the same data directory left behind. */
   sweep(): void;
   close(): void;
@@ -49,32 +59,35 @@ export function openOutputPipes(dataDir: string): OutputPipes {
   // A directory for each opening: doctor may look at a data directory whose gateway is running.
   const directory = join(dataDir, "pipes", randomUUID());
   const free: string[] = [];
+  async function take(owner: Owner | undefined, writing: number): Promise<OutputPipe> {
+    const path = free.pop() ?? (await makeFifo(directory));
+    // Its last user may have changed the mode, and it must be openable for the next one, and
+    // nobody else.
+    chmodSync(path, 0o600);
+    if (owner) chownSync(path, owner.uid, owner.gid);
+    // The reader first: a writer would wait for it. Only the reader may be non-blocking, the
+    // command must not be.
+    const readFd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const writeFd = openSync(path, writing);
+    const { destroy, ...reader } = openReader(readFd);
+    let isOpen = true;
+    const handOver = () => {
+      if (isOpen) closeSync(writeFd);
+      isOpen = false;
+    };
+    return {
+      ...reader,
+      ...{ writeFd, handOver },
+      release() {
+        handOver();
+        destroy();
+        free.push(path);
+      },
+    };
+  }
   return {
-    async take(owner) {
-      const path = free.pop() ?? (await makeFifo(directory));
-      // Its last user may have changed the mode, and it must be openable for the next one, and
-      // nobody else.
-      chmodSync(path, 0o600);
-      if (owner) chownSync(path, owner.uid, owner.gid);
-      // The reader first: a writer would wait for it. Only the reader may be non-blocking, the
-      // command must not be.
-      const readFd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-      const writeFd = openSync(path, constants.O_WRONLY);
-      const reader = new Socket({ fd: readFd, readable: true, writable: false });
-      let isOpen = true;
-      const handOver = () => {
-        if (isOpen) closeSync(writeFd);
-        isOpen = false;
-      };
-      return {
-        ...{ reader, writeFd, handOver },
-        release() {
-          handOver();
-          reader.destroy();
-          free.push(path);
-        },
-      };
-    },
+    take: (owner) => take(owner, constants.O_WRONLY),
+    takeUnbroken: () => take(undefined, constants.O_RDWR),
     close() {
       rmSync(directory, { recursive: true, force: true });
     },
@@ -84,6 +97,45 @@ export function openOutputPipes(dataDir: string): OutputPipes {
         rmSync(join(dataDir, "pipes", name), { recursive: true, force: true });
       }
     },
+  };
+}
+
+/** As much as a pipe holds. */
+const readBytes = 64 * 1024;
+
+function openReader(fd: number) {
+  let onBytes: ((bytes: Buffer) => void) | undefined;
+  let early: Buffer | undefined;
+  const reader = new Socket({
+    ...{ fd, readable: true, writable: false },
+    // In place of a new buffer for every piece, which would be garbage faster than it is collected.
+    onread: {
+      buffer: Buffer.allocUnsafeSlow(readBytes),
+      callback(size, buffer) {
+        const bytes = Buffer.from(buffer.buffer, buffer.byteOffset, size);
+        if (onBytes === undefined) {
+          // Reading begins by itself. Returning false ends it, so there is one such piece at most.
+          early = Buffer.from(bytes);
+          return false;
+        }
+        onBytes(bytes);
+        return true;
+      },
+    },
+  });
+  const listen = (listener: (bytes: Buffer) => void) => {
+    onBytes = listener;
+    if (early !== undefined) listener(early);
+    early = undefined;
+    reader.resume();
+  };
+  return {
+    listen,
+    drain(): void {
+      if (onBytes === undefined) listen(() => undefined);
+    },
+    closed: once(reader, "close").then(() => undefined),
+    destroy: () => reader.destroy(),
   };
 }
 

@@ -12,6 +12,8 @@ export interface ProcessStat {
   /** Z and X are dead: only their number is left. */
   state: string;
   startTime: string;
+  /** Of memory that is there now; pages that it shares with others count in full. */
+  residentBytes: number;
 }
 
 /** Undefined when there is no such process. */
@@ -25,7 +27,17 @@ export function readStat(pid: number): ProcessStat | undefined {
     state: fields[0] ?? "",
     ppid: Number(fields[1]),
     startTime: fields[19] ?? "",
+    residentBytes: Number(fields[21]) * pageBytes(),
   };
+}
+
+let knownPageBytes: number | undefined;
+
+/** What the kernel counts memory in: 4 KiB, or more on some arm64 hosts. */
+function pageBytes(): number {
+  const text = knownPageBytes === undefined ? readProc("/proc/self/smaps") : undefined;
+  knownPageBytes ??= Number(/^KernelPageSize:\s+(\d+) kB/m.exec(text ?? "")?.[1] ?? 4) * 1024;
+  return knownPageBytes;
 }
 
 /** Every process of the host that may be looked at. */
@@ -59,9 +71,14 @@ export function mountsOf(pid: number): string {
   return readProc(`/proc/${pid}/mountinfo`) ?? "";
 }
 
-/** Resident bytes of a process, shared ones in full; 0 when it is gone. */
-export function residentBytes(pid: number): number {
-  return Number(/^VmRSS:\s+(\d+) kB/m.exec(readProc(`/proc/${pid}/status`) ?? "")?.[1] ?? 0) * 1024;
+/** The words of a process's command line; empty when it is gone or has none. */
+export function commandLineOf(pid: number): string[] {
+  return (readProc(`/proc/${pid}/cmdline`) ?? "").split("\0").slice(0, -1);
+}
+
+/** Whether a process is pid 1 of a namespace below ours. */
+export function isFirstOfNamespace(pid: number): boolean {
+  return /^NSpid:\s+\d+(\s+\d+)*\s+1$/m.test(readProc(`/proc/${pid}/status`) ?? "");
 }
 
 /**

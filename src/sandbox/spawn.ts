@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import type { Duplex, Readable, Writable } from "node:stream";
+import type { Duplex, Writable } from "node:stream";
 import { isMainThread } from "node:worker_threads";
 import { assert } from "../base/assert.ts";
 import type { Owner } from "../base/tree.ts";
@@ -24,6 +24,11 @@ export interface SpawnRequest {
   owner: Owner | null;
   stdout: OutputPipe;
   stderr: OutputPipe;
+  /**
+   * What bwrap says of itself. It must not break: a bwrap that cannot say it ends, and leaves the child that it has
+   * just made waiting for it for ever.
+   */
+  status: OutputPipe;
   /**
    * Called with bwrap's pid while it still waits for its arguments: whatever it starts afterwards
    * is inside as well.
@@ -60,28 +65,28 @@ export interface SpawnEnd {
 export async function spawnSandbox(request: SpawnRequest): Promise<SpawnedSandbox> {
   // The kernel kills the sandbox when the thread that spawned it ends, not the process.
   assert(isMainThread, "a sandbox is spawned from the main thread");
-  const { stdout, stderr } = request;
+  const { stdout, stderr, status } = request;
   const argv = ["--args", String(argsFd), "--", launcher, ...request.launch];
   const bwrap = spawn(request.bwrap, argv, {
     cwd: "/",
     env: { PATH: "/usr/bin:/bin" },
-    stdio: ["ignore", stdout.writeFd, stderr.writeFd, "pipe", "pipe", "pipe", "pipe"],
+    stdio: ["ignore", stdout.writeFd, stderr.writeFd, "pipe", "pipe", status.writeFd, "pipe"],
     ...(request.owner ?? {}),
   });
   if (bwrap.pid === undefined) throw (await once(bwrap, "error"))[0];
   const pid = bwrap.pid;
-  for (const pipe of [stdout, stderr]) pipe.handOver();
-  const [, , , seccomp, args, status, talk] = bwrap.stdio as unknown as [
+  for (const pipe of [stdout, stderr, status]) pipe.handOver();
+  const [, , , seccomp, args, , talk] = bwrap.stdio as unknown as [
     null,
     null,
     null,
     Writable,
     Writable,
-    Readable,
+    null,
     Duplex,
   ];
   const exited = once(bwrap, "close") as Promise<[number | null, string | null]>;
-  const allSaid = Promise.all([stdout, stderr].map(({ reader }) => once(reader, "close")));
+  const allSaid = Promise.all([stdout.closed, stderr.closed]);
   const { init, exitCode } = readStatus(status);
   const { ready, launched } = readWords(talk);
   const ended = exited.then(async ([code, signal]) => {
@@ -97,7 +102,7 @@ export async function spawnSandbox(request: SpawnRequest): Promise<SpawnedSandbo
     const isGone = error instanceof Error && "code" in error && error.code === "ESRCH";
     if (!isGone) {
       bwrap.kill("SIGKILL");
-      for (const { reader } of [stdout, stderr]) reader.resume();
+      for (const pipe of [stdout, stderr]) pipe.drain();
       await ended;
       throw error;
     }
@@ -111,14 +116,14 @@ export async function spawnSandbox(request: SpawnRequest): Promise<SpawnedSandbo
  * bwrap says the pid of its child when there is one, and an exit code only when the launcher was
  * really started.
  */
-function readStatus(stream: Readable) {
+function readStatus(pipe: OutputPipe) {
   let settle: (pid: number | undefined) => void = () => undefined;
   const init = new Promise<number | undefined>((resolve) => {
     settle = resolve;
   });
   let text = "";
   let exitCode: number | undefined;
-  stream.on("data", (chunk: Buffer) => {
+  pipe.listen((chunk) => {
     text += chunk.toString("latin1");
     const lines = text.split("\n");
     text = lines.pop() ?? "";
@@ -128,10 +133,9 @@ function readStatus(stream: Readable) {
       exitCode ??= status["exit-code"];
     }
   });
-  const closed = once(stream, "close");
   return {
     init,
-    exitCode: closed.then(() => {
+    exitCode: pipe.closed.then(() => {
       settle(undefined);
       return exitCode;
     }),

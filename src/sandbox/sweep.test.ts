@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import type { Writable } from "node:stream";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { systemClock } from "../base/clock.ts";
 import { openCgroups } from "./cgroup.ts";
@@ -44,6 +45,46 @@ test("a sandbox that outlived its gateway is ended; others of the same uid are n
     orphan.kill("SIGKILL");
     await strangerEnded;
   }
+});
+
+test("a child that bwrap had made and not yet let go on is ended, and no sandbox of another gateway", async () => {
+  // The same call as ours, which waits where a real one waits for its parent: for its arguments' user namespace.
+  const start = () =>
+    spawn("/usr/bin/bwrap", ["--args", "4", "--", "/airlock/exec", "1", "1"], {
+      ...{ cwd: "/", ...owner },
+      stdio: ["ignore", "ignore", "ignore", "ignore", "pipe", "ignore", "pipe", "pipe"],
+    });
+  const args = [
+    "--unshare-user",
+    "--unshare-pid",
+    "--info-fd",
+    "6",
+    "--userns-block-fd",
+    "7",
+    "--ro-bind",
+    "/",
+    "/",
+  ];
+  const forsaken = start();
+  const living = start();
+  const ends = [forsaken, living].map((bwrap) => once(bwrap, "exit"));
+  for (const bwrap of [forsaken, living]) {
+    const [, , , , options] = bwrap.stdio as unknown as [null, null, null, null, Writable];
+    options.end(`${args.join("\0")}\0`);
+  }
+  const childOf = (pid = -1) => processTree(pid).find(({ ppid }) => ppid === pid);
+  const both = () => [forsaken, living].every(({ pid }) => childOf(pid) !== undefined);
+  expect(await waitUntil(both, 5000, systemClock)).toBe(true);
+  const [left, used] = [childOf(forsaken.pid), childOf(living.pid)];
+  forsaken.kill("SIGKILL");
+  await ends[0];
+  expect(isAlive(left?.pid ?? -1, left?.startTime ?? "")).toBe(true);
+  await room.sandbox.sweep();
+  expect(isAlive(left?.pid ?? -1, left?.startTime ?? "")).toBe(false);
+  expect(isAlive(used?.pid ?? -1, used?.startTime ?? "")).toBe(true);
+  process.kill(used?.pid ?? -1, "SIGKILL");
+  living.kill("SIGKILL");
+  await ends[1];
 });
 
 test("groups that an earlier gateway left are emptied and removed", async () => {

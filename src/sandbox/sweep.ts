@@ -2,10 +2,20 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { launcher } from "./bwrap-args.ts";
 import type { Cgroups } from "./cgroup.ts";
 import type { Identity } from "./identity.ts";
 import type { OutputPipes } from "./pipes.ts";
-import { isAlive, killProcess, listProcesses, mountsOf, realUid, waitUntil } from "./processes.ts";
+import {
+  commandLineOf,
+  isAlive,
+  isFirstOfNamespace,
+  killProcess,
+  listProcesses,
+  mountsOf,
+  realUid,
+  waitUntil,
+} from "./processes.ts";
 import { removeTree } from "./remove.ts";
 
 export interface SweepHost {
@@ -52,17 +62,34 @@ export function listRunDirectories(host: Pick<SweepHost, "dataDir">): string[] {
  */
 function killOrphans(identity: Identity, runs: string[], log: Log): number {
   let killed = 0;
-  for (const { pid, startTime } of listProcesses()) {
+  for (const { pid, ppid, startTime } of listProcesses()) {
     const uid = realUid(pid);
     const possible =
       uid !== undefined &&
       (identity ? uid >= identity.first && uid <= identity.last : uid === process.getuid?.());
     if (!possible || pid === process.pid || !isAlive(pid, startTime)) continue;
     const mounts = mountsOf(pid);
-    if (!runs.some((run) => mounts.includes(`/runs/${run}/tmp /tmp `))) continue;
+    const isOfRun = runs.some((run) => mounts.includes(`/runs/${run}/tmp /tmp `));
+    if (!isOfRun && !isForsaken(pid, ppid)) continue;
     log.warn({ pid }, "sandbox.orphan_killed");
     killProcess(pid);
     killed += 1;
   }
   return killed;
+}
+
+/**
+ * A child that bwrap made and could not let go on before it was killed with its gateway: it has mounted nothing yet, and
+ * waits for ever. Whichever gateway made it, nobody is left who could wake it.
+ */
+function isForsaken(pid: number, ppid: number): boolean {
+  if (!isSandboxStart(commandLineOf(pid)) || !isFirstOfNamespace(pid)) return false;
+  return !isSandboxStart(commandLineOf(ppid));
+}
+
+/** Whether this is how `spawn.ts` calls bwrap. */
+function isSandboxStart([program, ...words]: string[]): boolean {
+  return (
+    /(^|\/)bwrap[^/]*$/.test(program ?? "") && words.slice(2, 4).join(" ") === `-- ${launcher}`
+  );
 }

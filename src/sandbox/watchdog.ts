@@ -2,7 +2,7 @@ import { statfsSync, statSync } from "node:fs";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { measureDeleted, measureDirectories } from "./disk-use.ts";
-import { processTree, proportionalBytes, residentBytes } from "./processes.ts";
+import { type ProcessStat, proportionalBytes } from "./processes.ts";
 import type { Place } from "./sandbox.ts";
 
 const memoryEveryMs = 100;
@@ -29,6 +29,10 @@ export interface DiskState {
   usedBytes: number;
   freeBytes: number;
   freeFiles: number;
+  /** At the last walk that counted them, and how many inodes were free then. */
+  files: number;
+  countedFreeFiles: number;
+  countedAt: number;
   at: number;
   tookMs: number;
 }
@@ -40,6 +44,8 @@ export interface WatchOptions {
   memoryBytes: number | null;
   /** Host pids of the command's processes. */
   members: () => number[];
+  /** The same with what they use, where there is no control group. */
+  tree: () => ProcessStat[];
   disk: Map<string, DiskState>;
   kill: (reason: "disk_limit" | "memory_limit") => void;
   clock: Clock;
@@ -78,7 +84,7 @@ export function startWatchdog(options: WatchOptions): Watchdog {
     const limit = options.memoryBytes;
     loops.push(
       every(memoryEveryMs, () => {
-        if (isOverMemory(options.members(), limit)) options.kill("memory_limit");
+        if (isOverMemory(options.tree(), limit)) options.kill("memory_limit");
       }),
     );
   }
@@ -98,10 +104,10 @@ export function startWatchdog(options: WatchOptions): Watchdog {
  * The quick sum counts shared pages for each process that maps them, so it only asks for the exact
  * one.
  */
-function isOverMemory(pids: number[], limit: number): boolean {
+function isOverMemory(tree: ProcessStat[], limit: number): boolean {
   const sum = (sizes: number[]) => sizes.reduce((total, size) => total + size, 0);
-  if (sum(pids.map(residentBytes)) <= limit) return false;
-  return sum(pids.map((pid) => proportionalBytes(pid) ?? residentBytes(pid))) > limit;
+  if (sum(tree.map(({ residentBytes }) => residentBytes)) <= limit) return false;
+  return sum(tree.map(({ pid, residentBytes }) => proportionalBytes(pid) ?? residentBytes)) > limit;
 }
 
 /** A free-space reading costs microseconds and a walk much more, so a walk needs a reason. */
@@ -124,9 +130,12 @@ async function isOverDisk(
     const isRecent = began - last.at < Math.max(everyMs, last.tookMs * walkShare);
     if (isQuiet && isRecent) return false;
   }
-  const walked = await measureDirectories(place, options.log);
+  // Few files since the last count, or none at all yet: what has not been used up need not be counted.
+  const lostFiles = last === undefined ? filesMax : last.countedFreeFiles - free.freeFiles;
+  const counts = lostFiles >= filesMax / 8 || began - (last?.countedAt ?? 0) >= walkEveryMs;
+  const walked = await measureDirectories(place, options.log, counts);
   if (walked === undefined) return false;
-  const deleted = measureDeleted(members(), statSync(place.workspace).dev);
+  const deleted = await measureDeleted(members(), statSync(place.workspace).dev);
   let usedBytes = walked.bytes + deleted;
   if (walked.isPartial && last !== undefined) {
     // What it hides is charged by what the filesystem lost: too much at times, but hiding must not
@@ -135,11 +144,11 @@ async function isOverDisk(
     usedBytes = Math.max(usedBytes, last.usedBytes + lost);
   }
   const at = clock.monotonic();
-  options.disk.set(place.runId, { usedBytes, ...free, at, tookMs: at - began });
-  return usedBytes > diskBytes || walked.files > filesMax;
-}
-
-/** The processes of a command without a control group: everything below pid 1 of its namespace. */
-export function membersBelow(pid: number | undefined): number[] {
-  return pid === undefined ? [] : processTree(pid).map((stat) => stat.pid);
+  const files = walked.files ?? last?.files ?? 0;
+  const countedFreeFiles = counts ? free.freeFiles : (last?.countedFreeFiles ?? free.freeFiles);
+  const tookMs = at - began;
+  const countedAt = counts ? at : (last?.countedAt ?? at);
+  const counted = { files, countedFreeFiles, countedAt };
+  options.disk.set(place.runId, { usedBytes, ...free, ...counted, at, tookMs });
+  return usedBytes > diskBytes || files > filesMax;
 }

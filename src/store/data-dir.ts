@@ -1,14 +1,18 @@
 import {
+  accessSync,
   chmodSync,
   closeSync,
+  constants,
   fsyncSync,
   mkdirSync,
   openSync,
   readdirSync,
   realpathSync,
   rmSync,
+  statSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { DatabaseRefused } from "./migrate.ts";
 
 const dirMode = 0o710;
 const fileMode = 0o600;
@@ -30,7 +34,39 @@ export function makeDataDir(dir: string): string {
     }
     syncDir(dirname(first));
   }
-  return realpathSync(dir);
+  const real = realpathSync(dir);
+  refuseReadOnly(real);
+  return real;
+}
+
+/**
+ * What cannot be written is found out now and by name, not by the first run. A file of our own with the wrong mode is
+ * no reason: whoever opens it puts that right.
+ */
+function refuseReadOnly(dir: string): void {
+  for (const path of [dir, join(dir, "airlock.db"), join(dir, "lock.db")]) {
+    const stats = statSync(path, { throwIfNoEntry: false });
+    if (stats === undefined) continue;
+    try {
+      accessSync(path, constants.W_OK);
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? error.code : undefined;
+      if (code === "EROFS") {
+        throw new DatabaseRefused(
+          `Cannot write "${path}": its filesystem is mounted read-only. Mount it writable, or choose another ` +
+            "directory with AIRLOCK_DATA_DIR",
+        );
+      }
+      const isOwnFile = stats.isFile() && stats.uid === process.getuid?.();
+      if (isOwnFile) continue;
+      throw new DatabaseRefused(
+        `Cannot write "${path}": uid ${process.getuid?.()} may not (owner ${stats.uid}, mode ` +
+          `${(stats.mode & 0o7777).toString(8)}). Give it to that user (chown), or choose another directory with ` +
+          "AIRLOCK_DATA_DIR",
+        { cause: error },
+      );
+    }
+  }
 }
 
 /** Makes an empty file that only its owner can read. Whoever else made it in the meantime has made the same one. */
