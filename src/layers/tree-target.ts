@@ -1,0 +1,75 @@
+/** The entries of an archive, made as files below one directory and nowhere else. */
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  mkdirSync,
+  openSync,
+  symlinkSync,
+  writeSync,
+} from "node:fs";
+import { at, openDirectoryBelow, openRoot, TreeError } from "../base/below.ts";
+import { EntryRefused, type TarTarget } from "./tar-read.ts";
+
+const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+
+/**
+ * Makes entries below `root`, an empty directory that only the gateway can reach. Each name is made by descriptor, never
+ * through a link and never over what is there: a path that was given before, whose directory was not, or whose directory
+ * is a symlink or a file, is an `EntryRefused`. Only whether a file can be run is taken from its mode. Nothing is synced.
+ */
+export function openTreeTarget(root: string): TarTarget & { close(): void } {
+  const rootFd = openRoot(root);
+  let parent = { path: Buffer.alloc(0), fd: openDirectoryBelow(rootFd, "") };
+
+  /** Archives list the files of a directory together, so the last directory is mostly the next one too. */
+  function parentOf(path: Buffer): number {
+    const wanted = path.subarray(0, Math.max(0, path.lastIndexOf(0x2f)));
+    if (!wanted.equals(parent.path)) {
+      const fd = openDirectoryBelow(rootFd, wanted);
+      closeSync(parent.fd);
+      parent = { path: Buffer.from(wanted), fd };
+    }
+    return parent.fd;
+  }
+
+  function place<T>(path: Buffer, make: (name: Buffer) => T): T {
+    const name = path.subarray(path.lastIndexOf(0x2f) + 1);
+    try {
+      return make(at(parentOf(path), name));
+    } catch (error) {
+      throw asRefusal(error);
+    }
+  }
+
+  return {
+    directory: (path) => place(path, (name) => mkdirSync(name, 0o700)),
+    symlink: (path, target) => place(path, (name) => symlinkSync(target, name)),
+    file(path, executable) {
+      const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+      const fd = place(path, (name) => openSync(name, flags, 0o600));
+      if (executable) fchmodSync(fd, 0o700);
+      return {
+        write(piece) {
+          for (let done = 0; done < piece.length; ) done += writeSync(fd, piece, done);
+        },
+        done: () => closeSync(fd),
+      };
+    },
+    close() {
+      closeSync(parent.fd);
+      closeSync(rootFd);
+    },
+  };
+}
+
+function asRefusal(error: unknown): unknown {
+  if (error instanceof TreeError) {
+    const reason = "a path whose directory is no directory that came before it";
+    return new EntryRefused(reason, { cause: error });
+  }
+  if (error instanceof Error && "code" in error && error.code === "EEXIST") {
+    return new EntryRefused("a path twice", { cause: error });
+  }
+  return error;
+}
