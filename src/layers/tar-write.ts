@@ -7,8 +7,8 @@ import { isUtf8 } from "node:buffer";
 import { createHash } from "node:crypto";
 import { closeSync, read } from "node:fs";
 import { promisify } from "node:util";
-import { openDirectoryBelow, openFileBelow, openRoot, show, TreeError } from "../base/below.ts";
-import { Problem } from "../contract/problem.ts";
+import { openRoot } from "../base/below.ts";
+import { openEntry, tampered } from "./entry-file.ts";
 import type { LayerEntry } from "./layer-entry.ts";
 import { type PaxRecords, writePax } from "./pax.ts";
 import { blockBytes, largestHeaderSize, splitForHeader, writeHeader } from "./tar-header.ts";
@@ -136,23 +136,4 @@ async function* contentBlocks(
   } finally {
     closeSync(fd);
   }
-}
-
-function openEntry(root: number, path: Buffer): number {
-  const slash = path.lastIndexOf(0x2f);
-  let directory: number | undefined;
-  try {
-    directory = openDirectoryBelow(root, path.subarray(0, Math.max(0, slash)));
-    return openFileBelow(directory, path.subarray(slash + 1));
-  } catch (error) {
-    if (!(error instanceof TreeError)) throw error;
-    throw tampered(path, error);
-  } finally {
-    if (directory !== undefined) closeSync(directory);
-  }
-}
-
-function tampered(path: Buffer, cause?: unknown): Problem {
-  const message = `The file ${show(path)} of the layer is not what its manifest says`;
-  return new Problem("digest_mismatch", message, { path: path.toString("utf8") }, { cause });
 }
