@@ -83,7 +83,7 @@ const pax = (records: Record<string, string>, type = "x") =>
 const end = Buffer.alloc(1024);
 
 const limits: TarLimits = {
-  ...{ entries: 1000, fileBytes: 1e6, totalBytes: 1e7, paxBytes: 65_536, depth: 64 },
+  ...{ entries: 1000, fileBytes: 1e6, totalBytes: 1e7, depth: 63, pathBytes: 4000 },
 };
 
 async function read(parts: Buffer[], changed: Partial<TarLimits> = {}) {
@@ -92,7 +92,7 @@ async function read(parts: Buffer[], changed: Partial<TarLimits> = {}) {
     const source = async function* () {
       yield* parts;
     };
-    return await readTar(source(), target, { ...limits, ...changed });
+    await readTar(source(), target, { ...limits, ...changed });
   } finally {
     target.close();
   }
@@ -297,11 +297,11 @@ describe("limits", () => {
   it.each<[string, Partial<TarLimits>, Buffer[]]>([
     ["more than 2 entries", { entries: 2 }, [file("a"), file("b"), file("c"), end]],
     ["a file of more than 3 bytes", { fileBytes: 3 }, [file("a", "1234"), end]],
-    ["an archive of more than 515 bytes", { totalBytes: 515 }, [file("a", "1234"), end]],
+    ["more than 5 bytes of files", { totalBytes: 5 }, [file("a", "1234"), file("b", "56"), end]],
     [
-      "an extended header of more than 9 bytes",
-      { paxBytes: 9 },
-      [pax({ path: "éé" }), file("a"), end],
+      "an extended header of more than 65536 bytes",
+      {},
+      [pax({ comment: "x".repeat(65_536) }), file("a"), end],
     ],
     ["more than 1048576 zeros", { totalBytes: 1e9 }, [file("a"), Buffer.alloc(2 ** 21)]],
     ["a file of more than 1000000 bytes", {}, [entry({ name: "a", size: "77777777777\0" })]],
@@ -333,7 +333,7 @@ describe("what is taken", () => {
       pax({ mtime: "1.5", uid: "0", path: "bin/é" }),
       entry({ name: "x", content: "text" }),
     ];
-    expect(await read([...parts, end, Buffer.alloc(9 * 1024)])).toMatchObject({ entries: 6 });
+    await read([...parts, end, Buffer.alloc(9 * 1024)]);
     const mode = (name: string) => statSync(join(dir, "tree", name)).mode & 0o7777;
     expect([mode("bin/su"), mode("bin/data"), mode("bin")]).toEqual([0o700, 0o600, 0o700]);
     expect(readdirSync(join(dir, "tree")).sort()).toEqual(["bin", "shadow", "up"]);

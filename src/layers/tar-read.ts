@@ -8,19 +8,18 @@ import { Problem, type ProblemCode } from "../contract/problem.ts";
 import { type ByteSource, openByteSource } from "./byte-source.ts";
 import { type PaxRecords, readPax } from "./pax.ts";
 import { blockBytes, largestHeaderSize, readHeader, type TarHeader } from "./tar-header.ts";
-import { pathRefusal, targetRefusal } from "./tar-path.ts";
+import { type PathLimits, pathRefusal, targetRefusal } from "./tar-path.ts";
 
 /** What one archive may cost. */
-export interface TarLimits {
+export interface TarLimits extends PathLimits {
   entries: number;
   fileBytes: number;
-  /** Of the whole archive, headers and all, after decompression. */
+  /** Of all files together. */
   totalBytes: number;
-  /** Of the extended header of one entry. */
-  paxBytes: number;
-  /** Names of one path. */
-  depth: number;
 }
+
+/** Of the extended header of one entry: far more than a path and a target need. */
+const paxBytes = 64 * 1024;
 
 /** Where entries go, in their order; what they throw as `EntryRefused` gets the place of the entry. */
 export interface TarTarget {
@@ -48,16 +47,20 @@ export async function readTar(
   target: TarTarget,
   limits: TarLimits,
   signal?: AbortSignal,
-): Promise<{ entries: number; bytes: number }> {
+): Promise<void> {
   const bytes = openByteSource(source, signal);
   try {
-    for (let entries = 0; ; entries++) {
+    for (let [entries, content] = [0, 0]; ; entries++) {
       const start = bytes.offset();
       const entry = await nextEntry(bytes, limits);
-      if (entry === undefined) return { entries, bytes: bytes.offset() };
+      if (entry === undefined) return;
       if (entries >= limits.entries) throw tooLarge(`more than ${limits.entries} entries`, start);
+      content += entry.size;
+      if (content > limits.totalBytes) {
+        throw tooLarge(`more than ${limits.totalBytes} bytes of files`, start, entry.path);
+      }
       try {
-        await place(entry, bytes, target, limits);
+        await place(entry, bytes, target);
       } catch (error) {
         if (!(error instanceof EntryRefused)) throw error;
         throw refused(error.message, start, entry.path, error);
@@ -82,7 +85,7 @@ async function nextEntry(bytes: ByteSource, limits: TarLimits): Promise<Entry | 
   let header = headerOf(block, start);
   let records: PaxRecords = new Map();
   if (header.type === "x") {
-    records = await recordsOf(header, bytes, limits, start);
+    records = await recordsOf(header, bytes, start);
     const at = bytes.offset();
     header = headerOf(await fullBlock(bytes, at), at);
     if (header.type === "x") throw refused("an extended header of an extended header", at);
@@ -96,14 +99,9 @@ function headerOf(block: Buffer, start: number): TarHeader {
   return header;
 }
 
-async function recordsOf(
-  header: TarHeader,
-  bytes: ByteSource,
-  limits: TarLimits,
-  start: number,
-): Promise<PaxRecords> {
-  if (header.size > limits.paxBytes) {
-    throw tooLarge(`an extended header of more than ${limits.paxBytes} bytes`, start);
+async function recordsOf(header: TarHeader, bytes: ByteSource, start: number): Promise<PaxRecords> {
+  if (header.size > paxBytes) {
+    throw tooLarge(`an extended header of more than ${paxBytes} bytes`, start);
   }
   const content = Buffer.from(await bytes.take(header.size));
   if (content.length < header.size) throw refused("an extended header that is cut off", start);
@@ -125,7 +123,7 @@ function checked(
   const size = sized(header.size, records, start, path);
   const bare = header.type === "5" && path.at(-1) === 0x2f ? path.subarray(0, -1) : path;
   const refusal =
-    pathRefusal(bare, limits.depth) ?? (header.type === "2" ? targetRefusal(linkPath) : undefined);
+    pathRefusal(bare, limits) ?? (header.type === "2" ? targetRefusal(linkPath) : undefined);
   if (refusal !== undefined) throw refused(refusal, start, path);
   if (header.type !== "2" && records.has("linkpath")) {
     throw refused("a link target on what is no symlink", start, path);
@@ -172,16 +170,8 @@ function sized(field: number, records: PaxRecords, start: number, path: Buffer):
   throw refused("a size record that contradicts its header", start, path);
 }
 
-async function place(
-  entry: Entry,
-  bytes: ByteSource,
-  target: TarTarget,
-  limits: TarLimits,
-): Promise<void> {
+async function place(entry: Entry, bytes: ByteSource, target: TarTarget): Promise<void> {
   const { start, path } = entry;
-  if (bytes.offset() + entry.size > limits.totalBytes) {
-    throw tooLarge(`an archive of more than ${limits.totalBytes} bytes`, start, path);
-  }
   if (entry.type === "5") return target.directory(path);
   if (entry.type === "2") return target.symlink(path, entry.linkPath);
   const file = target.file(path, (entry.mode & 0o100) !== 0);

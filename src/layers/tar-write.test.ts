@@ -1,6 +1,5 @@
 import { isUtf8 } from "node:buffer";
 import { execFile, execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
 import {
   createWriteStream,
   mkdirSync,
@@ -29,7 +28,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true }));
 
-const limits = { entries: 1000, fileBytes: 1e6, totalBytes: 1e7, paxBytes: 65_536, depth: 64 };
+const limits = { entries: 1000, fileBytes: 1e6, totalBytes: 1e7, depth: 64, pathBytes: 4000 };
 const expansion = { totalBytes: 1e7, ratio: 1000, freeBytes: 1e6 };
 
 const byte = fc.integer({ min: 1, max: 255 }).filter((value) => value !== 0x2f);
@@ -272,16 +271,16 @@ describe("a damaged archive", () => {
         const back = join(room, "tree");
         mkdirSync(back);
         const damaged = changes.reduce(damage, archive);
-        const said = record(back);
+        const target = openTreeTarget(back);
         try {
-          await readTar(once(damaged), said.target, limits);
+          await readTar(once(damaged), target, limits);
           outcomes.read += 1;
-          expect(entriesOf(back)).toEqual(said.entries());
+          expect(entriesOf(back)).toEqual(target.entries.sort((a, b) => a.path.compare(b.path)));
         } catch (error) {
           if (!(error instanceof Problem)) throw error;
           outcomes.refused += 1;
         } finally {
-          said.target.close();
+          target.close();
         }
         expect(readdirSync(room).sort()).toEqual(["canary", "tree"]);
         rmSync(room, { recursive: true });
@@ -346,45 +345,6 @@ describe("a damaged archive", () => {
     const blocks = [];
     for (let at = 0; at < archive.length; at += 512) blocks.push(archive.subarray(at, at + 512));
     return blocks;
-  }
-
-  /** A target that writes, and remembers what it was told. */
-  function record(tree: string) {
-    const target = openTreeTarget(tree);
-    const said: LayerEntry[] = [];
-    const hash = (content: Buffer) => createHash("sha256").update(content).digest("hex");
-    const plain = { executable: false, size: 0, sha256: null, target: null };
-    return {
-      entries: () => said.sort((a, b) => a.path.compare(b.path)),
-      target: {
-        close: target.close,
-        directory(path: Buffer) {
-          target.directory(path);
-          said.push({ ...plain, path: Buffer.from(path), type: "directory" });
-        },
-        symlink(path: Buffer, to: Buffer) {
-          target.symlink(path, to);
-          const copy = { path: Buffer.from(path), target: Buffer.from(to) };
-          said.push({ ...plain, ...copy, type: "symlink", sha256: hash(to) });
-        },
-        file(path: Buffer, executable: boolean) {
-          const open = target.file(path, executable);
-          const content: Buffer[] = [];
-          return {
-            write(piece: Buffer) {
-              open.write(piece);
-              content.push(Buffer.from(piece));
-            },
-            done() {
-              open.done();
-              const all = Buffer.concat(content);
-              const copy = { path: Buffer.from(path), executable, size: all.length };
-              said.push({ ...plain, ...copy, type: "file", sha256: hash(all) });
-            },
-          };
-        },
-      },
-    };
   }
 });
 

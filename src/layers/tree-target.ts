@@ -1,4 +1,5 @@
 /** The entries of an archive, made as files below one directory and nowhere else. */
+import { createHash, hash } from "node:crypto";
 import {
   closeSync,
   constants,
@@ -9,17 +10,25 @@ import {
   writeSync,
 } from "node:fs";
 import { at, openDirectoryBelow, openRoot, TreeError } from "../base/below.ts";
+import type { LayerEntry } from "./layer-entry.ts";
 import { EntryRefused, type TarTarget } from "./tar-read.ts";
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+
+/** A directory that is being filled; `entries` is what has been put there. */
+export interface TreeTarget extends TarTarget {
+  entries: LayerEntry[];
+  close(): void;
+}
 
 /**
  * Makes entries below `root`, an empty directory that only the gateway can reach. Each name is made by descriptor, never
  * through a link and never over what is there: a path that was given before, whose directory was not, or whose directory
  * is a symlink or a file, is an `EntryRefused`. Only whether a file can be run is taken from its mode. Nothing is synced.
  */
-export function openTreeTarget(root: string): TarTarget & { close(): void } {
+export function openTreeTarget(root: string): TreeTarget {
   const rootFd = openRoot(root);
+  const entries: LayerEntry[] = [];
   let parent = { path: Buffer.alloc(0), fd: openDirectoryBelow(rootFd, "") };
 
   /** Archives list the files of a directory together, so the last directory is mostly the next one too. */
@@ -42,18 +51,39 @@ export function openTreeTarget(root: string): TarTarget & { close(): void } {
     }
   }
 
+  /** Copies what is kept: it lies in a chunk of the archive, which would be kept whole with it. */
+  function keep(path: Buffer, type: LayerEntry["type"], more: Partial<LayerEntry>): void {
+    const none = { executable: false, size: 0, sha256: null, target: null };
+    entries.push({ path: Buffer.from(path), type, ...none, ...more });
+  }
+
   return {
-    directory: (path) => place(path, (name) => mkdirSync(name, 0o700)),
-    symlink: (path, target) => place(path, (name) => symlinkSync(target, name)),
+    entries,
+    directory(path) {
+      place(path, (name) => mkdirSync(name, 0o700));
+      keep(path, "directory", {});
+    },
+    symlink(path, target) {
+      place(path, (name) => symlinkSync(target, name));
+      const sha256 = hash("sha256", target, "hex");
+      keep(path, "symlink", { target: Buffer.from(target), sha256 });
+    },
     file(path, executable) {
       const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
       const fd = place(path, (name) => openSync(name, flags, 0o600));
       if (executable) fchmodSync(fd, 0o700);
+      const content = createHash("sha256");
+      let size = 0;
       return {
         write(piece) {
           for (let done = 0; done < piece.length; ) done += writeSync(fd, piece, done);
+          content.update(piece);
+          size += piece.length;
         },
-        done: () => closeSync(fd),
+        done() {
+          closeSync(fd);
+          keep(path, "file", { executable, size, sha256: content.digest("hex") });
+        },
       };
     },
     close() {

@@ -1,18 +1,19 @@
 import { Problem } from "../contract/problem.ts";
 import { type ExpansionLimits, zstdCompressed, zstdExpanded } from "./compression.ts";
 import type { LayerEntry } from "./layer-entry.ts";
+import { digestOf, writeManifest } from "./manifest.ts";
 import { readTar, type TarLimits } from "./tar-read.ts";
 import { writeTar } from "./tar-write.ts";
 import { openTreeTarget } from "./tree-target.ts";
 
 /** What may come in as the archive of one layer. */
-export interface ArchiveLimits extends Omit<TarLimits, "paxBytes"> {
+export interface ArchiveLimits extends TarLimits {
   /** Of the archive as it comes, compressed. */
   archiveBytes: number;
 }
 
-/** Far more than a path and a target can need, each in its record. */
-const paxBytes = 64 * 1024;
+/** What entries may take beside their content, on average: long paths need extended headers. */
+const headerBytes = 2048;
 /** An honest tree of that size may be nothing but zeros; beyond it, what expands a thousandfold is meant to harm. */
 const expansion: Omit<ExpansionLimits, "totalBytes"> = { ratio: 1000, freeBytes: 256 * 1024 ** 2 };
 
@@ -27,7 +28,8 @@ export function packed(
 
 /**
  * Makes the tree of an archive below `tree`, an empty directory that only the gateway can reach; its files belong to the
- * gateway, are not yet synced, and may be there in part when this fails. Errors: `invalid_request` for an archive that is
+ * gateway, are not yet synced, and may be there in part when this fails. Gives the digest that the tree will have as a
+ * layer. Errors: `invalid_request` for an archive that is
  * not exactly a tree, `payload_too_large` beyond a limit, `storage_full`.
  */
 export async function unpack(
@@ -35,15 +37,15 @@ export async function unpack(
   tree: string,
   limits: ArchiveLimits,
   signal?: AbortSignal,
-): Promise<{ entries: number; bytes: number }> {
-  const { archiveBytes, ...rest } = limits;
+): Promise<string> {
   const target = openTreeTarget(tree);
   try {
-    const bytes = zstdExpanded(atMost(source, archiveBytes), {
+    const bytes = zstdExpanded(atMost(source, limits.archiveBytes), {
       ...expansion,
-      totalBytes: limits.totalBytes,
+      totalBytes: limits.totalBytes + limits.entries * headerBytes + 2 ** 20,
     });
-    return await readTar(bytes, target, { ...rest, paxBytes }, signal);
+    await readTar(bytes, target, limits, signal);
+    return digestOf(writeManifest(target.entries));
   } catch (error) {
     throw asStorageProblem(error);
   } finally {
