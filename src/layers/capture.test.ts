@@ -44,12 +44,16 @@ beforeAll(() => {
   run = join(data, "run");
   mkdirSync(run);
   threads = openThreads({ log: openLog("silent") });
-  publisher = { places: openPlaces(data), threads, limits: roomy, owner };
+  publisher = { places: openPlaces(data), threads, limits: roomy, owner, syncFilesystem };
 });
 afterAll(async () => {
   await threads.close();
   removeSealed(data);
 });
+
+const syncFilesystem = async (path: string) => {
+  execFileSync("sync", ["-f", path]);
+};
 
 /** Captures `run/<path>`. */
 async function capture(path: string, over: Partial<Publisher> = {}): Promise<Published> {

@@ -45,6 +45,8 @@ export interface Publisher {
   limits: TreeLimits;
   /** Who owns layers: the gateway when it may give files away, else null. */
   owner: Owner | null;
+  /** Resolves once everything of the filesystem that holds the path is on disk: cheaper than file by file. */
+  syncFilesystem: (path: string) => Promise<void>;
 }
 
 const listTask = { module: sealThread, work: listTree };
@@ -58,7 +60,7 @@ const directoriesTask = { module: sealThread, work: sealDirectories };
  * `incoming` to its owner. `onProgress` is told of bytes that have been hashed.
  */
 export async function publish(
-  { places, threads, limits, owner }: Publisher,
+  { places, threads, limits, owner, syncFilesystem }: Publisher,
   incoming: string,
   signal: AbortSignal,
   onProgress: (bytes: number) => void = () => undefined,
@@ -88,6 +90,7 @@ export async function publish(
   ];
   const manifest = writeManifest(entries);
   const digest = digestOf(manifest);
+  await syncFilesystem(places.root);
   const existed = name(places, incoming, digest, manifest);
   const sizeBytes = sealed.reduce((sum, { size }) => sum + size, 0);
   return { ok: true, layer: { digest, fileCount: files.length, sizeBytes, entries, existed } };

@@ -11,8 +11,6 @@ import {
   copyFileSync,
   fchmodSync,
   fchownSync,
-  fstatSync,
-  fsyncSync,
   lchownSync,
   lstatSync,
   openSync,
@@ -40,6 +38,8 @@ export interface FoundEntry {
   executable: boolean;
   size: number;
   links: number;
+  /** Its owner may not read it as it is. */
+  isLocked: boolean;
 }
 
 export type Listed = { ok: true; entries: FoundEntry[] } | { ok: false; reason: string };
@@ -96,7 +96,8 @@ export function listTree(
         return refused(`it has more than ${limits.totalBytes} bytes`);
       }
       const executable = type === "file" && (stats.mode & 0o100) !== 0;
-      entries.push({ path, type, executable, size, links: stats.nlink });
+      const isLocked = (stats.mode & 0o400) === 0;
+      entries.push({ path, type, executable, size, links: stats.nlink, isLocked });
     }
   }
   return { ok: true, entries };
@@ -121,7 +122,7 @@ export interface SealOrder {
   root: string;
   /** Beside the tree: how names of copies begin that are not whole yet. */
   temporary: string;
-  files: Pick<FoundEntry, "path" | "executable" | "links">[];
+  files: FoundEntry[];
   /** Who the files are to belong to, when the gateway may give files away. */
   owner: Owner | null;
 }
@@ -134,17 +135,18 @@ export interface Sealed {
 const bufferBytes = 1024 * 1024;
 
 /**
- * Makes files what they stay: the gateway's own, read-only, on disk, and of known content. One that has another name
- * somewhere is copied first, for whoever has that name could write into the layer.
+ * Makes files what they stay: the gateway's own, read-only, and of known content; that they are on disk is for the whole
+ * tree at once. One that has another name somewhere is copied first, for whoever has that name could write into the layer.
  */
 export function sealFiles(order: SealOrder, isAborted: () => boolean): Sealed[] {
   const root = Buffer.from(order.root);
   const buffer = Buffer.allocUnsafeSlow(bufferBytes);
-  return order.files.map(({ path, executable, links }, index) => {
+  return order.files.map((file, index) => {
     if (isAborted()) throw new Error("The work was aborted");
-    const full = Buffer.concat([root, slash, path]);
-    if (links > 1) breakLink(full, Buffer.from(`${order.temporary}-${index}`));
-    return sealFile(full, executable, order.owner, buffer);
+    const full = Buffer.concat([root, slash, file.path]);
+    if (file.isLocked) chmodSync(full, 0o600);
+    if (file.links > 1) breakLink(full, Buffer.from(`${order.temporary}-${index}`));
+    return sealFile(full, file, order.owner, buffer);
   });
 }
 
@@ -153,22 +155,22 @@ function breakLink(path: Buffer, temporary: Buffer): void {
   renameSync(temporary, path);
 }
 
-function sealFile(path: Buffer, executable: boolean, owner: Owner | null, buffer: Buffer): Sealed {
-  const stats = lstatSync(path);
-  // A file that its owner may not read; root may anyway.
-  if ((stats.mode & 0o400) === 0) chmodSync(path, 0o600);
+function sealFile(
+  path: Buffer,
+  { executable, size }: FoundEntry,
+  owner: Owner | null,
+  buffer: Buffer,
+): Sealed {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   try {
-    const opened = fstatSync(fd);
-    if (!opened.isFile() || opened.nlink !== 1) {
-      throw new Error(`${path.toString()} is not the file that was listed`);
-    }
     // Also takes away what a capability of the file would give. The mode after it, which a change of owner cuts.
     if (owner) fchownSync(fd, owner.uid, owner.gid);
     fchmodSync(fd, executable ? 0o555 : 0o444);
     const sealed = hashWhole(fd, buffer);
-    fsyncSync(fd);
-    return sealed;
+    if (sealed.size === size) return sealed;
+    throw new Error(
+      `${path.toString()} has ${sealed.size} bytes, and had ${size} when it was listed`,
+    );
   } finally {
     closeSync(fd);
   }
@@ -222,11 +224,5 @@ export function sealDirectories({
       path.length === 0 ? Buffer.from(root) : Buffer.concat([Buffer.from(root), slash, path]);
     if (owner) chownSync(full, owner.uid, owner.gid);
     chmodSync(full, 0o555);
-    const fd = openSync(full, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
-    try {
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
   }
 }
