@@ -1,3 +1,5 @@
+import { setImmediate } from "node:timers/promises";
+
 /** A stream of bytes that is read in pieces of a wanted size, holding one chunk of its source. */
 export interface ByteSource {
   /** Bytes handed out so far. */
@@ -20,6 +22,8 @@ export function openByteSource(
   let offset = 0;
 
   async function more(): Promise<boolean> {
+    // What is done with a chunk is synchronous; a source that is always ready must not keep everybody else waiting.
+    await setImmediate();
     signal?.throwIfAborted();
     const next = await iterator.next();
     if (next.done) return false;

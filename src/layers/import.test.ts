@@ -1,6 +1,8 @@
+import { execFile } from "node:child_process";
 import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { openLog } from "../base/log.ts";
 import { openThreads, type Threads } from "../base/threads.ts";
@@ -39,6 +41,10 @@ afterAll(async () => {
   removeSealed(dir);
 });
 
+const syncFilesystem = async (path: string) => {
+  await promisify(execFile)("sync", ["-f", path]);
+};
+
 let stores = 0;
 /** The layer store of another gateway. */
 function newStore(): Publisher {
@@ -46,7 +52,7 @@ function newStore(): Publisher {
   mkdirSync(data);
   const limits = { entries: 1000, fileBytes: 1e7, totalBytes: 1e8, depth: 64, pathBytes: 3000 };
   const owner = process.getuid?.() === 0 ? { uid: 0, gid: 0 } : null;
-  return { places: openPlaces(data), threads, limits, owner };
+  return { places: openPlaces(data), threads, limits, owner, syncFilesystem };
 }
 
 function everythingIn({ places }: Publisher): string[] {

@@ -26,7 +26,7 @@ export interface TarTarget {
   directory(path: Buffer): void;
   symlink(path: Buffer, target: Buffer): void;
   /** The pieces are written before the next entry comes; `done` follows the last of them. */
-  file(path: Buffer, executable: boolean): { write(piece: Buffer): void; done(): void };
+  file(path: Buffer, executable: boolean): { write(piece: Buffer): Promise<void>; done(): void };
 }
 
 /** Why a target does not take an entry. */
@@ -177,7 +177,7 @@ async function place(entry: Entry, bytes: ByteSource, target: TarTarget): Promis
   const file = target.file(path, (entry.mode & 0o100) !== 0);
   try {
     const from = bytes.offset();
-    for await (const piece of bytes.pieces(entry.size)) file.write(piece);
+    for await (const piece of bytes.pieces(entry.size)) await file.write(piece);
     if (bytes.offset() - from < entry.size) throw refused("content that is cut off", start, path);
   } finally {
     file.done();

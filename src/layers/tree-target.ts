@@ -7,12 +7,15 @@ import {
   mkdirSync,
   openSync,
   symlinkSync,
+  write,
   writeSync,
 } from "node:fs";
+import { promisify } from "node:util";
 import { at, openDirectoryBelow, openRoot, TreeError } from "../base/below.ts";
 import type { LayerEntry } from "./layer-entry.ts";
 import { EntryRefused, type TarTarget } from "./tar-read.ts";
 
+const writeBytes = promisify(write);
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 
 /** A directory that is being filled; `entries` is what has been put there. */
@@ -75,10 +78,10 @@ export function openTreeTarget(root: string): TreeTarget {
       const content = createHash("sha256");
       let size = 0;
       return {
-        write(piece) {
-          for (let done = 0; done < piece.length; ) done += writeSync(fd, piece, done);
+        async write(piece) {
           content.update(piece);
           size += piece.length;
+          for (let done = 0; done < piece.length; ) done += await writeSome(fd, piece, done);
         },
         done() {
           closeSync(fd);
@@ -91,6 +94,16 @@ export function openTreeTarget(root: string): TreeTarget {
       closeSync(rootFd);
     },
   };
+}
+
+/** Below this a write is done before another thread would have begun with it. */
+const smallBytes = 8 * 1024;
+
+/** A disk that is busy lets a writer wait, which must not be the thread that everybody waits for. */
+async function writeSome(fd: number, piece: Buffer, from: number): Promise<number> {
+  if (piece.length - from < smallBytes) return writeSync(fd, piece, from);
+  const { bytesWritten } = await writeBytes(fd, piece, from, piece.length - from, null);
+  return bytesWritten;
 }
 
 function asRefusal(error: unknown): unknown {
