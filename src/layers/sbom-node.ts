@@ -7,8 +7,8 @@ const atTop = /^((?:@[^/]+\/)?[^@/.][^/]*)\/package\.json$/;
 const marks = new Set([".package-lock.json", ".modules.yaml", ".yarn-integrity"]);
 
 /** Whether an entry at the top of a layer shows that the layer is a `node_modules` itself. */
-export function marksModules(path: string): boolean {
-  return marks.has(path);
+export function marksModules(path: Buffer): boolean {
+  return path[0] === 0x2e && marks.has(path.toString("latin1"));
 }
 
 /**

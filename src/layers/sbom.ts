@@ -61,7 +61,7 @@ export async function sbomOf(
 ): Promise<Sbom> {
   const found = new Map<string, SbomComponent>();
   let unreadable = 0;
-  const isModules = entries.some(({ path }) => marksModules(path.toString("latin1")));
+  const isModules = entries.some(({ path }) => marksModules(path));
   const root = openRoot(tree);
   try {
     for (const [index, entry] of entries.entries()) {
