@@ -34,7 +34,7 @@ interface Install {
 }
 
 const unreachable =
-  /ENOENT|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|dial tcp|resolve host|Max retries|No matching distribution|failed to download|i\/o timeout|Temporary failure|network/i;
+  /ENOENT|spawnSync \S+ EACCES|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|dial tcp|resolve host|Max retries|No matching distribution|failed to download|i\/o timeout|Temporary failure|network/i;
 
 /** Runs an installer in `project`; what else goes wrong than that it cannot be reached is a failure. */
 async function install(context: TestContext, wanted: Install): Promise<void> {
