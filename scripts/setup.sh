@@ -4,6 +4,7 @@
 #
 #   sh scripts/setup.sh           what a gateway needs
 #   sh scripts/setup.sh --test    and what the tests need on top
+#   sh scripts/setup.sh --bench   and what the peers need that the benchmark measures us against
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -44,9 +45,16 @@ missing_packages() {
   has_pip || printf ' python3-pip'
   in_system git || printf ' git'
   in_system curl || printf ' curl'
-  [ "${1-}" = --test ] || return 0
-  in_system strace || printf ' strace'
-  in_system faketime || printf ' faketime'
+  case "${1-}" in
+    --test)
+      in_system strace || printf ' strace'
+      in_system faketime || printf ' faketime'
+      ;;
+    --bench)
+      in_system socat || printf ' socat'
+      in_system rg || printf ' ripgrep'
+      ;;
+  esac
 }
 
 # Without Debian's tools there is nothing to do but say what to install; the names differ a little per distribution.

@@ -71,6 +71,9 @@ describe.each(identities)("with the gateway as $name", { timeout }, (identity) =
     expect(tookMs.length).toBeGreaterThan(10);
     const sorted = tookMs.sort((a, b) => a - b);
     const p99 = sorted[Math.floor(sorted.length * 0.99)];
+    process.stdout.write(
+      `${crowd} hostile runs: p99 ${p99?.toFixed(0)} ms of ${sorted.length} answers\n`,
+    );
     if (isSoak) expect(p99, `of ${sorted.length} answers`).toBeLessThanOrEqual(answersWithinMs);
   });
 });

@@ -100,15 +100,21 @@ function cutOut(bytes: Buffer, spans: readonly Span[]): Buffer[] {
 /** Slices the string, not its bytes: a lone surrogate elsewhere in the text would not survive the way there and back. */
 function redactText(scanner: Scanner, text: string): string {
   if (scanner.longest === 0) return text;
-  const spans = findSpans(scanner, Buffer.from(text));
+  const bytes = Buffer.from(text);
+  const spans = findSpans(scanner, bytes);
   let result = "";
   let at = 0;
   let byte = 0;
+  const isAscii = bytes.length === text.length;
   const moveTo = (place: number): number => {
-    while (byte < place) {
-      const code = text.codePointAt(at) ?? 0;
-      byte += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-      at += code < 0x10000 ? 1 : 2;
+    if (isAscii) at = Math.max(at, place);
+    // Steps from character to character: each says with its first byte how long it is, here and in the string.
+    else {
+      for (; byte < place; at++) {
+        const lead = bytes[byte] ?? 0;
+        if (lead >= 0xf0) at += 1;
+        byte += lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+      }
     }
     return at;
   };

@@ -1,4 +1,3 @@
-import { constants, setPriority } from "node:os";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { Problem } from "../contract/problem.ts";
@@ -7,6 +6,7 @@ import type { Cgroups, Group } from "./cgroup.ts";
 import type { HostLayout } from "./host-layout.ts";
 import { type Identity, ownerOf } from "./identity.ts";
 import type { OutputPipe, OutputPipes } from "./pipes.ts";
+import { lowerPriority } from "./priority.ts";
 import type { ProcessScan } from "./process-scan.ts";
 import { isAlive, killProcess, readStat, waitUntil } from "./processes.ts";
 import type { Proof } from "./proof.ts";
@@ -101,9 +101,9 @@ export async function openOne(
     }).catch((error: unknown) => {
       throw unavailable(host, place, error);
     });
-    if (group === undefined) yieldTheCpu(spawned);
     void spawned.ready.then(startDone);
     const tree = followTree(spawned, group, host.clock);
+    if (group === undefined) lowerPriority(host, spawned, tree);
     let closed: Promise<void> | undefined;
     const close = async () => {
       tree.kill();
@@ -133,19 +133,6 @@ function unavailable(host: ExecHost, place: Place, cause: unknown): Problem {
   const uid = place.uid ?? process.getuid?.();
   const message = `Cannot start ${host.bwrap} as uid ${uid}: ${String(cause)}`;
   return new Problem("sandbox_unavailable", message, undefined, { cause });
-}
-
-/**
- * Where no group shares out the processor, commands go behind the gateway: what bwrap starts later inherits it.
- */
-function yieldTheCpu({ bwrap }: SpawnedSandbox): void {
-  if (bwrap.pid === undefined) return;
-  try {
-    setPriority(bwrap.pid, constants.priority.PRIORITY_BELOW_NORMAL);
-  } catch (error) {
-    // It has ended already, and why is in how it ended.
-    if (!(error instanceof Error && String(error).includes("ESRCH"))) throw error;
-  }
 }
 
 /** The group goes behind the answer's back: what it held is gone, and its name is its own. */
