@@ -2,16 +2,16 @@
  * The relay: the only way out of a sandbox that may reach hosts. It joins loopback TCP inside to the egress socket of
  * the run, because no package client speaks to a unix socket.
  *
- *   /airlock/bin/node /airlock/relay.mjs <port> <socket path> [<ready fd>]
+ *   /airlock/bin/node /airlock/relay.mjs <port> <socket path> <ready fd>
  *
- * It listens on 127.0.0.1:<port>, then writes "ready\n" to the descriptor (1 unless given) and closes it: a command
+ * It listens on 127.0.0.1:<port>, then writes "ready\n" to the descriptor (3 or more) and closes it: a command
  * that starts earlier finds a refused connection. When it cannot listen it says why on stderr and ends with 1, and the
  * descriptor closes without "ready". It decides nothing, holds no secret, and ends with the sandbox's pid namespace.
  */
 import { closeSync, writeSync } from "node:fs";
 import { connect, createServer } from "node:net";
 
-const [port, path, ready = "1"] = process.argv.slice(2);
+const [port, path, ready] = process.argv.slice(2);
 
 // A half-closed client still waits for its answer; without TCP_NODELAY every request would stall for 40 ms.
 const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {

@@ -13,6 +13,7 @@ export {
   type EgressDenied,
   openBuildNetwork,
 } from "./build-network.ts";
+export { networkEnvironment } from "./network-environment.ts";
 export { containsSecret, type Redactor, redactor, type SecretSearch } from "./redact.ts";
 export { secretShapes } from "./secret-shapes.ts";
 export { openVault, type Vault, VaultError, type VaultOptions } from "./vault.ts";
