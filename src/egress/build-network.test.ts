@@ -3,6 +3,7 @@ import { createServer as createHttp, request } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connect as connectTls } from "node:tls";
 import { afterEach, describe, expect, it } from "vitest";
 
 import { systemClock } from "../base/clock.ts";
@@ -109,6 +110,19 @@ describe("the build network", () => {
     expect(heard).toContain("host a");
     await expect.poll(() => allowed).toHaveLength(1);
     expect(allowed[0]?.bytes_up).toBeGreaterThan(30);
+  });
+
+  it("cuts a tunnel whose TLS is meant for another host, before a byte of it is sent", async () => {
+    const port = await upstream();
+    const hosts = [`index.test:${port}`];
+    const { socket, denied, allowed } = await open({ hosts, privateHosts: hosts });
+    const client = connect(socket);
+    client.write(`CONNECT index.test:${port} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    await new Promise((resolve) => client.once("data", resolve));
+    const tls = connectTls({ socket: client, servername: "other.test" });
+    await new Promise((resolve) => tls.once("error", resolve));
+    await expect.poll(() => denied).toEqual([{ host: "index.test", port, reason: "sni_mismatch" }]);
+    expect(allowed).toEqual([]);
   });
 
   it("answers garbage with 400 and lives on", async () => {
