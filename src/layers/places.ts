@@ -11,6 +11,9 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 
+/** Where a thread finds the functions of this file. */
+export const placesThread = import.meta.url;
+
 /** Where layers lie below the data directory. */
 export interface LayerPlaces {
   root: string;

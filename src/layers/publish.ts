@@ -7,6 +7,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  utimesSync,
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -152,6 +153,9 @@ function name(places: LayerPlaces, incoming: string, digest: string, manifest: B
   const directory = layerDirectory(places, digest);
   if (isWhole(directory, manifest)) {
     removeSealed(incoming);
+    // Young again: a sweep must not take it before this capture has written down that it is used.
+    const now = new Date();
+    utimesSync(directory, now, now);
     // Whoever renamed it may have died, or still be busy, before this.
     syncDirectory(places.root);
     return true;
