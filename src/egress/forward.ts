@@ -54,7 +54,9 @@ export function forward(
     outgoing.on("response", (response) => {
       response.on("data", (chunk: Buffer) => count.down(chunk.length) || stop());
       response.on("error", () => answer.destroy());
-      answer.writeHead(response.statusCode ?? 502, endToEnd(response));
+      // A status below 200 would make writeHead throw here, where nobody could catch it.
+      const status = response.statusCode ?? 0;
+      answer.writeHead(status < 200 || status > 599 ? 502 : status, endToEnd(response));
       response.pipe(answer);
     });
     incoming.pipe(outgoing);
