@@ -177,7 +177,15 @@ function openAnswers(
     );
   }
 
-  return { onConnect, onRequest };
+  // What goes wrong with one connection ends that one: nobody waits for these, and a rejection would end the process.
+  return {
+    onConnect(incoming: IncomingMessage, client: Duplex, head: Buffer): void {
+      onConnect(incoming, client, head).catch(() => client.destroy());
+    },
+    onRequest(incoming: IncomingMessage, answer: ServerResponse): void {
+      onRequest(incoming, answer).catch(() => answer.destroy());
+    },
+  };
 }
 
 function status(reason: string): number {

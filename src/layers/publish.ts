@@ -6,7 +6,6 @@ import {
   openSync,
   readFileSync,
   renameSync,
-  rmSync,
   utimesSync,
   writeSync,
 } from "node:fs";
@@ -14,7 +13,13 @@ import { join } from "node:path";
 import type { Threads } from "../base/threads.ts";
 import type { LayerEntry } from "./layer-entry.ts";
 import { digestOf, writeManifest } from "./manifest.ts";
-import { type LayerPlaces, layerDirectory, removeSealed, syncDirectory } from "./places.ts";
+import {
+  type LayerPlaces,
+  layerDirectory,
+  newIncoming,
+  removeSealed,
+  syncDirectory,
+} from "./places.ts";
 import {
   type FoundEntry,
   type Listed,
@@ -151,7 +156,7 @@ async function sealAll(
 /** Gives a layer its name. Whether there was one of that name, which is the same one and stays. */
 function name(places: LayerPlaces, incoming: string, digest: string, manifest: Buffer): boolean {
   const directory = layerDirectory(places, digest);
-  if (isWhole(directory, manifest)) {
+  if (isWhole(places, directory, manifest)) {
     removeSealed(incoming);
     // Young again: a sweep must not take it before this capture has written down that it is used.
     const now = new Date();
@@ -174,12 +179,14 @@ function name(places: LayerPlaces, incoming: string, digest: string, manifest: B
   return false;
 }
 
-function isWhole(directory: string, manifest: Buffer): boolean {
+function isWhole(places: LayerPlaces, directory: string, manifest: Buffer): boolean {
   const path = join(directory, "manifest");
   if (!existsSync(directory)) return false;
   if (existsSync(path) && readFileSync(path).equals(manifest)) return true;
-  // Damaged by something else than us; the tree that has just been made is sound.
-  rmSync(path, { force: true });
-  removeSealed(directory);
+  // Damaged by something else than us; the tree that has just been made is sound. By one rename, so that a gateway that
+  // dies in the middle leaves no half layer under its name.
+  const aside = newIncoming(places);
+  renameSync(directory, join(aside, "damaged"));
+  removeSealed(aside);
   return false;
 }
