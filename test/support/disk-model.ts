@@ -2,8 +2,8 @@
  * A disk that loses its power. What a process did to a directory is read from its system calls; from that the directory
  * is made again as it may be after a power cut: what was synchronised is there, of what came after it any part.
  *
- * The model is stricter than today's filesystems: a name is safe only when its directory was synchronised, and pages of
- * 4 KiB that were not are kept or lost one by one, in any order.
+ * The model is stricter than today's filesystems: a name is safe only when its directory was synchronised, and names and
+ * pages of 4 KiB that were not are kept or lost one by one, in any order.
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -57,7 +57,9 @@ interface Call {
   name: string;
   args: string;
   result: number;
+  /** Lines of the trace: what ended before another call began was there when that one began. */
   began: number;
+  ended: number;
 }
 
 /** Calls in the order in which they ended; one that another thread's came between is in two lines. */
@@ -78,13 +80,13 @@ function* callsOf(text: string): Iterable<Call> {
       const first = open.get(pid);
       open.delete(pid);
       const args = `${first?.args ?? ""}${rest}`;
-      yield { name, args, result: Number(result), began: first?.began ?? at };
+      yield { name, args, result: Number(result), began: first?.began ?? at, ended: at };
       continue;
     }
     const whole = /^\d+ +(\w+)\((.*)\) += (-?\d+)/s.exec(line);
     if (whole) {
       const [, name = "", args = "", result] = whole;
-      yield { name, args, result: Number(result), began: at };
+      yield { name, args, result: Number(result), began: at, ended: at };
     }
   }
 }
@@ -97,11 +99,11 @@ function readTrace(text: string, dir: string): Recording {
   const sizes = new Map<number, number>();
   const files = new Map<number, { inode: number; position: number; appends: boolean } | string>();
   let inodes = 0;
-  let began = 0;
+  let ended = 0;
   const inside = (path: string) => path.startsWith(`${dir}/`);
   const add = (
     step: Step extends infer S ? (S extends { at: number } ? Omit<S, "at"> : never) : never,
-  ) => steps.push({ ...step, at: began } as Step);
+  ) => steps.push({ ...step, at: ended } as Step);
   const strings = (args: string) =>
     [...args.matchAll(/"((?:\\x[0-9a-f]{2})*)"/g)].map((found) => bytesOf(found[1] ?? ""));
 
@@ -144,7 +146,7 @@ function readTrace(text: string, dir: string): Recording {
   }
 
   for (const call of callsOf(text)) {
-    began = call.began;
+    ended = call.ended;
     const { name, args, result } = call;
     if (result < 0) continue;
     const fd = Number(/^(\d+)</.exec(args)?.[1]);
@@ -166,7 +168,7 @@ function readTrace(text: string, dir: string): Recording {
     } else if (name === "fsync" || name === "fdatasync") {
       const file = files.get(fd);
       if (file === undefined) continue;
-      add({ type: "sync", of: typeof file === "string" ? file : file.inode, since: began });
+      add({ type: "sync", of: typeof file === "string" ? file : file.inode, since: call.began });
     } else if (name === "rename" || name === "renameat2") {
       const inode = names.get(first ?? "");
       if (inode === undefined || first === undefined || second === undefined) continue;
@@ -243,18 +245,19 @@ export function afterPowerCut(
       safe.set(step.of, Math.max(safe.get(step.of) ?? 0, step.since));
   }
   const luck = random();
+  const nameLoss = random();
   const isSafe = (of: number | string, at: number) => at < (safe.get(of) ?? 0);
 
   const names = new Map<string, number>();
   const directories = new Set<string>([from]);
-  // Names of one directory are lost from some moment on; those of different directories know nothing of each other.
-  const lostFrom = new Map<string, boolean>();
   for (const step of done) {
     if (!("directory" in step)) continue;
-    const { directory } = step;
-    if (!isSafe(directory, step.at)) {
-      if (lostFrom.get(directory) === undefined && random() < 0.3) lostFrom.set(directory, true);
-      if (lostFrom.get(directory)) continue;
+    // Each by itself: a later name can be there and an earlier one not, and of a rename either half.
+    if (!isSafe(step.directory, step.at) && random() < nameLoss) {
+      if (step.type === "name" && step.from !== undefined && random() < nameLoss) {
+        names.delete(step.from);
+      }
+      continue;
     }
     if (step.type === "makeDirectory") directories.add(step.path);
     else if (step.type === "unname") names.delete(step.path);
