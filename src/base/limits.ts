@@ -73,6 +73,19 @@ export const limits = {
   /** The same call with the same answer, in a row: a poll that goes nowhere. */
   guardIdenticalPolls: 5,
 
+  /** Connections that a run's build network holds open at once; npm opens 15. */
+  egressConnections: 64,
+  egressHeadBytes: 32 * KiB,
+  /** Longer than a ClientHello with post-quantum keys ever is. */
+  egressHelloBytes: 32 * KiB,
+  egressConnectMs: 15_000,
+  egressIdleMs: 120_000,
+  /** What one opening of a build network may send, and receive: a toolchain is 300 MB, a leak is not. */
+  egressUpBytes: 256 * MiB,
+  egressDownBytes: 8 * GiB,
+  /** Different refusals that one opening reports; the same one again is counted, not repeated. */
+  egressDenials: 500,
+
   /** How long a graceful stop waits for calls and streams before it lets go. */
   drainMs: 10_000,
   /** A blob younger than this is never swept: its row may still be on the way. */

@@ -1,6 +1,8 @@
 import { z } from "zod";
+import { ArtifactId, ArtifactManifest, ArtifactRef } from "./artifact.ts";
 import { BlobRef } from "./blob-ref.ts";
 import { Digest, RunId } from "./ids.ts";
+import { Abi, CapturedLayer } from "./layer.ts";
 import { MissingOutput, Output } from "./output.ts";
 import { CleanupStatus, EndStatus, Isolation, StopReason } from "./run.ts";
 import { RunSnapshot } from "./submission.ts";
@@ -94,6 +96,36 @@ const byType = {
       .describe("Content that this call wrote"),
     stdout: z.object({ blob: Digest, bytes: z.int(), truncated: z.boolean() }).optional(),
     stderr: z.object({ blob: Digest, bytes: z.int(), truncated: z.boolean() }).optional(),
+    layers: z
+      .array(CapturedLayer.extend({ abi: Abi.nullable(), hosts: z.array(z.string()) }))
+      .optional()
+      .describe("Layers that this call captured, or found built already"),
+    artifact: z
+      .object({
+        artifact_id: ArtifactId,
+        artifact_ref: ArtifactRef,
+        name: z.string().nullable(),
+        manifest: ArtifactManifest,
+      })
+      .optional()
+      .describe("The artifact that this call built, or found built already"),
+  }),
+  "egress.allowed": z
+    .object({
+      call_id: z.string(),
+      host: z.string(),
+      port: z.int(),
+      address: z.string(),
+      bytes_up: z.int(),
+      bytes_down: z.int(),
+      duration_ms: z.int(),
+    })
+    .describe("One connection that left the sandbox, written down when it had ended"),
+  "egress.denied": z.object({
+    call_id: z.string(),
+    host: z.string(),
+    port: z.int().nullable(),
+    reason: z.string(),
   }),
   "outputs.captured": z.object({
     partial: z.boolean(),

@@ -6,6 +6,14 @@
  *    blob, log, error or prompt. Redaction happens before the append.
  */
 
+export {
+  type BuildNetwork,
+  type BuildNetworkOptions,
+  type EgressAllowed,
+  type EgressDenied,
+  openBuildNetwork,
+} from "./build-network.ts";
+export { networkEnvironment } from "./network-environment.ts";
 export { containsSecret, type Redactor, redactor, type SecretSearch } from "./redact.ts";
 export { secretShapes } from "./secret-shapes.ts";
 export { openVault, type Vault, VaultError, type VaultOptions } from "./vault.ts";

@@ -1,6 +1,8 @@
-import type { NewEvent } from "../contract/event.ts";
-import { blobsOf, contentsOf, outputsOf } from "./derived.ts";
+import type { NewEvent, RunEvent } from "../contract/event.ts";
+import { addArtifact, addRef } from "./artifacts.ts";
+import { artifactOf, blobsOf, contentsOf, layersOf, outputsOf } from "./derived.ts";
 import type { RunState } from "./fold.ts";
+import { addLayer, holdByRun } from "./layers.ts";
 import type { Linked } from "./link.ts";
 import { columnsOf } from "./run-row.ts";
 import type { Statements } from "./statements.ts";
@@ -37,10 +39,12 @@ export async function writeEvents(
   for (const event of linked.events) await writeDerived(tx, run, event);
 }
 
-async function writeDerived(tx: Tx, run: AppendTo, event: NewEvent): Promise<void> {
+async function writeDerived(tx: Tx, run: AppendTo, event: RunEvent): Promise<void> {
   await writeBlobRefs(tx, run, event);
   await writeOutputs(tx, run, event);
   await writeContents(tx, run, event);
+  await writeLayers(tx, run, event);
+  await writeArtifact(tx, run, event);
   if (event.type === "run.finished") {
     await tx.deleteFrom("sealed_secrets").where("run_id", "=", run.runId).execute();
   }
@@ -94,6 +98,47 @@ async function writeContents(tx: Tx, run: AppendTo, event: NewEvent): Promise<vo
     bytes: content.bytes,
   }));
   for (const part of chunks(rows)) await tx.insertInto("contents").values(part).execute();
+}
+
+async function writeLayers(tx: Tx, run: AppendTo, event: RunEvent): Promise<void> {
+  for (const layer of layersOf(event)) {
+    await addLayer(tx, run.workspaceId, {
+      digest: layer.digest,
+      name: layer.name,
+      fileCount: layer.file_count,
+      sizeBytes: layer.size_bytes,
+      abi: layer.abi,
+      hosts: layer.hosts,
+      createdAt: event.time,
+      runId: run.runId,
+      callId: callIdOf(event),
+      imported: false,
+    });
+    await holdByRun(tx, run.workspaceId, run.runId, layer.digest);
+  }
+}
+
+async function writeArtifact(tx: Tx, run: AppendTo, event: RunEvent): Promise<void> {
+  const built = artifactOf(event);
+  if (built === undefined) return;
+  await addArtifact(tx, run.workspaceId, {
+    manifest: built.manifest,
+    name: built.name,
+    createdAt: event.time,
+    runId: run.runId,
+    callId: callIdOf(event),
+  });
+  await addRef(tx, run.workspaceId, {
+    ref: built.artifact_ref,
+    artifactId: built.artifact_id,
+    rootRunId: run.rootRunId,
+    createdAt: event.time,
+    expiresAt: null,
+  });
+}
+
+function callIdOf(event: RunEvent): string | null {
+  return event.type === "call.finished" ? event.data.call_id : null;
 }
 
 /** A statement has a limit of parameters, and the cache of statements should not fill with lengths. */

@@ -46,6 +46,16 @@ export function outputsOf(event: NewEvent): Output[] | undefined {
   }));
 }
 
+/** The layers that this event's call gave its run. */
+export function layersOf(event: NewEvent): NonNullable<EventData<"call.finished">["layers"]> {
+  return event.type === "call.finished" ? (event.data.layers ?? []) : [];
+}
+
+/** The artifact that this event's call gave its run tree. */
+export function artifactOf(event: NewEvent): EventData<"call.finished">["artifact"] {
+  return event.type === "call.finished" ? event.data.artifact : undefined;
+}
+
 /** The content that this event's call wrote, in the order of writing. */
 export function contentsOf(event: NewEvent): Written[] {
   const written = event.type === "call.finished" ? (event.data.content ?? []) : [];

@@ -4,6 +4,8 @@ import type { OutputsTable, Schema } from "./schema.ts";
 import type { ContentRow, RunFiles } from "./store.ts";
 
 const pageRows = 1000;
+/** Where blobs are named. A blob may be in both. */
+const holders = ["blob_refs", "artifact_blobs"] as const;
 
 /** What runs wrote: outputs, content, and which blobs anything refers to. */
 export function openRunFiles(reads: Kysely<Schema>): RunFiles {
@@ -38,24 +40,32 @@ export function openRunFiles(reads: Kysely<Schema>): RunFiles {
       }));
     },
     async isReferenced(sha256) {
-      const row = await reads
-        .selectFrom("blob_refs")
-        .select("sha256")
-        .where("sha256", "=", sha256)
-        .limit(1)
-        .executeTakeFirst();
-      return row !== undefined;
+      for (const table of holders) {
+        const row = await reads
+          .selectFrom(table)
+          .select("sha256")
+          .where("sha256", "=", sha256)
+          .limit(1)
+          .executeTakeFirst();
+        if (row !== undefined) return true;
+      }
+      return false;
     },
-    referenced: () => referenced(reads),
+    async *referenced() {
+      for (const table of holders) yield* referenced(reads, table);
+    },
   };
 }
 
 /** In pages, so that a sweep of millions of blobs holds neither memory nor the connection. */
-async function* referenced(db: Kysely<Schema>): AsyncIterable<string> {
+async function* referenced(
+  db: Kysely<Schema>,
+  table: (typeof holders)[number],
+): AsyncIterable<string> {
   let last = "";
   for (;;) {
     const rows = await db
-      .selectFrom("blob_refs")
+      .selectFrom(table)
       .select("sha256")
       .distinct()
       .where("sha256", ">", last)

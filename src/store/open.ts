@@ -1,10 +1,13 @@
 import type { Kysely } from "kysely";
 import { Problem } from "../contract/problem.ts";
+import { openArtifacts } from "./artifacts.ts";
 import { openBroken } from "./broken.ts";
+import { openBuilds } from "./builds.ts";
 import { makeDataDir } from "./data-dir.ts";
 import { type Database, openDatabase } from "./database.ts";
 import { openRunFiles } from "./files.ts";
 import { openJournal, type Parts } from "./journal.ts";
+import { openLayers } from "./layers.ts";
 import { lockDataDir } from "./lock.ts";
 import { openRuns } from "./runs.ts";
 import type { Schema } from "./schema.ts";
@@ -44,6 +47,9 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       journal,
       runs: openRuns(parts, announce),
       files: openRunFiles(db.reads),
+      layers: openLayers(parts),
+      artifacts: openArtifacts(parts),
+      builds: openBuilds(parts),
       tokens: openTokens(parts),
       secrets: openSecrets(db.reads),
       epoch,

@@ -15,6 +15,14 @@ export interface Schema {
   blob_refs: BlobRefsTable;
   sealed_secrets: SealedSecretsTable;
   uids: UidsTable;
+  layers: LayersTable;
+  run_layers: RunLayersTable;
+  artifacts: ArtifactsTable;
+  artifact_blobs: ArtifactBlobsTable;
+  artifact_layers: ArtifactLayersTable;
+  artifact_refs: ArtifactRefsTable;
+  builds: BuildsTable;
+  build_layers: BuildLayersTable;
 }
 
 /** Facts about the database itself: `schema_version`, `epoch`. */
@@ -136,4 +144,74 @@ interface SealedSecretsTable {
 interface UidsTable {
   uid: number;
   run_id: string;
+}
+
+/** A layer as one workspace knows it. Its bytes are shared; that they are there tells another workspace nothing (I14). */
+export interface LayersTable {
+  workspace_id: string;
+  digest: string;
+  id: string;
+  name: string;
+  file_count: number;
+  size_bytes: number;
+  abi: string | null;
+  hosts: string;
+  created_at: string;
+  run_id: string | null;
+  call_id: string | null;
+  /** Brought by a person, who alone takes it away again. */
+  imported: number;
+}
+
+interface RunLayersTable {
+  run_id: string;
+  digest: string;
+  workspace_id: string;
+}
+
+export interface ArtifactsTable {
+  workspace_id: string;
+  id: string;
+  digest: string;
+  manifest: string;
+  name: string | null;
+  created_at: string;
+  run_id: string | null;
+  call_id: string | null;
+}
+
+interface ArtifactBlobsTable {
+  workspace_id: string;
+  artifact_id: string;
+  sha256: string;
+}
+
+interface ArtifactLayersTable {
+  workspace_id: string;
+  artifact_id: string;
+  digest: string;
+}
+
+interface ArtifactRefsTable {
+  ref: string;
+  workspace_id: string;
+  artifact_id: string;
+  root_run_id: string | null;
+  created_at: string;
+  expires_at: string | null;
+  revoked_at: string | null;
+}
+
+interface BuildsTable {
+  workspace_id: string;
+  key: string;
+  layers: string;
+  created_at: string;
+  expires_at: string | null;
+}
+
+interface BuildLayersTable {
+  workspace_id: string;
+  key: string;
+  digest: string;
 }

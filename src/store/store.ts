@@ -8,7 +8,9 @@
  */
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import type { Artifact, ArtifactManifest } from "../contract/artifact.ts";
 import type { EventType, NewEvent, RunEvent } from "../contract/event.ts";
+import type { Layer } from "../contract/layer.ts";
 import type { Output } from "../contract/output.ts";
 import type { Run, RunStatus } from "../contract/run.ts";
 import type { RunSnapshot } from "../contract/submission.ts";
@@ -124,6 +126,66 @@ export interface RunFiles {
   referenced(): AsyncIterable<string>;
 }
 
+/** A layer that a workspace gets to know. */
+export type NewLayer = Omit<Layer, "id"> & { imported: boolean };
+
+/**
+ * The layers that a workspace knows. The bytes of equal layers are one tree on disk; whether another workspace has them
+ * is nobody's business (I14).
+ */
+export interface Layers {
+  /** By id or digest. */
+  get(workspaceId: string, idOrDigest: string): Promise<Layer | undefined>;
+  /** Newest first. */
+  list(workspaceId: string): Promise<Layer[]>;
+  /** Makes a layer that a person brought known. One that is known already stays as it is. */
+  import(workspaceId: string, layer: Omit<NewLayer, "imported">): Promise<Layer>;
+  /** Takes an imported layer away, unless an artifact, a run or a cached build needs it. */
+  forget(workspaceId: string, digest: string): Promise<"forgotten" | "in_use" | "not_found">;
+  /** Drops the rows of layers that nothing holds any more, and of builds that are out of date. */
+  dropUnheld(): Promise<number>;
+  /** Every digest that any workspace still knows: the trees that a sweep must leave alone. */
+  kept(): Promise<Set<string>>;
+}
+
+export interface NewArtifact {
+  manifest: ArtifactManifest;
+  name: string | null;
+  createdAt: string;
+  runId: string | null;
+  callId: string | null;
+}
+
+/** Immutable bundles of files and layers, named by what is in them. */
+export interface Artifacts {
+  /** Keeps an artifact that was uploaded, with a ref that all of the workspace may use. */
+  add(workspaceId: string, artifact: NewArtifact, ref: string): Promise<Artifact>;
+  /**
+   * By id, or by a ref that is in force. A ref that a run tree made is for that tree, and for the API (`rootRunId` null).
+   */
+  get(
+    workspaceId: string,
+    idOrRef: string,
+    rootRunId: string | null,
+  ): Promise<Artifact | undefined>;
+  /** Newest first. */
+  list(workspaceId: string): Promise<Artifact[]>;
+  revokeRef(workspaceId: string, ref: string): Promise<boolean>;
+}
+
+/** Builds that were done before, by everything that could change what comes out. */
+export interface Builds {
+  find(
+    workspaceId: string,
+    key: string,
+  ): Promise<{ layers: unknown; createdAt: string } | undefined>;
+  /** Later builds replace earlier ones. `digests` are held as long as the build is in force. */
+  put(
+    workspaceId: string,
+    build: { key: string; layers: unknown; digests: string[]; expiresAt: string | null },
+  ): Promise<void>;
+}
+
 export interface Tokens {
   /** Makes a token; `secret` is shown once and only its hash is kept. */
   create(token: {
@@ -146,6 +208,9 @@ export interface Store {
   journal: Journal;
   runs: Runs;
   files: RunFiles;
+  layers: Layers;
+  artifacts: Artifacts;
+  builds: Builds;
   tokens: Tokens;
   secrets: SealedSecrets;
   /** The number of this start of the gateway: the epoch of every lease it takes. */

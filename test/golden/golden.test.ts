@@ -18,6 +18,8 @@ interface Expected {
   runs: { finished: string; cancelled: string; interrupted: string; gone: string };
   /** Of the finished run; the first version did not write it down. */
   costUsd?: number;
+  /** The first two versions had no artifacts. */
+  artifactId?: string;
 }
 
 const here = import.meta.dirname;
@@ -74,7 +76,17 @@ for (const name of goldens) {
         { name: "report.txt", path: "/workspace/out/report.txt", bytes: 14 },
       ]);
       expect(await store.files.content(runs.finished)).toMatchObject([{ name: "notes", order: 1 }]);
-      expect(await Array.fromAsync(store.files.referenced())).toHaveLength(5);
+      const referenced = await Array.fromAsync(store.files.referenced());
+      expect(new Set(referenced).size).toBe(5);
+    });
+
+    it("knows the layers and artifacts that it had", async () => {
+      const { store, expected } = await openGolden(name);
+      const { workspaceId, runs, artifactId } = expected;
+      const artifacts = await store.artifacts.list(workspaceId);
+      expect(artifacts.map(({ id }) => id)).toEqual(artifactId ? [artifactId] : []);
+      const layers = await store.layers.list(workspaceId);
+      expect(layers.map(({ runId }) => runId)).toEqual(artifactId ? [runs.finished] : []);
     });
 
     it("knows its tokens, its keys, its deleted run and its uids", async () => {

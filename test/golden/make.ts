@@ -6,11 +6,14 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { artifactIdentity } from "../../src/base/artifact-identity.ts";
 import type { Clock } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { openLog } from "../../src/base/log.ts";
 import type { NewEvent } from "../../src/contract/event.ts";
+import type { ArtifactManifest } from "../../src/contract/artifact.ts";
 import { newId } from "../../src/contract/ids.ts";
+import { layerId } from "../../src/contract/layer.ts";
 import { type NewRun, openStore } from "../../src/store/store.ts";
 
 const dir = process.argv[2];
@@ -59,6 +62,14 @@ async function work(runId: string, events: NewEvent[]): Promise<void> {
   const appended = await store.journal.append(runId, fence, events);
   if (appended.type !== "appended") throw new Error(`Cannot append to ${runId}: ${appended.type}`);
 }
+
+const manifest: ArtifactManifest = {
+  ...{ kind: "generic", entrypoints: ["main.py"] },
+  files: [{ name: "main.py", sha256: digest("notes"), bytes: 5, executable: true }],
+  layers: [
+    { name: "deps", digest: digest("tree"), mount_path: "/tmp/venv", mount_as: "/opt/venv" },
+  ],
+};
 
 const begun: NewEvent[] = [
   { type: "run.started", data: { epoch: 1 } },
@@ -132,6 +143,18 @@ await work(finished, [
       duration_ms: 31,
       content: [{ name: "notes", visibility: "session", sha256: digest("notes"), bytes: 5 }],
       stdout: { blob: digest("stdout"), bytes: 6, truncated: false },
+      layers: [
+        {
+          ...{ layer_id: layerId(digest("tree")), name: "deps", digest: digest("tree") },
+          ...{ path: "/tmp/venv", mount_as: "/opt/venv", mount_path: "/tmp/venv" },
+          ...{ file_count: 2, size_bytes: 30, cached: false, hosts: ["example.org"] },
+          abi: { arch: "x64", libc: "glibc", python: "3.11" },
+        },
+      ],
+      artifact: {
+        ...{ artifact_id: artifactIdentity(manifest).id, artifact_ref: "ar.0123456789abcdef01234567" },
+        ...{ name: "report", manifest },
+      },
     },
   },
   {
@@ -213,5 +236,6 @@ const expected = {
   events: report.events,
   runs: { finished, cancelled, interrupted, gone },
   costUsd: 0.001535,
+  artifactId: artifactIdentity(manifest).id,
 };
 writeFileSync(join(dir, "expected.json"), `${JSON.stringify(expected, null, 2)}\n`);

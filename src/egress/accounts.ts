@@ -1,0 +1,46 @@
+import { limits } from "../base/limits.ts";
+import type { EgressDenied } from "./build-network.ts";
+
+/** Reports each refusal once, and counts the rest: code that knocks in a loop must not fill the journal. */
+export function openDenials(report: (record: EgressDenied) => void) {
+  const seen = new Set<string>();
+  let unreported = 0;
+  return {
+    unreported: () => unreported,
+    add(record: EgressDenied) {
+      const key = JSON.stringify(record);
+      if (seen.has(key) || seen.size >= limits.egressDenials) {
+        unreported += 1;
+        return;
+      }
+      seen.add(key);
+      report(record);
+    },
+  };
+}
+
+/** Counts one connection's bytes, and all of them against the limits of the opening. */
+export function openTotal() {
+  let up = 0;
+  let down = 0;
+  return {
+    open() {
+      let sent = 0;
+      let received = 0;
+      return {
+        up(bytes: number) {
+          sent += bytes;
+          up += bytes;
+          return up <= limits.egressUpBytes;
+        },
+        down(bytes: number) {
+          received += bytes;
+          down += bytes;
+          return down <= limits.egressDownBytes;
+        },
+        sent: () => sent,
+        received: () => received,
+      };
+    },
+  };
+}

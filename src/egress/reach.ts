@@ -1,0 +1,44 @@
+import type { Socket } from "node:net";
+
+import type { AllowList } from "./allow-list.ts";
+import { dial, dialThrough } from "./dial.ts";
+import type { Target } from "./host-name.ts";
+import { type Resolver, resolveTarget, systemResolver } from "./resolve.ts";
+
+export type Reached =
+  | { ok: true; host: Socket; address: string | null }
+  | { ok: false; reason: string };
+
+/**
+ * Decides about a target and connects to it. Behind an upstream proxy a public name is resolved there, so the check of
+ * its addresses is that proxy's; names that the operator listed as private are on this side of it and dialled directly.
+ */
+export function openReach(
+  options: { upstreamProxy?: URL; resolver?: Resolver },
+  allowed: AllowList,
+  hold: (socket: Socket) => void,
+  signal: AbortSignal,
+): (target: Target) => Promise<Reached> {
+  const { upstreamProxy, resolver = systemResolver } = options;
+  return async (target) => {
+    if (!allowed.allows(target)) return { ok: false, reason: "not_listed" };
+    const direct = upstreamProxy === undefined || allowed.allowsPrivate(target, target.host.text);
+    let addresses: string[] = [];
+    if (direct || target.host.kind !== "name") {
+      const found = await resolveTarget(target, allowed, resolver);
+      if (!found.ok) return found;
+      addresses = found.addresses;
+    }
+    try {
+      const host = direct
+        ? await dial(addresses, target.port, signal)
+        : await dialThrough(upstreamProxy, target, signal);
+      // Whoever waits for the connection hears of its end by "close"; an error without a listener would end the gateway.
+      host.on("error", () => host.destroy());
+      hold(host);
+      return { ok: true, host, address: direct ? (host.remoteAddress ?? null) : null };
+    } catch {
+      return { ok: false, reason: "unreachable" };
+    }
+  };
+}

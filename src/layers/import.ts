@@ -1,0 +1,48 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { assert } from "../base/assert.ts";
+import { Problem } from "../contract/problem.ts";
+import { newIncoming, removeSealed } from "./places.ts";
+import { type Publisher, publish, type StoredLayer } from "./publish.ts";
+import { unpack } from "./unpack.ts";
+
+export interface ImportOptions {
+  /** The digest that the sender named; anything else is refused. */
+  expected?: string;
+  /** What the archive may weigh as it comes. */
+  archiveBytes: number;
+}
+
+/**
+ * Makes a layer of an archive: unpacked beside the layers, and then finished as a captured tree is. Whatever fails
+ * leaves nothing. Errors: those of `unpack`, and `digest_mismatch` when the tree is sound and not the expected one.
+ */
+export async function importLayer(
+  publisher: Publisher,
+  source: AsyncIterable<Uint8Array>,
+  { expected, archiveBytes }: ImportOptions,
+  signal: AbortSignal,
+): Promise<StoredLayer> {
+  const incoming = newIncoming(publisher.places);
+  try {
+    const tree = join(incoming, "tree");
+    mkdirSync(tree, { mode: 0o700 });
+    const digest = await unpack(source, tree, { ...publisher.limits, archiveBytes }, signal);
+    if (expected !== undefined && digest !== expected) throw mismatch(digest, expected);
+    const published = await publish(publisher, incoming, signal);
+    if (!published.ok) {
+      const message = `Cannot make a layer of the archive: ${published.reason}`;
+      throw new Problem("invalid_request", message, { reason: published.reason });
+    }
+    assert(published.layer.digest === digest, "what was unpacked is what lies on disk");
+    return published.layer;
+  } catch (error) {
+    removeSealed(incoming);
+    throw error;
+  }
+}
+
+function mismatch(digest: string, expected: string): Problem {
+  const message = `The archive holds the layer ${digest}, expected ${expected}`;
+  return new Problem("digest_mismatch", message, { digest, expected });
+}

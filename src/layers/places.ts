@@ -1,0 +1,74 @@
+import { randomUUID } from "node:crypto";
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+} from "node:fs";
+import { join } from "node:path";
+
+/** Where a thread finds the functions of this file. */
+export const placesThread = import.meta.url;
+
+/** Where layers lie below the data directory. */
+export interface LayerPlaces {
+  root: string;
+  /** Whatever is not whole yet, or not wanted any more. Nobody but the gateway passes here. */
+  incoming: string;
+}
+
+/**
+ * Makes the directories of the layer store, and empties what a gateway that died was in the middle of. Runs may pass
+ * through the root to what is mounted for them, and list nothing.
+ */
+export function openPlaces(dataDir: string): LayerPlaces {
+  const root = join(dataDir, "layers");
+  const incoming = join(root, "incoming");
+  mkdirSync(incoming, { recursive: true, mode: 0o700 });
+  chmodSync(root, 0o711);
+  chmodSync(incoming, 0o700);
+  for (const name of readdirSync(incoming)) removeSealed(join(incoming, name));
+  syncDirectory(dataDir);
+  syncDirectory(root);
+  return { root, incoming };
+}
+
+/** A new, empty directory in `incoming`. */
+export function newIncoming({ incoming }: LayerPlaces): string {
+  const path = join(incoming, randomUUID());
+  mkdirSync(path, { mode: 0o700 });
+  return path;
+}
+
+/** The directory of a layer: `tree`, and the `manifest` that names it. */
+export function layerDirectory({ root }: LayerPlaces, digest: string): string {
+  return join(root, digest.slice("sha256:".length));
+}
+
+/** Makes names in a directory survive a power cut. */
+export function syncDirectory(path: string): void {
+  const fd = openSync(path, "r");
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Removes a tree that may be read-only. Its paths are no longer than the kernel takes: others never became one. */
+export function removeSealed(path: string): void {
+  const open = [Buffer.from(path)];
+  for (let at = open.pop(); at !== undefined; at = open.pop()) {
+    const stats = lstatSync(at, { throwIfNoEntry: false });
+    if (!stats?.isDirectory()) continue;
+    chmodSync(at, 0o700);
+    for (const entry of readdirSync(at, { withFileTypes: true, encoding: "buffer" })) {
+      if (entry.isDirectory()) open.push(Buffer.concat([at, Buffer.from("/"), entry.name]));
+    }
+  }
+  rmSync(path, { recursive: true, force: true });
+}

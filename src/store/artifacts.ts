@@ -1,0 +1,148 @@
+import type { Kysely } from "kysely";
+import { artifactIdentity } from "../base/artifact-identity.ts";
+import { canonicalJson } from "../base/canonical-json.ts";
+import type { Artifact, ArtifactManifest } from "../contract/artifact.ts";
+import type { Parts } from "./journal.ts";
+import type { Schema } from "./schema.ts";
+import type { Artifacts, NewArtifact } from "./store.ts";
+import type { Tx } from "./writer.ts";
+
+/** The rows of artifacts and of the refs that hand them over. */
+export function openArtifacts({ writer, reads, clock }: Parts): Artifacts {
+  const now = () => new Date(clock.now()).toISOString();
+  return {
+    async add(workspaceId, artifact, ref) {
+      const { id } = artifactIdentity(artifact.manifest);
+      const { createdAt } = artifact;
+      await writer.write(async (tx) => {
+        await addArtifact(tx, workspaceId, artifact);
+        const own = { ref, artifactId: id, rootRunId: null, createdAt, expiresAt: null };
+        await addRef(tx, workspaceId, own);
+      });
+      const added = await findArtifact(reads, workspaceId, id);
+      if (added === undefined) throw new Error(`Artifact ${id} is gone in the moment it was added`);
+      return { ...added, ref };
+    },
+    async get(workspaceId, idOrRef, rootRunId) {
+      if (!idOrRef.startsWith("ar.")) return findArtifact(reads, workspaceId, idOrRef);
+      const row = await reads
+        .selectFrom("artifact_refs")
+        .selectAll()
+        .where("ref", "=", idOrRef)
+        .where("workspace_id", "=", workspaceId)
+        .executeTakeFirst();
+      if (row === undefined || row.revoked_at !== null) return undefined;
+      if (row.expires_at !== null && row.expires_at <= now()) return undefined;
+      const isForeign = row.root_run_id !== null && row.root_run_id !== rootRunId;
+      if (rootRunId !== null && isForeign) return undefined;
+      const found = await findArtifact(reads, workspaceId, row.artifact_id);
+      return found && { ...found, ref: row.ref };
+    },
+    async list(workspaceId) {
+      const rows = await reads
+        .selectFrom("artifacts")
+        .select("id")
+        .where("workspace_id", "=", workspaceId)
+        .orderBy("created_at", "desc")
+        .orderBy("id")
+        .execute();
+      const found = await Promise.all(rows.map(({ id }) => findArtifact(reads, workspaceId, id)));
+      return found.filter((artifact) => artifact !== undefined);
+    },
+    revokeRef: (workspaceId, ref) =>
+      writer.write(async (tx) => {
+        const row = await tx
+          .updateTable("artifact_refs")
+          .set({ revoked_at: now() })
+          .where("ref", "=", ref)
+          .where("workspace_id", "=", workspaceId)
+          .where("revoked_at", "is", null)
+          .returning("ref")
+          .executeTakeFirst();
+        return row !== undefined;
+      }),
+  };
+}
+
+/** Adds an artifact; one that is there already is the same one, and keeps its first provenance. */
+export async function addArtifact(
+  tx: Tx,
+  workspaceId: string,
+  artifact: NewArtifact,
+): Promise<void> {
+  const { manifest, name, createdAt, runId, callId } = artifact;
+  const { id, digest } = artifactIdentity(manifest);
+  const added = await tx
+    .insertInto("artifacts")
+    .values({
+      ...{ workspace_id: workspaceId, id, digest, manifest: canonicalJson(manifest), name },
+      ...{ created_at: createdAt, run_id: runId, call_id: callId },
+    })
+    .onConflict((conflict) => conflict.columns(["workspace_id", "id"]).doNothing())
+    .returning("id")
+    .executeTakeFirst();
+  if (added === undefined) return;
+  const own = { workspace_id: workspaceId, artifact_id: id };
+  for (const sha256 of new Set(manifest.files.map((file) => file.sha256))) {
+    await tx
+      .insertInto("artifact_blobs")
+      .values({ ...own, sha256 })
+      .execute();
+  }
+  for (const layer of new Set(manifest.layers.map((held) => held.digest))) {
+    await tx
+      .insertInto("artifact_layers")
+      .values({ ...own, digest: layer })
+      .execute();
+  }
+}
+
+export async function addRef(
+  tx: Tx,
+  workspaceId: string,
+  ref: {
+    ref: string;
+    artifactId: string;
+    rootRunId: string | null;
+    createdAt: string;
+    expiresAt: string | null;
+  },
+): Promise<void> {
+  await tx
+    .insertInto("artifact_refs")
+    .values({
+      ...{ ref: ref.ref, workspace_id: workspaceId, artifact_id: ref.artifactId },
+      ...{ root_run_id: ref.rootRunId, created_at: ref.createdAt, expires_at: ref.expiresAt },
+      revoked_at: null,
+    })
+    .onConflict((conflict) => conflict.column("ref").doNothing())
+    .execute();
+}
+
+/** With the newest ref that is in force. */
+async function findArtifact(
+  db: Kysely<Schema>,
+  workspaceId: string,
+  id: string,
+): Promise<Artifact | undefined> {
+  const row = await db
+    .selectFrom("artifacts")
+    .selectAll()
+    .where("workspace_id", "=", workspaceId)
+    .where("id", "=", id)
+    .executeTakeFirst();
+  if (row === undefined) return undefined;
+  const ref = await db
+    .selectFrom("artifact_refs")
+    .select("ref")
+    .where("workspace_id", "=", workspaceId)
+    .where("artifact_id", "=", id)
+    .where("revoked_at", "is", null)
+    .orderBy("created_at", "desc")
+    .executeTakeFirst();
+  return {
+    ...(JSON.parse(row.manifest) as ArtifactManifest),
+    ...{ id: row.id, digest: row.digest, ref: ref?.ref ?? null, name: row.name },
+    ...{ createdAt: row.created_at, runId: row.run_id, callId: row.call_id },
+  };
+}
