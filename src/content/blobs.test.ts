@@ -201,6 +201,18 @@ describe("reading", () => {
     await expect(blobs.read(digest)).rejects.toMatchObject({ code: "invalid_request" });
   });
 
+  test("is not disturbed by others who store the same bytes at that moment", async () => {
+    // The second of two who find nothing there takes the name over, from under whoever has just opened the first.
+    for (let round = 0; round < 60; round++) {
+      const bytes = Buffer.from(`round ${round}`);
+      const once = async () => {
+        const { sha256 } = await blobs.put(bytes);
+        for (let time = 0; time < 5; time++) expect(await blobs.get(sha256)).toEqual(bytes);
+      };
+      await Promise.all(Array.from({ length: 8 }, once));
+    }
+  });
+
   test("says that a blob is not there", async () => {
     const digest = `sha256:${"0".repeat(64)}`;
     await expect(blobs.get(digest)).rejects.toMatchObject({ code: "not_found" });

@@ -120,7 +120,10 @@ async function checkEnded(gateway: StartedGateway, all: boolean, until: AbortSig
     const events = await historyOf(gateway, runId);
     expect(defectsOf(runId, events)).toEqual([]);
     const { status, cleanup_status } = state;
-    expect([status, cleanup_status], JSON.stringify(state)).toEqual(["succeeded", "succeeded"]);
+    expect([status, cleanup_status], JSON.stringify(state) + gateway.log()).toEqual([
+      "succeeded",
+      "succeeded",
+    ]);
     const output = (await run.outputs()).find(({ name }) => name === "lines.txt");
     const bytes = output && (await run.downloadOutput({ id: output.id }));
     const lines = Buffer.from(bytes ?? [])
