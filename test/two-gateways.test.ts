@@ -55,6 +55,8 @@ describe("a data directory", () => {
 
   if (isRoot) {
     it("is told apart by no process number: the same one is refused, and free after kill -9", async () => {
+      // Its own: from inside a namespace nobody can end what a gateway outside of it was killed in the middle of.
+      const dataDir = newDataDir();
       const first = await startGateway({ dataDir, script, program: asFirstProcess });
       await expect(startGateway({ dataDir, script, program: asFirstProcess })).rejects.toThrow(
         "is in use by another gateway",
@@ -64,6 +66,7 @@ describe("a data directory", () => {
       const run = await clientOf(next).submitRun({ model: "scripted/x", prompt: "go" });
       expect(await run.wait()).toMatchObject({ status: "succeeded" });
       await next.kill9();
+      rmSync(dataDir, { recursive: true, force: true });
     });
   }
 });
