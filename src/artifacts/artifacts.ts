@@ -5,6 +5,65 @@
  * P5 The same inputs give the same manifest, in whatever order they were named.
  */
 
+import type { Readable } from "node:stream";
+import type { z } from "zod";
+import type { Artifact } from "../contract/artifact.ts";
+import type { ArtifactProof } from "../contract/artifact-proof.ts";
+import type { ArtifactUpload } from "../contract/artifact-request.ts";
+import type { Layer } from "../contract/layer.ts";
+
+/** Where the bytes of a layer are that a client sends, and what it says of them. */
+export interface LayerImport {
+  source: AsyncIterable<Uint8Array>;
+  name: string;
+  /** The digest that it must have. */
+  expected?: string;
+}
+
+/**
+ * What a workspace has of layers and artifacts, for the front door. Every method is scoped by workspace (I14) and throws
+ * `Problem`s: `not_found` for what is not there or not its own.
+ */
+export interface Inventory {
+  layers(workspaceId: string): Promise<Layer[]>;
+  /** By `layer_…` or digest. */
+  layer(workspaceId: string, idOrDigest: string): Promise<Layer>;
+  sbom(workspaceId: string, idOrDigest: string, signal?: AbortSignal): Promise<unknown>;
+  verifyLayer(
+    workspaceId: string,
+    idOrDigest: string,
+    signal?: AbortSignal,
+  ): Promise<{ ok: true } | { ok: false; reason: string }>;
+  /** tar.zst. */
+  exportLayer(
+    workspaceId: string,
+    idOrDigest: string,
+  ): Promise<{ filename: string; stream: Readable }>;
+  importLayer(workspaceId: string, layer: LayerImport, signal: AbortSignal): Promise<Layer>;
+  /** `layer_in_use` when an artifact, a run or a cached build needs it. */
+  removeLayer(workspaceId: string, idOrDigest: string): Promise<void>;
+
+  artifacts(workspaceId: string): Promise<Artifact[]>;
+  /** By `art_…` or `ar.…`, with what was proved of it, newest first. */
+  artifact(
+    workspaceId: string,
+    idOrRef: string,
+  ): Promise<{ artifact: Artifact; proofs: ArtifactProof[] }>;
+  createArtifact(
+    workspaceId: string,
+    upload: z.output<typeof ArtifactUpload>,
+    uploads: Map<string, { sha256: string; bytes: number }>,
+  ): Promise<{ created: boolean; artifact: Artifact }>;
+  /** An OCI image layout in one tar, or a zip of the files. */
+  exportArtifact(
+    workspaceId: string,
+    idOrRef: string,
+    format: "oci" | "zip",
+  ): Promise<{ filename: string; contentType: string; stream: Readable }>;
+  /** Takes a ref out of force. False when there is none. */
+  revokeRef(workspaceId: string, ref: string): Promise<boolean>;
+}
+
 export { type EntrypointStart, entrypointStart } from "./entrypoint.ts";
 export { type ArtifactInput, type Merged, mergeInputs } from "./merge-inputs.ts";
 export { mountProblem } from "./mount-path.ts";

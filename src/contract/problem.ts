@@ -13,6 +13,8 @@ export const problemStatus = {
   run_not_started: 409,
   run_not_finished: 409,
   run_finished: 409,
+  layer_in_use: 409,
+  layer_unusable: 409,
   data_dir_locked: 409,
   run_deleted: 410,
   payload_too_large: 413,

@@ -13,7 +13,7 @@ import type { z } from "zod";
 import type { LiveEvent, RunEvent } from "../contract/event.ts";
 import type { Output } from "../contract/output.ts";
 import type { Run, RunStatus } from "../contract/run.ts";
-import type { RunSubmission } from "../contract/submission.ts";
+import type { RunLimits, RunSubmission } from "../contract/submission.ts";
 
 export interface SubmitRequest {
   workspaceId: string;
@@ -22,6 +22,21 @@ export interface SubmitRequest {
   submission: z.output<typeof RunSubmission>;
   /** Bytes of the multipart parts `file:<slot>`, already stored. */
   uploads: Map<string, { sha256: string; bytes: number }>;
+}
+
+export interface ExecArtifactRequest {
+  workspaceId: string;
+  submittedBy: string;
+  /** `art_…` or `ar.…`. */
+  ref: string;
+  /** One of its entrypoints, or a shell command; neither: its only entrypoint. */
+  entrypoint?: string;
+  command?: string;
+  args: string[];
+  /** Keep what came of it as evidence. */
+  prove: boolean;
+  limits?: RunLimits;
+  idempotencyKey?: string;
 }
 
 /** What the front door and the console may do with runs. Every method is scoped by workspace (I14) and throws `Problem`s. */
