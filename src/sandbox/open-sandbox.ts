@@ -1,9 +1,11 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { assert } from "../base/assert.ts";
+import { readAbi } from "./abi.ts";
 import { type BwrapProgram, findBwrap } from "./bwrap-program.ts";
 import { openCgroups } from "./cgroup.ts";
-import { execInSandbox } from "./exec.ts";
+import { isClosed, openClosedPlace } from "./closed-place.ts";
+import { execInSandbox, surroundingsOf } from "./exec.ts";
 import { readHostLayout } from "./host-layout.ts";
 import { openIdentity, prepareDataDir } from "./identity.ts";
 import { openNext } from "./open-next.ts";
@@ -13,8 +15,8 @@ import { type PlacesHost, provisionPlace, runDirectory } from "./places.ts";
 import { openProcessScan } from "./process-scan.ts";
 import { markOf, openProof } from "./proof.ts";
 import { removeTree } from "./remove.ts";
-import { stageRuntime } from "./runtime.ts";
-import type { Sandbox, SandboxOptions } from "./sandbox.ts";
+import { stageFiles, stageRuntime } from "./runtime.ts";
+import { bareSurroundings, type Sandbox, type SandboxOptions } from "./sandbox.ts";
 import { seccompFilter } from "./seccomp.ts";
 import { selfTest } from "./self-test.ts";
 import { openSpares } from "./spares.ts";
@@ -88,24 +90,39 @@ export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
       assert(!running.has(place.runId), "a run runs one command at a time");
       const signal = AbortSignal.any([request.signal, closing.signal]);
       next.cancel(place.runId);
-      const result = execInSandbox(host, place, { ...request, signal }, spares);
+      const own = isClosed(place) ? undefined : spares;
+      const result = execInSandbox(host, place, { ...request, signal }, own);
       running.set(place.runId, result);
       try {
         return await result;
       } finally {
         running.delete(place.runId);
-        if (!signal.aborted) next.soon(place, request.limits);
+        // One that sees nothing of the run is thrown away with its directories.
+        if (!signal.aborted && !isClosed(place)) {
+          next.soon(place, request.limits, surroundingsOf(request));
+        }
       }
     },
-    prepare(place, limits) {
+    prepare(place, limits, surroundings = bareSurroundings) {
       if (closing.signal.aborted || running.has(place.runId)) return;
-      spares.prepare(place, limits);
+      spares.prepare(place, limits, surroundings);
     },
+    async openClosed(place) {
+      assert(!running.has(place.runId), "fresh directories are made while no command is running");
+      return openClosedPlace(host, place);
+    },
+    async removeClosed(closed) {
+      host.disk.delete(closed.workspace);
+      await removeTree(dirname(closed.tmp), host.log);
+    },
+    networkDirectory: (place) => join(dirname(place.tmp), "egress"),
+    stageConfiguration: (files) => stageFiles(host.dataDir, files),
+    abi: once(() => readAbi(host)),
     discard,
     async remove(runId) {
       assert(!running.has(runId), "a run is removed while no command of it is running");
       await discard(runId);
-      host.disk.delete(runId);
+      host.disk.delete(join(runDirectory(host, runId), "workspace"));
       return removeTree(runDirectory(host, runId), host.log);
     },
     async sweep() {
@@ -120,6 +137,18 @@ export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
       await spares.discardAll();
       await closeHost(host);
     },
+  };
+}
+
+/** Asks once; a failure is asked again. */
+function once<T>(ask: () => Promise<T>): () => Promise<T> {
+  let answer: Promise<T> | undefined;
+  return () => {
+    answer ??= ask().catch((error: unknown) => {
+      answer = undefined;
+      throw error;
+    });
+    return answer;
   };
 }
 

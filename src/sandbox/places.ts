@@ -10,6 +10,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { assert } from "../base/assert.ts";
+import type { Log } from "../base/log.ts";
 import {
   type Owner,
   openDirectoryBelow,
@@ -32,6 +33,7 @@ export interface PlacesHost {
    * made of it.
    */
   cargo: boolean;
+  log: Log;
 }
 
 /**
@@ -79,6 +81,27 @@ export async function provisionPlace(host: PlacesHost, request: PlaceRequest): P
     ...{ tmp: join(directory, "tmp"), workspace: join(directory, "workspace") },
     ...{ cache: join(directory, "cache"), uid: request.uid },
   };
+}
+
+/** Empty directories of a run in a directory of their own. */
+export function openPlaceAt(
+  host: PlacesHost,
+  directory: string,
+  { runId, uid }: Pick<Place, "runId" | "uid">,
+): Place {
+  const owner = ownerOf(host.identity, uid);
+  mkdirSync(directory, { recursive: true });
+  const root = openRoot(directory);
+  try {
+    makePlace(root, owner);
+    makeCaches(host, root, directory, owner);
+  } finally {
+    closeSync(root);
+  }
+  const [tmp, workspace, cache] = ["tmp", "workspace", "cache"].map((name) =>
+    join(directory, name),
+  );
+  return { runId, uid, tmp: tmp ?? "", workspace: workspace ?? "", cache: cache ?? "" };
 }
 
 function makePlace(root: number, owner: Owner | undefined): void {

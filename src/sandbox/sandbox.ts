@@ -9,6 +9,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Pieces } from "../base/tree.ts";
+import type { Abi } from "../contract/layer.ts";
 import type { Isolation } from "../contract/run.ts";
 
 /** The two directories of a run, kept between its calls, and who owns them. */
@@ -73,8 +74,45 @@ export interface ExecResult {
   durationMs: number;
 }
 
+/** A directory or file of the host that a sandbox sees at another path, and cannot change. */
+export interface Mount {
+  source: string;
+  target: string;
+}
+
+/** What leads out of one sandbox, to the hosts that the egress socket allows and nowhere else. */
+export interface SandboxNetwork {
+  /** The host directory in which the run's egress socket is, under the name `egressSocketName`. */
+  directory: string;
+  /** What package clients are configured with, mounted at `/airlock-config`; see `stageConfiguration`. */
+  configuration: string;
+  /** Directories of the host at their own path, such as a local package index. */
+  directories: string[];
+  environment: Record<string, string>;
+}
+
+/** What a sandbox has beside its run's own directories. Fixed when it is opened. */
+export interface Surroundings {
+  /** Below `/opt`, `/deps`, `/tmp` and `/workspace`. */
+  mounts: Mount[];
+  environment: Record<string, string>;
+  /** Directories that come first on PATH. */
+  bins: string[];
+  /** Null: no route out, and nothing that listens for one. */
+  network: SandboxNetwork | null;
+}
+
+export const bareSurroundings: Surroundings = {
+  mounts: [],
+  environment: {},
+  bins: [],
+  network: null,
+};
+
 export interface ExecRequest {
   command: string;
+  /** Default: nothing beside the run's own. */
+  surroundings?: Surroundings;
   limits: ExecLimits;
   signal: AbortSignal;
   onOutput?: (stream: "stdout" | "stderr", offset: number, text: string) => void;
@@ -109,9 +147,21 @@ export interface Sandbox {
   exec(place: Place, request: ExecRequest): Promise<ExecResult>;
   /**
    * Opens the run's next sandbox in advance, unless it has one or there are too many; `exec` with
-   * the same memory, processes and disk then takes it, and opens the next. Does not wait.
+   * the same memory, processes, disk and surroundings then takes it, and opens the next. Does not wait.
    */
-  prepare(place: Place, limits: ExecLimits): void;
+  prepare(place: Place, limits: ExecLimits, surroundings?: Surroundings): void;
+  /**
+   * Fresh, empty directories beside the run's own, for one command that is to see nothing of what the run has made.
+   * Those of an earlier command are removed. The caller removes them with `removeClosed`.
+   */
+  openClosed(place: Place): Promise<Place>;
+  removeClosed(closed: Place): Promise<void>;
+  /** Where the egress socket of a run goes, so that its sandboxes and nobody else can reach it. */
+  networkDirectory(place: Place): string;
+  /** Keeps files for `/airlock-config` under the name of their content; returns the host directory. */
+  stageConfiguration(files: readonly { path: string; data: Buffer }[]): string;
+  /** What programs run on inside. Asked of a real sandbox once. */
+  abi(): Promise<Abi>;
   /** Ends the sandbox that was opened in advance. Resolves when its last process is gone. */
   discard(runId: string): Promise<void>;
   /** Removes the run's directories, however deep or strange. False when something could not be removed. */
@@ -135,6 +185,13 @@ export interface SandboxOptions {
   clock: Clock;
   log: Log;
 }
+
+/** The name of the egress socket in its directory. */
+export const egressSocketName = "egress.sock";
+/** Where the relay listens inside, on loopback. */
+export const relayPort = 3128;
+/** Where `stageConfiguration` is mounted inside. */
+export const configurationPath = "/airlock-config";
 
 export { closeInheritedFds } from "./close-fds.ts";
 export { runDoctor } from "./doctor.ts";

@@ -69,7 +69,9 @@ function killOrphans(identity: Identity, runs: string[], log: Log): number {
       (identity ? uid >= identity.first && uid <= identity.last : uid === process.getuid?.());
     if (!possible || pid === process.pid || !isAlive(pid, startTime)) continue;
     const mounts = mountsOf(pid);
-    const isOfRun = runs.some((run) => mounts.includes(`/runs/${run}/tmp /tmp `));
+    const isOfRun = runs.some((run) =>
+      [`/runs/${run}/tmp /tmp `, `/runs/${run}/closed-`].some((sign) => mounts.includes(sign)),
+    );
     if (!isOfRun && !isForsaken(pid, ppid)) continue;
     log.warn({ pid }, "sandbox.orphan_killed");
     killProcess(pid);
