@@ -6,6 +6,7 @@
  *    blob, log, error or prompt. Redaction happens before the append.
  */
 
+export { allowList } from "./allow-list.ts";
 export {
   type BuildNetwork,
   type BuildNetworkOptions,
