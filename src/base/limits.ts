@@ -85,6 +85,8 @@ export const limits = {
   egressDownBytes: 8 * GiB,
   /** Different refusals that one opening reports; the same one again is counted, not repeated. */
   egressDenials: 500,
+  /** Of one configuration file of a package client; a bundle of authorities is 250 KiB. */
+  packageConfigurationBytes: 4 * MiB,
 
   /** How long a graceful stop waits for calls and streams before it lets go. */
   drainMs: 10_000,
