@@ -10,6 +10,7 @@ export interface PackageSource {
   home: string;
   /** Undefined when there is no such file to be read. */
   readFile(path: string): Buffer | undefined;
+  /** Whether a run's user finds a directory there and may list it: a mount of anything else ends a sandbox. */
   isDirectory(path: string): boolean;
 }
 
@@ -43,9 +44,10 @@ export function openPackageFindings(source: PackageSource, mountedAt: string): P
   const pems: string[] = [];
 
   const mount = (where: string, path: string) => {
-    const directory = source.isDirectory(path) ? path : dirname(path);
-    const bare = directory.replace(/(?<=.)\/+$/, "");
-    if (!source.isDirectory(bare)) notes.add(`${where} names a directory that is not there`);
+    const plain = path.replace(/(?<=.)\/+$/, "");
+    // A page of links names its neighbours.
+    const bare = source.readFile(plain) === undefined ? plain : dirname(plain);
+    if (!source.isDirectory(bare)) notes.add(`${where} names no directory that a run may read`);
     else if (mayMount(bare, source.home)) mounts.add(bare);
     else notes.add(`${where} names ${JSON.stringify(bare)}, which no sandbox is given`);
   };

@@ -1,5 +1,14 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from "node:fs";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readFileSync,
+  statSync,
+} from "node:fs";
 import { homedir } from "node:os";
+import { dirname } from "node:path";
 
 import { limits } from "../base/limits.ts";
 import type { PackageSource } from "./package-findings.ts";
@@ -31,10 +40,18 @@ function readSmallFile(path: string): Buffer | undefined {
   }
 }
 
-/** What may not be looked at cannot be mounted either: the run's user sees no more than ours. */
+/** A root gateway's runs have users of their own, to whom only what is open to everybody is open. */
 function isDirectory(path: string): boolean {
+  const isRoot = process.getuid?.() === 0;
   try {
-    return statSync(path).isDirectory();
+    const stat = statSync(path);
+    if (!stat.isDirectory()) return false;
+    if (!isRoot) accessSync(path, constants.R_OK | constants.X_OK);
+    else if ((stat.mode & 0o005) !== 0o005) return false;
+    for (let above = dirname(path); isRoot && above !== "/"; above = dirname(above)) {
+      if ((statSync(above).mode & 0o001) === 0) return false;
+    }
+    return true;
   } catch {
     return false;
   }
