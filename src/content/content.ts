@@ -62,4 +62,5 @@ export {
   type OutputCaptureOptions,
   openOutputCapture,
 } from "./outputs.ts";
+export { placeFiles, type Uploads } from "./place-files.ts";
 export { type SweepOptions, type SweepReport, sweepBlobs } from "./sweep.ts";
