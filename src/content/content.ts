@@ -44,7 +44,7 @@ export interface Captured {
   missing: MissingOutput[];
 }
 
-export { type ArchiveRequest, buildArchive } from "./archive.ts";
+export { type ArchiveRequest, addToZip, buildArchive } from "./archive.ts";
 export { BlobsBroken, type BlobsOptions, openBlobs } from "./blobs.ts";
 export { contentNameProblem } from "./content-name.ts";
 export {
@@ -56,6 +56,7 @@ export {
 } from "./content-view.ts";
 export { restore, shorten } from "./long-strings.ts";
 export type { ScannerRecipe, SecretScanner } from "./output-file.ts";
+export { nameOutputs } from "./output-name.ts";
 export {
   type CaptureRequest,
   type OutputCapture,
