@@ -18,6 +18,8 @@ export const limits = {
   inputFiles: 1000,
   /** An inline `files[].content`; the SDK sends anything larger as a part. */
   inlineFileBytes: 1 * MiB,
+  /** The archive of a layer as it comes, compressed: a toolchain with its libraries is a tenth of it. */
+  layerArchiveBytes: 8 * GiB,
   idempotencyKeyChars: 255,
   /** Prompt, system and agent together: far more than any model's context, and sent with every list of runs. */
   promptBytes: 4 * MiB,
@@ -85,6 +87,8 @@ export const limits = {
   egressDownBytes: 8 * GiB,
   /** Different refusals that one opening reports; the same one again is counted, not repeated. */
   egressDenials: 500,
+  /** Of one configuration file of a package client; a bundle of authorities is 250 KiB. */
+  packageConfigurationBytes: 4 * MiB,
 
   /** How long a graceful stop waits for calls and streams before it lets go. */
   drainMs: 10_000,
