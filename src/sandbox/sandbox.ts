@@ -139,4 +139,5 @@ export interface SandboxOptions {
 export { closeInheritedFds } from "./close-fds.ts";
 export { runDoctor } from "./doctor.ts";
 export { openSandbox } from "./open-sandbox.ts";
+export { syncFilesystem } from "./sync-filesystem.ts";
 export { type ToolRemedy, toolRemedies } from "./tools-inside.ts";
