@@ -22,6 +22,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openLog } from "../base/log.ts";
 import { openThreads, type Threads } from "../base/threads.ts";
 import { openRoot } from "../base/tree.ts";
+import { syncFilesystem } from "../sandbox/sandbox.ts";
 import { captureTree } from "./capture.ts";
 import { readManifest } from "./manifest.ts";
 import { layerDirectory, openPlaces, removeSealed } from "./places.ts";
@@ -41,7 +42,7 @@ beforeAll(() => {
   run = join(data, "run");
   mkdirSync(run);
   threads = openThreads({ log: openLog("silent") });
-  publisher = publisherIn(data, threads);
+  publisher = publisherIn(data, threads, syncFilesystem);
 });
 afterAll(async () => {
   await threads.close();

@@ -98,7 +98,6 @@ export function openGuard(options: GuardOptions): Guard {
   function quarantine(digest: string, reason: string): void {
     known.delete(digest);
     quarantined.set(digest, reason);
-    log.error({ digest, reason }, "layers.damaged");
     mark(layerOf(digest), reason, log);
   }
 
@@ -179,6 +178,7 @@ async function read(
 
 /** On a full disk this gateway refuses the layer all the same; the next one sees what is wrong when it looks itself. */
 function mark({ directory, digest }: LayerOnDisk, reason: string, log: Log): void {
+  log.error({ digest, reason }, "layers.damaged");
   try {
     const fd = openSync(join(directory, quarantineName), "w", 0o600);
     try {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { openLog } from "../base/log.ts";
 import { openThreads, type Threads } from "../base/threads.ts";
+import { syncFilesystem } from "../sandbox/sandbox.ts";
 import { zstdCompressed } from "./compression.ts";
 import { importLayer } from "./import.ts";
 import { digestOf, writeManifest } from "./manifest.ts";
@@ -45,7 +46,7 @@ let stores = 0;
 function newStore(): Publisher {
   const data = join(dir, `data-${stores++}`);
   mkdirSync(data);
-  return publisherIn(data, threads);
+  return publisherIn(data, threads, syncFilesystem);
 }
 
 function everythingIn({ places }: Publisher): string[] {

@@ -24,9 +24,9 @@ import { openLog } from "../base/log.ts";
 import { openThreads, type Threads } from "../base/threads.ts";
 import { openRoot } from "../base/tree.ts";
 import { layerId } from "../contract/layer.ts";
+import { syncFilesystem } from "../sandbox/sandbox.ts";
 import { type LayerTrees, openLayers } from "./layers.ts";
 import { removeSealed } from "./places.ts";
-import { syncFilesystem } from "./publisher.testing.ts";
 
 const never = new AbortController().signal;
 

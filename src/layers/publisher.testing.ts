@@ -1,6 +1,4 @@
 /** The parts behind the door, for tests that need one of them with limits of their own. */
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import { systemClock } from "../base/clock.ts";
 import { openLog } from "../base/log.ts";
 import type { Threads } from "../base/threads.ts";
@@ -15,17 +13,17 @@ export const roomy: TreeLimits = {
   ...{ entries: 100_000, fileBytes: 2 ** 30, totalBytes: 2 ** 32, depth: 64, pathBytes: 3000 },
 };
 
-export async function syncFilesystem(path: string): Promise<void> {
-  await promisify(execFile)("sync", ["-f", path]);
-}
-
 export interface TestPublisher extends Publisher {
   leases: Leases;
   guard: Guard;
 }
 
 /** A layer store below `data`, an existing directory. */
-export function publisherIn(data: string, threads: Threads): TestPublisher {
+export function publisherIn(
+  data: string,
+  threads: Threads,
+  syncFilesystem: Publisher["syncFilesystem"],
+): TestPublisher {
   const [clock, log, places, leases] = [
     systemClock,
     openLog("silent"),

@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { openLog } from "../base/log.ts";
 import { openThreads } from "../base/threads.ts";
+import { syncFilesystem } from "../sandbox/sandbox.ts";
 import { layerDirectory, newIncoming, removeSealed } from "./places.ts";
 import { publish } from "./publish.ts";
 import { publisherIn, type TestPublisher } from "./publisher.testing.ts";
@@ -25,7 +26,7 @@ let sweeper: Sweeper;
 beforeEach(() => {
   data = mkdtempSync(join(tmpdir(), "airlock-sweep-"));
   const threads = openThreads({ log: openLog("silent") });
-  publisher = publisherIn(data, threads);
+  publisher = publisherIn(data, threads, syncFilesystem);
   sweeper = publisher;
 });
 afterEach(async () => {
