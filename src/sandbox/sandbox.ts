@@ -236,4 +236,5 @@ export const configurationPath = "/airlock-config";
 export { closeInheritedFds } from "./close-fds.ts";
 export { runDoctor } from "./doctor.ts";
 export { openSandbox } from "./open-sandbox.ts";
+export { syncFilesystem } from "./sync-filesystem.ts";
 export { type ToolRemedy, toolRemedies } from "./tools-inside.ts";
