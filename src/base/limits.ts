@@ -18,8 +18,6 @@ export const limits = {
   inputFiles: 1000,
   /** An inline `files[].content`; the SDK sends anything larger as a part. */
   inlineFileBytes: 1 * MiB,
-  /** The archive of a layer as it comes, compressed: a toolchain with its libraries is a tenth of it. */
-  layerArchiveBytes: 8 * GiB,
   idempotencyKeyChars: 255,
   /** Prompt, system and agent together: far more than any model's context, and sent with every list of runs. */
   promptBytes: 4 * MiB,
