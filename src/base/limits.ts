@@ -36,6 +36,17 @@ export const limits = {
   callOutputKeptBytes: 4 * MiB,
   callOutputKilledBytes: 1 * GiB,
 
+  /** Directories that one call captures as layers. */
+  capturePaths: 16,
+  /** Beside what it captures, a build may leave this much behind and still be found again: a lock file, a log. */
+  buildSideFiles: 32,
+  buildSideBytes: 2 * MiB,
+  /** What may lie in a run's directories for a build to be found again; it is all read first. */
+  buildInputEntries: 2_000,
+  buildInputBytes: 32 * MiB,
+  /** How long a build without a hash-pinned lock is found again: what its names stand for changes. */
+  buildLivesMs: 24 * 60 * 60_000,
+
   outputDirs: 32,
   outputDirBytes: 512,
   outputFiles: 10_000,
