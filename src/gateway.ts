@@ -4,6 +4,7 @@
  */
 
 import { ensureAdminToken } from "./admin-token.ts";
+import { openInventory } from "./artifacts/artifacts.ts";
 import { systemClock } from "./base/clock.ts";
 import type { Config } from "./base/config.ts";
 import { limits } from "./base/limits.ts";
@@ -12,9 +13,10 @@ import { openThreads } from "./base/threads.ts";
 import { openBlobs } from "./content/content.ts";
 import { openVault } from "./egress/egress.ts";
 import { createHttp } from "./http/http.ts";
+import { openLayers } from "./layers/layers.ts";
 import { openModels, type Script } from "./model/model.ts";
 import { openCorridor } from "./run/run.ts";
-import { closeInheritedFds, openSandbox, runDoctor } from "./sandbox/sandbox.ts";
+import { closeInheritedFds, openSandbox, runDoctor, syncFilesystem } from "./sandbox/sandbox.ts";
 import { openStore } from "./store/store.ts";
 import { openUpkeepOver, type Upkeep } from "./upkeep.ts";
 import { version } from "./version.ts";
@@ -81,6 +83,8 @@ async function openRooms(
   closers.push(() => store.close());
   const adminTokenFile = await ensureAdminToken(dataDir, store.tokens);
   const blobs = await openBlobs({ dir: dataDir, clock, log, threads, onBroken });
+  const layers = openLayers({ dataDir, clock, log, threads, syncFilesystem });
+  const inventory = openInventory({ store, blobs, layers, dataDir, clock, log });
   const vault = await openVault({ dir: dataDir });
   const models = await openModels({ config, clock, log, ...script(options) });
   const sandbox = await openSandbox({ dataDir, uidRange, toolchains, clock, log });
@@ -97,6 +101,7 @@ async function openRooms(
   let closing: Promise<void> | undefined;
   const http = createHttp({
     corridor,
+    inventory,
     tokens: store.tokens,
     upkeep,
     caps: {

@@ -66,7 +66,7 @@ export interface Inventory {
     idOrRef: string,
     format: "oci" | "zip",
     signal?: AbortSignal,
-  ): Promise<{ filename: string; contentType: string; stream: Readable }>;
+  ): Promise<{ filename: string; contentType: string; stream: Readable; bytes?: number }>;
   /** Takes a ref out of force. False when there is none. */
   revokeRef(workspaceId: string, ref: string): Promise<boolean>;
 }

@@ -83,6 +83,7 @@ export interface Corridor {
   ): Promise<{ output: Output; stream: Readable }>;
   /** `run.json events.jsonl outputs/<name> manifest.json` as one streamed zip. `run_not_started` before it starts. */
   archive(workspaceId: string, runId: string): Promise<{ filename: string; stream: Readable }>;
+  execArtifact?(request: ExecArtifactRequest): Promise<{ created: boolean; run: Run }>;
 }
 
 export { type CorridorOptions, type OpenCorridor, openCorridor } from "./corridor.ts";

@@ -11,6 +11,7 @@ import { isEnd, type Run } from "../../src/contract/run.ts";
 import type { Scope, Token } from "../../src/contract/token.ts";
 import { createHttp, type HttpOptions } from "../../src/http/http.ts";
 import type { Corridor, SubmitRequest } from "../../src/run/run.ts";
+import { emptyInventory } from "./empty-inventory.ts";
 
 /*
  * The front door in front of a corridor that keeps everything in memory: small, but it keeps the promises of the
@@ -57,6 +58,7 @@ export function openFrontDoor(overrides: Partial<HttpOptions> = {}): FrontDoor {
   const tokens = openTokens();
   const options: HttpOptions = {
     corridor: memory.corridor,
+    inventory: emptyInventory,
     tokens,
     upkeep: {
       verify: async () => ({ ok: true, runs: 1, events: 2, blobs: 3, bytes: 4, defects: [] }),
