@@ -44,6 +44,19 @@ export const limits = {
   outputFileBytes: 4 * GiB,
   outputTotalBytes: 8 * GiB,
 
+  /** Entries of one layer: a large node_modules has 70,000, a whole data science stack 200,000. */
+  layerEntries: 500_000,
+  /** The largest library of a stack for graphics cards has 2 GB. */
+  layerFileBytes: 4 * GiB,
+  /** All files of one layer: such a stack as a whole has 5 to 10 GB. */
+  layerTotalBytes: 16 * GiB,
+  /** Directories below each other: dependencies of dependencies reach 30. */
+  layerDepth: 128,
+  /** A path within a layer; with the place where it is mounted it must fit the kernel's 4096. */
+  layerPathBytes: 3 * KiB,
+  /** The archive of one layer as it comes, compressed. */
+  layerArchiveBytes: 8 * GiB,
+
   /** Rows of one page of a list. */
   pageRows: 1000,
   pageRowsDefault: 100,

@@ -22,18 +22,16 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openLog } from "../base/log.ts";
 import { openThreads, type Threads } from "../base/threads.ts";
 import { openRoot } from "../base/tree.ts";
+import { syncFilesystem } from "../sandbox/sandbox.ts";
 import { captureTree } from "./capture.ts";
 import { readManifest } from "./manifest.ts";
 import { layerDirectory, openPlaces, removeSealed } from "./places.ts";
 import type { Published, Publisher, StoredLayer } from "./publish.ts";
+import { publisherIn, roomy } from "./publisher.testing.ts";
 import type { TreeLimits } from "./seal.ts";
 
 const isRoot = process.getuid?.() === 0;
-const owner = isRoot ? { uid: 0, gid: 0 } : null;
 const never = new AbortController().signal;
-const roomy: TreeLimits = {
-  ...{ entries: 100_000, fileBytes: 2 ** 30, totalBytes: 2 ** 32, depth: 64, pathBytes: 4000 },
-};
 
 let data: string;
 let run: string;
@@ -44,16 +42,12 @@ beforeAll(() => {
   run = join(data, "run");
   mkdirSync(run);
   threads = openThreads({ log: openLog("silent") });
-  publisher = { places: openPlaces(data), threads, limits: roomy, owner, syncFilesystem };
+  publisher = publisherIn(data, threads, syncFilesystem);
 });
 afterAll(async () => {
   await threads.close();
   removeSealed(data);
 });
-
-const syncFilesystem = async (path: string) => {
-  execFileSync("sync", ["-f", path]);
-};
 
 /** Captures `run/<path>`. */
 async function capture(path: string, over: Partial<Publisher> = {}): Promise<Published> {
@@ -72,6 +66,8 @@ async function captured(path: string): Promise<StoredLayer> {
 }
 
 const treeOf = ({ digest }: StoredLayer) => join(layerDirectory(publisher.places, digest), "tree");
+const entriesIn = (layer: StoredLayer) =>
+  readManifest(readFileSync(join(treeOf(layer), "../manifest")));
 let count = 0;
 /** A new directory of the run. */
 function newTree(): string {
@@ -143,8 +139,7 @@ describe("a layer", () => {
     expect(existsSync(join(run, name))).toBe(false);
     const tree = treeOf(layer);
     expect(readFileSync(join(tree, "lib/deep/er/x.py"), "utf8")).toBe("x = 1\n".repeat(10));
-    const manifest = readManifest(readFileSync(join(tree, "../manifest")));
-    expect(manifest).toEqual([...layer.entries].sort((a, b) => Buffer.compare(a.path, b.path)));
+    const manifest = entriesIn(layer);
     for (const { path, type, executable } of manifest) {
       const stats = lstatSync(Buffer.concat([Buffer.from(`${tree}/`), path]));
       expect([stats.uid, stats.nlink > 1 && type === "file"]).toEqual([process.getuid?.(), false]);
@@ -197,7 +192,7 @@ describe("a layer", () => {
   });
 
   it("of nothing is a layer as well", async () => {
-    expect((await captured(newTree())).entries).toEqual([]);
+    expect(entriesIn(await captured(newTree()))).toEqual([]);
   });
 });
 

@@ -1,16 +1,16 @@
-import { execFile } from "node:child_process";
 import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { openLog } from "../base/log.ts";
 import { openThreads, type Threads } from "../base/threads.ts";
+import { syncFilesystem } from "../sandbox/sandbox.ts";
 import { zstdCompressed } from "./compression.ts";
 import { importLayer } from "./import.ts";
 import { digestOf, writeManifest } from "./manifest.ts";
-import { layerDirectory, openPlaces, removeSealed } from "./places.ts";
+import { layerDirectory, removeSealed } from "./places.ts";
 import type { Publisher } from "./publish.ts";
+import { publisherIn } from "./publisher.testing.ts";
 import { writeTar } from "./tar-write.ts";
 import { entriesOf, type Node, plant } from "./trees.testing.ts";
 import { packed } from "./unpack.ts";
@@ -41,18 +41,12 @@ afterAll(async () => {
   removeSealed(dir);
 });
 
-const syncFilesystem = async (path: string) => {
-  await promisify(execFile)("sync", ["-f", path]);
-};
-
 let stores = 0;
 /** The layer store of another gateway. */
 function newStore(): Publisher {
   const data = join(dir, `data-${stores++}`);
   mkdirSync(data);
-  const limits = { entries: 1000, fileBytes: 1e7, totalBytes: 1e8, depth: 64, pathBytes: 3000 };
-  const owner = process.getuid?.() === 0 ? { uid: 0, gid: 0 } : null;
-  return { places: openPlaces(data), threads, limits, owner, syncFilesystem };
+  return publisherIn(data, threads, syncFilesystem);
 }
 
 function everythingIn({ places }: Publisher): string[] {

@@ -8,6 +8,7 @@ import type { Threads } from "../base/threads.ts";
 import type { CaptureSource } from "./capture.ts";
 import type { ImageLayer, ImageLayerOptions } from "./image-layer.ts";
 import type { ImportOptions } from "./import.ts";
+import type { LayerEntry } from "./layer-entry.ts";
 import type { Published, StoredLayer } from "./publish.ts";
 import type { Sbom } from "./sbom.ts";
 
@@ -34,15 +35,21 @@ export interface LayerTrees {
     signal: AbortSignal,
   ): Promise<StoredLayer>;
   /**
-   * Holds a layer for use. The first time after a start its fingerprint (inode, size, times of every entry) is taken,
-   * afterwards held against what was taken. Throws `layer_unusable`, naming the layer, when it is missing, damaged or quarantined.
+   * Holds a layer for use. The first time after a start, and now and then afterwards, its fingerprint (inode, size, times
+   * of every entry) is held against the one that was taken when it was made; one that was touched is read. Throws
+   * `layer_unusable`, naming the layer, when it is missing, damaged or quarantined.
    */
   open(digest: string, signal?: AbortSignal): Promise<OpenedLayer>;
-  /** Reads all of a layer and holds it against its manifest. A damaged one is quarantined: `open` refuses it from then on. */
+  /**
+   * Reads all of a layer and holds it against its manifest. A damaged one is quarantined: `open` refuses it from then on,
+   * also after a restart, until it is captured again or a later reading finds it whole.
+   */
   verify(
     digest: string,
     signal?: AbortSignal,
   ): Promise<{ ok: true } | { ok: false; reason: string }>;
+  /** What is in a layer, in the order of its manifest. */
+  entries(digest: string, signal?: AbortSignal): Promise<LayerEntry[]>;
   /** The archive of a layer, tar.zst: the same bytes for the same layer. Throws `digest_mismatch` in the middle of a damaged one. */
   pack(digest: string, signal?: AbortSignal): AsyncIterable<Buffer>;
   /** The layer as one of an OCI image; see `writeImageLayer`. */
@@ -76,6 +83,7 @@ export type { CaptureSource } from "./capture.ts";
 export { type ImageLayer, type ImageLayerOptions, writeImageLayer } from "./image-layer.ts";
 export { type ImportOptions, importLayer } from "./import.ts";
 export type { LayerEntry } from "./layer-entry.ts";
+export { openLayers } from "./open-layers.ts";
 export type { Published, StoredLayer } from "./publish.ts";
 export { type Sbom, type SbomComponent, sbomOf } from "./sbom.ts";
 export { blockBytes, largestHeaderSize, writeHeader } from "./tar-header.ts";

@@ -1,4 +1,6 @@
 import { createHash } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
+import { show } from "../base/below.ts";
 import type { LayerEntry } from "./layer-entry.ts";
 
 const firstLine = "airlock-layer 1";
@@ -37,28 +39,73 @@ function spelled(bytes: Buffer): string {
  * written: an order, an escape or a number in another spelling, a path twice, or one whose directory is none.
  */
 export function readManifest(manifest: Buffer): LayerEntry[] {
-  const lines = manifest.toString("latin1").split("\n");
-  if (lines[0] !== firstLine || lines.at(-1) !== "") throw new TypeError("This is no manifest");
-  const entries = lines.slice(1, -1).map((line, index) => readLine(line, index + 2));
-  const directories = new Set<string>();
-  for (const [index, { path, type }] of entries.entries()) {
-    const before = entries[index - 1];
-    if (before !== undefined && Buffer.compare(before.path, path) >= 0) {
-      throw new TypeError(`Line ${index + 2} of the manifest is not behind the one before it`);
-    }
-    const name = path.toString("latin1");
-    const parent = name.slice(0, Math.max(0, name.lastIndexOf("/")));
-    if (parent !== "" && !directories.has(parent)) {
-      throw new TypeError(`Line ${index + 2} of the manifest lies in no directory of it`);
-    }
-    if (type === "directory") directories.add(name);
+  const entries: LayerEntry[] = [];
+  const check = orderCheck();
+  for (const { entry } of readLines(manifest)) {
+    check(entry);
+    entries.push(entry);
   }
   return entries;
 }
 
+/** Lines that are read before others get a turn: some milliseconds of work. */
+const linesInARow = 2_000;
+
+/** The same for a long manifest, where nobody else may be kept waiting. */
+export async function readManifestInTurns(
+  manifest: Buffer,
+  signal?: AbortSignal,
+): Promise<LayerEntry[]> {
+  const entries: LayerEntry[] = [];
+  const check = orderCheck();
+  for (const { entry } of readLines(manifest)) {
+    check(entry);
+    entries.push(entry);
+    if (entries.length % linesInARow !== 0) continue;
+    await setImmediate();
+    signal?.throwIfAborted();
+  }
+  return entries;
+}
+
+/**
+ * The entries from an offset on, which is 0 or the `next` of an entry that came before. Only each line by itself is
+ * checked, not its place among the others.
+ */
+export function* readLines(
+  manifest: Buffer,
+  from = 0,
+): Generator<{ entry: LayerEntry; next: number }> {
+  if (manifest.indexOf(`${firstLine}\n`, 0, "latin1") !== 0 || manifest.at(-1) !== 0x0a) {
+    throw new TypeError("This is no manifest");
+  }
+  for (let at = from === 0 ? firstLine.length + 1 : from; at < manifest.length; ) {
+    const end = manifest.indexOf(0x0a, at);
+    yield { entry: readLine(manifest.toString("latin1", at, end)), next: end + 1 };
+    at = end + 1;
+  }
+}
+
+function orderCheck(): (entry: LayerEntry) => void {
+  const directories = new Set<string>();
+  let before: LayerEntry | undefined;
+  return (entry) => {
+    if (before !== undefined && Buffer.compare(before.path, entry.path) >= 0) {
+      throw new TypeError(`The line of ${show(entry.path)} is not behind the one before it`);
+    }
+    before = entry;
+    const name = entry.path.toString("latin1");
+    const parent = name.slice(0, Math.max(0, name.lastIndexOf("/")));
+    if (parent !== "" && !directories.has(parent)) {
+      throw new TypeError(`The line of ${show(entry.path)} lies in no directory of the manifest`);
+    }
+    if (entry.type === "directory") directories.add(name);
+  };
+}
+
 const line = /^([dfxl]) (0|[1-9]\d{0,15}) (-|[0-9a-f]{64}) ([\x21-\x7e]+)(?: -> ([\x21-\x7e]+))?$/;
 
-function readLine(text: string, number: number): LayerEntry {
+function readLine(text: string): LayerEntry {
   const [, letter, size, hash, path = "", target] = line.exec(text) ?? [];
   const type = letters[letter as keyof typeof letters];
   const entry: LayerEntry = {
@@ -75,7 +122,9 @@ function readLine(text: string, number: number): LayerEntry {
     (type === "file" || entry.size === 0) &&
     !entry.path.includes(0) &&
     names.every((name) => !["", ".", ".."].includes(name));
-  if (!isSound) throw new TypeError(`Line ${number} of the manifest is not as it must be`);
+  if (!isSound) {
+    throw new TypeError(`A line of the manifest is not as it must be: ${text.slice(0, 200)}`);
+  }
   return entry;
 }
 

@@ -7,7 +7,9 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  renameSync,
   rmSync,
+  writeSync,
 } from "node:fs";
 import { join } from "node:path";
 
@@ -49,10 +51,40 @@ export function layerDirectory({ root }: LayerPlaces, digest: string): string {
   return join(root, digest.slice("sha256:".length));
 }
 
+/** The digests of all layers that are on disk. */
+export function layersOf({ root }: LayerPlaces): string[] {
+  const names = readdirSync(root).filter((name) => /^[0-9a-f]{64}$/.test(name));
+  return names.map((name) => `sha256:${name}`);
+}
+
 /** Makes names in a directory survive a power cut. */
 export function syncDirectory(path: string): void {
   const fd = openSync(path, "r");
   try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Replaces a file of the gateway's own as a whole: who looks sees the old one or the new one, also after a power cut. */
+export function replaceFile(
+  { incoming }: LayerPlaces,
+  directory: string,
+  name: string,
+  bytes: Uint8Array,
+): void {
+  const temporary = join(incoming, randomUUID());
+  writeSynced(temporary, bytes);
+  renameSync(temporary, join(directory, name));
+  syncDirectory(directory);
+}
+
+/** Makes a file that is not there yet, and has it on disk. */
+export function writeSynced(path: string, bytes: Uint8Array): void {
+  const fd = openSync(path, "wx", 0o400);
+  try {
+    for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
     fsyncSync(fd);
   } finally {
     closeSync(fd);

@@ -1,31 +1,18 @@
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  utimesSync,
-  writeSync,
-} from "node:fs";
+import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { assert } from "../base/assert.ts";
 import type { Threads } from "../base/threads.ts";
+import type { Hashed } from "./hash-whole.ts";
 import type { LayerEntry } from "./layer-entry.ts";
+import { fingerprintName, fingerprintOf, lookThread, manifestName } from "./look.ts";
 import { digestOf, writeManifest } from "./manifest.ts";
-import {
-  type LayerPlaces,
-  layerDirectory,
-  newIncoming,
-  removeSealed,
-  syncDirectory,
-} from "./places.ts";
+import type { Naming } from "./naming.ts";
+import type { LayerPlaces } from "./places.ts";
 import {
   type FoundEntry,
   type Listed,
   listTree,
   type Owner,
-  type Sealed,
   sealDirectories,
   sealFiles,
   sealLinks,
@@ -38,7 +25,6 @@ export interface StoredLayer {
   digest: string;
   fileCount: number;
   sizeBytes: number;
-  entries: LayerEntry[];
   /** The same tree was there before. */
   existed: boolean;
 }
@@ -49,6 +35,7 @@ export interface Publisher {
   places: LayerPlaces;
   threads: Threads;
   limits: TreeLimits;
+  naming: Naming;
   /** Who owns layers: the gateway when it may give files away, else null. */
   owner: Owner | null;
   /** Resolves once everything of the filesystem that holds the path is on disk: cheaper than file by file. */
@@ -58,6 +45,7 @@ export interface Publisher {
 const listTask = { module: sealThread, work: listTree };
 const filesTask = { module: sealThread, work: sealFiles };
 const linksTask = { module: sealThread, work: sealLinks };
+const fingerprintTask = { module: lookThread, work: fingerprintOf };
 const directoriesTask = { module: sealThread, work: sealDirectories };
 
 /**
@@ -66,11 +54,12 @@ const directoriesTask = { module: sealThread, work: sealDirectories };
  * `incoming` to its owner. `onProgress` is told of bytes that have been hashed.
  */
 export async function publish(
-  { places, threads, limits, owner, syncFilesystem }: Publisher,
+  publisher: Publisher,
   incoming: string,
   signal: AbortSignal,
   onProgress: (bytes: number) => void = () => undefined,
 ): Promise<Published> {
+  const { places, threads, limits, owner, syncFilesystem } = publisher;
   const root = join(incoming, "tree");
   const listed: Listed = await threads.run(listTask, { root, limits }, signal);
   if (!listed.ok) return listed;
@@ -96,10 +85,16 @@ export async function publish(
   ];
   const manifest = writeManifest(entries);
   const digest = digestOf(manifest);
+  const fingerprint = await threads.run(fingerprintTask, { tree: root, manifest }, signal);
+  assert(fingerprint !== undefined, "a tree that nobody can reach keeps its entries");
+  writeFileSync(join(incoming, manifestName), manifest, { flag: "wx", mode: 0o400 });
+  writeFileSync(join(incoming, fingerprintName), fingerprint, { flag: "wx", mode: 0o400 });
+  // Runs pass through it to the tree, which is mounted with their own uid.
+  chmodSync(incoming, 0o711);
   await syncFilesystem(places.root);
-  const existed = name(places, incoming, digest, manifest);
+  const existed = await publisher.naming.give(incoming, digest, signal);
   const sizeBytes = sealed.reduce((sum, { size }) => sum + size, 0);
-  return { ok: true, layer: { digest, fileCount: files.length, sizeBytes, entries, existed } };
+  return { ok: true, layer: { digest, fileCount: files.length, sizeBytes, existed } };
 }
 
 function entry(path: Uint8Array, type: LayerEntry["type"], more: Partial<LayerEntry>): LayerEntry {
@@ -122,7 +117,7 @@ async function sealAll(
     signal: AbortSignal;
     onProgress: (bytes: number) => void;
   },
-): Promise<Sealed[]> {
+): Promise<Hashed[]> {
   const { threads, root, incoming, owner, signal, onProgress } = work;
   const pieces: FoundEntry[][] = [];
   let bytes = Number.POSITIVE_INFINITY;
@@ -151,42 +146,4 @@ async function sealAll(
     await Promise.allSettled(going);
     throw error;
   }
-}
-
-/** Gives a layer its name. Whether there was one of that name, which is the same one and stays. */
-function name(places: LayerPlaces, incoming: string, digest: string, manifest: Buffer): boolean {
-  const directory = layerDirectory(places, digest);
-  if (isWhole(places, directory, manifest)) {
-    removeSealed(incoming);
-    // Young again: a sweep must not take it before this capture has written down that it is used.
-    const now = new Date();
-    utimesSync(directory, now, now);
-    // Whoever renamed it may have died, or still be busy, before this.
-    syncDirectory(places.root);
-    return true;
-  }
-  const { O_WRONLY, O_CREAT, O_EXCL } = constants;
-  const fd = openSync(join(incoming, "manifest"), O_WRONLY | O_CREAT | O_EXCL, 0o400);
-  try {
-    for (let done = 0; done < manifest.length; ) done += writeSync(fd, manifest, done);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-  syncDirectory(incoming);
-  renameSync(incoming, directory);
-  syncDirectory(places.root);
-  return false;
-}
-
-function isWhole(places: LayerPlaces, directory: string, manifest: Buffer): boolean {
-  const path = join(directory, "manifest");
-  if (!existsSync(directory)) return false;
-  if (existsSync(path) && readFileSync(path).equals(manifest)) return true;
-  // Damaged by something else than us; the tree that has just been made is sound. By one rename, so that a gateway that
-  // dies in the middle leaves no half layer under its name.
-  const aside = newIncoming(places);
-  renameSync(directory, join(aside, "damaged"));
-  removeSealed(aside);
-  return false;
 }

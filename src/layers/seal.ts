@@ -2,7 +2,7 @@
  * What threads do with a tree on its way to becoming a layer. By now it lies where only the gateway can reach it, and
  * nothing that could change it is alive: so plain paths are safe, and synchronous calls in a row are the fastest.
  */
-import { createHash, hash } from "node:crypto";
+import { hash } from "node:crypto";
 import {
   chmodSync,
   chownSync,
@@ -16,9 +16,9 @@ import {
   openSync,
   readdirSync,
   readlinkSync,
-  readSync,
   renameSync,
 } from "node:fs";
+import { type Hashed, hashWhole } from "./hash-whole.ts";
 
 /** Where a thread finds the functions of this file. */
 export const sealThread = import.meta.url;
@@ -127,18 +127,13 @@ export interface SealOrder {
   owner: Owner | null;
 }
 
-export interface Sealed {
-  size: number;
-  sha256: string;
-}
-
 const bufferBytes = 1024 * 1024;
 
 /**
  * Makes files what they stay: the gateway's own, read-only, and of known content; that they are on disk is for the whole
  * tree at once. One that has another name somewhere is copied first, for whoever has that name could write into the layer.
  */
-export function sealFiles(order: SealOrder, isAborted: () => boolean): Sealed[] {
+export function sealFiles(order: SealOrder, isAborted: () => boolean): Hashed[] {
   const root = Buffer.from(order.root);
   const buffer = Buffer.allocUnsafeSlow(bufferBytes);
   return order.files.map((file, index) => {
@@ -160,7 +155,7 @@ function sealFile(
   { executable, size }: FoundEntry,
   owner: Owner | null,
   buffer: Buffer,
-): Sealed {
+): Hashed {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   try {
     // Also takes away what a capability of the file would give. The mode after it, which a change of owner cuts.
@@ -174,21 +169,6 @@ function sealFile(
   } finally {
     closeSync(fd);
   }
-}
-
-function hashWhole(fd: number, buffer: Buffer): Sealed {
-  let read = readSync(fd, buffer, 0, buffer.length, 0);
-  if (read < buffer.length) {
-    return { size: read, sha256: hash("sha256", buffer.subarray(0, read), "hex") };
-  }
-  const whole = createHash("sha256");
-  let size = 0;
-  while (read > 0) {
-    whole.update(buffer.subarray(0, read));
-    size += read;
-    read = readSync(fd, buffer, 0, buffer.length, size);
-  }
-  return { size, sha256: whole.digest("hex") };
 }
 
 /** The targets of symlinks, which then belong to the gateway as well. */

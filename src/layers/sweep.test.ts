@@ -11,26 +11,23 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { openLog } from "../base/log.ts";
 import { openThreads } from "../base/threads.ts";
-import { openLeases } from "./leases.ts";
-import { layerDirectory, newIncoming, openPlaces, removeSealed } from "./places.ts";
-import { type Publisher, publish } from "./publish.ts";
+import { syncFilesystem } from "../sandbox/sandbox.ts";
+import { layerDirectory, newIncoming, removeSealed } from "./places.ts";
+import { publish } from "./publish.ts";
+import { publisherIn, type TestPublisher } from "./publisher.testing.ts";
 import { type Sweeper, sweepLayers } from "./sweep.ts";
 
 const never = new AbortController().signal;
-const isRoot = process.getuid?.() === 0;
 const minute = 60_000;
 
 let data: string;
-let publisher: Publisher;
+let publisher: TestPublisher;
 let sweeper: Sweeper;
 beforeEach(() => {
   data = mkdtempSync(join(tmpdir(), "airlock-sweep-"));
   const threads = openThreads({ log: openLog("silent") });
-  const places = openPlaces(data);
-  const limits = { entries: 100, fileBytes: 1e6, totalBytes: 1e6, depth: 9, pathBytes: 4000 };
-  const owner = isRoot ? { uid: 0, gid: 0 } : null;
-  publisher = { places, threads, limits, owner, syncFilesystem: async () => undefined };
-  sweeper = { places, threads, leases: openLeases() };
+  publisher = publisherIn(data, threads, syncFilesystem);
+  sweeper = publisher;
 });
 afterEach(async () => {
   await sweeper.threads.close();

@@ -1,10 +1,11 @@
-import { lstatSync, readdirSync, renameSync } from "node:fs";
+import { lstatSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import type { Threads } from "../base/threads.ts";
 import type { Leases } from "./leases.ts";
 import {
   type LayerPlaces,
   layerDirectory,
+  layersOf,
   newIncoming,
   placesThread,
   removeSealed,
@@ -30,9 +31,7 @@ export async function sweepLayers(
   signal: AbortSignal,
 ): Promise<string[]> {
   const gone: string[] = [];
-  for (const name of readdirSync(sweeper.places.root)) {
-    if (!/^[0-9a-f]{64}$/.test(name)) continue;
-    const digest = `sha256:${name}`;
+  for (const digest of layersOf(sweeper.places)) {
     if (!keep.has(digest) && (await takeAway(sweeper, digest, before, signal))) gone.push(digest);
   }
   return gone;

@@ -1,5 +1,6 @@
 import { Problem } from "../contract/problem.ts";
 import { type ExpansionLimits, zstdCompressed, zstdExpanded } from "./compression.ts";
+import { asStorageProblem } from "./disk-errors.ts";
 import type { LayerEntry } from "./layer-entry.ts";
 import { digestOf, writeManifest } from "./manifest.ts";
 import { readTar, type TarLimits } from "./tar-read.ts";
@@ -66,11 +67,4 @@ async function* atMost(
     }
     yield chunk;
   }
-}
-
-function asStorageProblem(error: unknown): unknown {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  if (code !== "ENOSPC" && code !== "EDQUOT") return error;
-  const message = "Cannot store the layer: the disk of the gateway's data directory is full";
-  return new Problem("storage_full", message, { code }, { cause: error });
 }

@@ -66,6 +66,7 @@ function networkArgs({ network }: Surroundings): string[] {
     ...["--ro-bind", network.directory, egressDirectory],
     ...["--ro-bind", network.configuration, configurationPath],
     ...readOnlyAtOwnPath(network.directories),
+    ...network.links.flatMap(({ path, target }) => ["--symlink", target, path]),
   ];
 }
 

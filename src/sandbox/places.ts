@@ -104,6 +104,25 @@ export function openPlaceAt(
   return { runId, uid, tmp: tmp ?? "", workspace: workspace ?? "", cache: cache ?? "" };
 }
 
+/** An empty cache of a run in a directory of its own. */
+export function openCacheAt(
+  host: PlacesHost,
+  directory: string,
+  { uid }: Pick<Place, "uid">,
+): string {
+  const owner = ownerOf(host.identity, uid);
+  mkdirSync(directory, { recursive: true });
+  const root = openRoot(directory);
+  try {
+    closeSync(openDirectoryBelow(root, "cache", { mode: 0o755, owner }));
+    if (host.cargo) linkCargo(root, directory, owner);
+    giveRoot(root, owner);
+  } finally {
+    closeSync(root);
+  }
+  return join(directory, "cache");
+}
+
 function makePlace(root: number, owner: Owner | undefined): void {
   for (const [name, mode] of [
     ["tmp", 0o1777],
@@ -112,8 +131,11 @@ function makePlace(root: number, owner: Owner | undefined): void {
   ] as const) {
     closeSync(openDirectoryBelow(root, name, { mode, owner }));
   }
-  // Last: once it is the run's own, an ordinary process of that uid could reach below, and it must
-  // find all of it.
+  giveRoot(root, owner);
+}
+
+/** Last: once it is the run's own, an ordinary process of that uid could reach below, and it must find all of it. */
+function giveRoot(root: number, owner: Owner | undefined): void {
   fchmodSync(root, 0o700);
   if (owner) fchownSync(root, owner.uid, owner.gid);
 }
@@ -125,9 +147,14 @@ function makeCaches(
   owner: Owner | undefined,
 ): void {
   if (!host.cargo) return;
+  closeSync(openDirectoryBelow(root, "tmp/cargo_registry", { mode: 0o755, owner }));
+  linkCargo(root, directory, owner);
+}
+
+/** What cargo downloads lands in `/tmp`, where a layer can be made of it. */
+function linkCargo(root: number, directory: string, owner: Owner | undefined): void {
   const cargo = openDirectoryBelow(root, "cache/cargo", { mode: 0o755, owner });
   try {
-    closeSync(openDirectoryBelow(root, "tmp/cargo_registry", { mode: 0o755, owner }));
     if (statBelow(cargo, "registry") !== undefined) return;
     symlinkSync("/tmp/cargo_registry", join(directory, "cache", "cargo", "registry"));
   } finally {

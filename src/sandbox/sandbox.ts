@@ -21,6 +21,8 @@ export interface Place {
   cache: string;
   /** The run's host uid, or null when the gateway is an ordinary user. */
   uid: number | null;
+  /** Some of it is for one command only, so no sandbox is opened in it in advance. */
+  once?: true;
 }
 
 export interface PlaceRequest {
@@ -88,6 +90,8 @@ export interface SandboxNetwork {
   configuration: string;
   /** Directories of the host at their own path, such as a local package index. */
   directories: string[];
+  /** Made in the root of the sandbox, for clients that look for a file nowhere else. */
+  links: { path: string; target: string }[];
   environment: Record<string, string>;
 }
 
@@ -137,6 +141,31 @@ export interface Staged {
   refused: { name: string; reason: string }[];
 }
 
+/** Entries by path (`/tmp/a/b`, bytes as latin1): what each is, so that two equal listings are equal trees. */
+export type Listing = Map<string, ListedEntry>;
+
+export interface ListedEntry {
+  type: "file" | "directory" | "symlink";
+  executable: boolean;
+  /** Of the content, or of a symlink's target; null for a directory. */
+  sha256: string | null;
+  bytes: number;
+}
+
+export interface WrittenFile {
+  /** Absolute, below `/tmp` or `/workspace`. */
+  path: string;
+  data: Buffer;
+  executable: boolean;
+}
+
+/** The programs inside, as far as what they make depends on them. */
+export interface ToolsInside {
+  abi: Abi;
+  /** What each says of its version: two hosts with the same text build the same. */
+  versions: string;
+}
+
 export interface Sandbox {
   isolation: Isolation;
   /** Makes the run's directories and places its inputs; called again after a crash it finds them and repairs. */
@@ -152,16 +181,27 @@ export interface Sandbox {
   prepare(place: Place, limits: ExecLimits, surroundings?: Surroundings): void;
   /**
    * Fresh, empty directories beside the run's own, for one command that is to see nothing of what the run has made.
-   * Those of an earlier command are removed. The caller removes them with `removeClosed`.
+   * Those of an earlier command are removed. The caller gives them to `removeOnce`.
    */
   openClosed(place: Place): Promise<Place>;
-  removeClosed(closed: Place): Promise<void>;
-  /** Where the egress socket of a run goes, so that its sandboxes and nobody else can reach it. */
+  /** The run's own directories with an empty cache, for one command. The caller gives it to `removeOnce`. */
+  openFreshCache(place: Place): Promise<Place>;
+  removeOnce(once: Place): Promise<void>;
+  /** Makes the directory of the run's egress socket, which its sandboxes can reach and nobody else. */
   networkDirectory(place: Place): string;
+  /**
+   * What lies in `/tmp` and `/workspace`, by path, or undefined when it is more than `most`. Only while nothing of the
+   * run is running.
+   */
+  list(place: Place, most: { entries: number; bytes: number }): Listing | undefined;
+  /** Writes files of the run, as it would itself. Throws `invalid_request` when something is in the way. */
+  write(place: Place, files: readonly WrittenFile[]): Promise<void>;
+  /** Removes what is at a path below `/tmp` or `/workspace`. False when there was nothing, or an empty directory. */
+  clear(place: Place, path: string): Promise<boolean>;
   /** Keeps files for `/airlock-config` under the name of their content; returns the host directory. */
   stageConfiguration(files: readonly { path: string; data: Buffer }[]): string;
   /** What programs run on inside. Asked of a real sandbox once. */
-  abi(): Promise<Abi>;
+  toolsInside(): Promise<ToolsInside>;
   /** Ends the sandbox that was opened in advance. Resolves when its last process is gone. */
   discard(runId: string): Promise<void>;
   /** Removes the run's directories, however deep or strange. False when something could not be removed. */
@@ -196,4 +236,5 @@ export const configurationPath = "/airlock-config";
 export { closeInheritedFds } from "./close-fds.ts";
 export { runDoctor } from "./doctor.ts";
 export { openSandbox } from "./open-sandbox.ts";
+export { syncFilesystem } from "./sync-filesystem.ts";
 export { type ToolRemedy, toolRemedies } from "./tools-inside.ts";

@@ -102,8 +102,8 @@ describe("fresh directories for one command", () => {
     const said = await run(command, { mounts }, closed);
     expect(said.stdout).toBe("/tmp:\nword\n\n/workspace:\nhello");
     expect(said.stderr).toContain("Read-only file system");
-    await room.sandbox.removeClosed(closed);
-    const left = readdirSync(dirname(room.place.tmp)).filter((name) => name.startsWith("closed"));
+    await room.sandbox.removeOnce(closed);
+    const left = readdirSync(dirname(room.place.tmp)).filter((name) => name.startsWith("once-"));
     expect(left).toEqual([]);
     expect((await run("cat /tmp/own; ls /tmp/new", {})).stdout).toBe("own\n");
   });
@@ -111,10 +111,10 @@ describe("fresh directories for one command", () => {
   test("are removed by the next, when a gateway died with them", async () => {
     const first = await room.sandbox.openClosed(room.place);
     const second = await room.sandbox.openClosed(room.place);
-    const left = readdirSync(dirname(room.place.tmp)).filter((name) => name.startsWith("closed"));
+    const left = readdirSync(dirname(room.place.tmp)).filter((name) => name.startsWith("once-"));
     expect(left).toEqual([second.tmp.split("/").at(-2)]);
     expect(first.tmp).not.toBe(second.tmp);
-    await room.sandbox.removeClosed(second);
+    await room.sandbox.removeOnce(second);
   });
 });
 
@@ -132,7 +132,13 @@ describe("the relay", () => {
     const configuration = room.sandbox.stageConfiguration([
       { path: "pip.conf", data: Buffer.from("[global]\n") },
     ]);
-    network = { directory, configuration, directories: [], environment: { HTTP_PROXY: "x" } };
+    network = {
+      directory,
+      configuration,
+      directories: [],
+      links: [],
+      environment: { HTTP_PROXY: "x" },
+    };
   });
   afterAll(() => {
     server.close();

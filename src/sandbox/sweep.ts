@@ -5,6 +5,7 @@ import type { Log } from "../base/log.ts";
 import { launcher } from "./bwrap-args.ts";
 import type { Cgroups } from "./cgroup.ts";
 import type { Identity } from "./identity.ts";
+import { oncePrefix } from "./once-place.ts";
 import type { OutputPipes } from "./pipes.ts";
 import {
   commandLineOf,
@@ -70,7 +71,9 @@ function killOrphans(identity: Identity, runs: string[], log: Log): number {
     if (!possible || pid === process.pid || !isAlive(pid, startTime)) continue;
     const mounts = mountsOf(pid);
     const isOfRun = runs.some((run) =>
-      [`/runs/${run}/tmp /tmp `, `/runs/${run}/closed-`].some((sign) => mounts.includes(sign)),
+      [`/runs/${run}/tmp /tmp `, `/runs/${run}/${oncePrefix}`].some((sign) =>
+        mounts.includes(sign),
+      ),
     );
     if (!isOfRun && !isForsaken(pid, ppid)) continue;
     log.warn({ pid }, "sandbox.orphan_killed");
