@@ -11,6 +11,8 @@ export interface LayerEnvironment {
   PATH: string[];
   PYTHONPATH: string[];
   NODE_PATH: string[];
+  /** What keeps Go and cargo from looking for the network. */
+  variables: Record<string, string>;
 }
 
 /**
@@ -19,7 +21,7 @@ export interface LayerEnvironment {
  * adds nothing. Both places of a layer hold the same tree, so the first one is named. Trees are the gateway's own.
  */
 export function layerEnvironment(layers: readonly MountedLayer[]): LayerEnvironment {
-  const found: LayerEnvironment = { PATH: [], PYTHONPATH: [], NODE_PATH: [] };
+  const found: LayerEnvironment = { PATH: [], PYTHONPATH: [], NODE_PATH: [], variables: {} };
   for (const { mount_path, mount_as, tree } of layers) {
     const root = openRoot(tree);
     try {
@@ -31,6 +33,10 @@ export function layerEnvironment(layers: readonly MountedLayer[]): LayerEnvironm
         );
         found[name].push(...paths);
       }
+      Object.assign(
+        found.variables,
+        offline((path) => namesIn(root, path), mount_path),
+      );
     } finally {
       closeSync(root);
     }
@@ -41,8 +47,11 @@ export function layerEnvironment(layers: readonly MountedLayer[]): LayerEnvironm
 const modules = "node_modules";
 
 /** The directories of one tree, relative to its top; `isModules` when the tree is mounted by that name. */
-function recognise(namesOf: (path: string) => string[], isModules: boolean): LayerEnvironment {
-  const found: LayerEnvironment = { PATH: [], PYTHONPATH: [], NODE_PATH: [] };
+function recognise(
+  namesOf: (path: string) => string[],
+  isModules: boolean,
+): Omit<LayerEnvironment, "variables"> {
+  const found: Omit<LayerEnvironment, "variables"> = { PATH: [], PYTHONPATH: [], NODE_PATH: [] };
   const names = namesOf("");
   if (names.includes("bin")) found.PATH.push("bin");
   // npm leaves its list of what it installed beside the modules.
@@ -61,6 +70,15 @@ function recognise(namesOf: (path: string) => string[], isModules: boolean): Lay
     if (namesOf(`lib/${version}`).includes("site-packages")) found.PYTHONPATH.push(packages);
   }
   return found;
+}
+
+/** A module cache of Go, or a registry of cargo: read-only, and what is in it was checked when it was filled. */
+function offline(namesOf: (path: string) => string[], path: string): Record<string, string> {
+  const names = namesOf("");
+  if (names.includes("cache") && namesOf("cache").includes("download")) {
+    return { GOMODCACHE: path, GOPROXY: "off", GOFLAGS: "-mod=mod", GOSUMDB: "off" };
+  }
+  return names.includes("cache") && names.includes("index") ? { CARGO_NET_OFFLINE: "true" } : {};
 }
 
 /** The names in a directory of a tree; none when it is not there, or a file, or a link, which may lead anywhere. */

@@ -18,8 +18,6 @@ export const limits = {
   inputFiles: 1000,
   /** An inline `files[].content`; the SDK sends anything larger as a part. */
   inlineFileBytes: 1 * MiB,
-  /** The archive of a layer as it comes, compressed: a toolchain with its libraries is a tenth of it. */
-  layerArchiveBytes: 8 * GiB,
   idempotencyKeyChars: 255,
   /** Prompt, system and agent together: far more than any model's context, and sent with every list of runs. */
   promptBytes: 4 * MiB,
@@ -37,6 +35,17 @@ export const limits = {
   /** What is kept of stdout and of stderr as blobs. Beyond `callOutputKilledBytes` the command is killed. */
   callOutputKeptBytes: 4 * MiB,
   callOutputKilledBytes: 1 * GiB,
+
+  /** Directories that one call captures as layers. */
+  capturePaths: 16,
+  /** Beside what it captures, a build may leave this much behind and still be found again: a lock file, a log. */
+  buildSideFiles: 32,
+  buildSideBytes: 2 * MiB,
+  /** What may lie in a run's directories for a build to be found again; it is all read first. */
+  buildInputEntries: 2_000,
+  buildInputBytes: 32 * MiB,
+  /** How long a build without a hash-pinned lock is found again: what its names stand for changes. */
+  buildLivesMs: 24 * 60 * 60_000,
 
   outputDirs: 32,
   outputDirBytes: 512,
