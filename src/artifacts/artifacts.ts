@@ -78,6 +78,5 @@ export {
   layerEnvironment,
 } from "./layer-environment.ts";
 export { type ArtifactInput, type Merged, mergeInputs } from "./merge-inputs.ts";
-export { mountProblem, nestedMounts } from "./mount-path.ts";
 export { type InventoryOptions, openInventory } from "./open-inventory.ts";
 export type { Page, PageWanted } from "./pages.ts";

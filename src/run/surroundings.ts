@@ -1,33 +1,7 @@
 import { environmentVariables, layerEnvironment } from "../artifacts/artifacts.ts";
-import type { LayerTrees, OpenedLayer } from "../layers/layers.ts";
 import type { Surroundings } from "../sandbox/sandbox.ts";
 import type { Drive } from "./drive.ts";
 import { openPlace } from "./provision.ts";
-
-/** Layers that a run has mounted, each held as long as the run is driven. */
-export interface HeldLayers {
-  open(digest: string): Promise<OpenedLayer>;
-}
-
-export function holdLayers(layers: LayerTrees, over: AbortSignal): HeldLayers {
-  const held = new Map<string, Promise<OpenedLayer>>();
-  over.addEventListener("abort", () => {
-    for (const opened of held.values()) {
-      opened.then(({ release }) => release()).catch(() => undefined);
-    }
-  });
-  return {
-    open(digest) {
-      const known = held.get(digest);
-      if (known !== undefined) return known;
-      const opened = layers.open(digest);
-      held.set(digest, opened);
-      // One that could not be opened is asked for again.
-      opened.catch(() => held.delete(digest));
-      return opened;
-    },
-  };
-}
 
 /**
  * What the run's own commands have around them: the layers that it captured, read-only at the paths they were captured

@@ -57,7 +57,7 @@ export async function provisionPlace(host: PlacesHost, request: PlaceRequest): P
   const root = openRoot(directory);
   try {
     makePlace(root, owner);
-    makeCaches(host, root, directory, owner);
+    if (host.cargo) linkCargo(root, directory, owner);
     for (const path of request.outputDirs) {
       closeSync(openDirectoryBelow(root, path.slice(1), { mode: 0o755, owner }));
     }
@@ -94,7 +94,7 @@ export function openPlaceAt(
   const root = openRoot(directory);
   try {
     makePlace(root, owner);
-    makeCaches(host, root, directory, owner);
+    if (host.cargo) linkCargo(root, directory, owner);
   } finally {
     closeSync(root);
   }
@@ -140,18 +140,10 @@ function giveRoot(root: number, owner: Owner | undefined): void {
   if (owner) fchownSync(root, owner.uid, owner.gid);
 }
 
-function makeCaches(
-  host: PlacesHost,
-  root: number,
-  directory: string,
-  owner: Owner | undefined,
-): void {
-  if (!host.cargo) return;
-  closeSync(openDirectoryBelow(root, "tmp/cargo_registry", { mode: 0o755, owner }));
-  linkCargo(root, directory, owner);
-}
-
-/** What cargo downloads lands in `/tmp`, where a layer can be made of it. */
+/**
+ * What cargo downloads lands in `/tmp`, where a layer can be made of it. The directory itself comes with a network or a
+ * layer: a run without either has no use for it.
+ */
 function linkCargo(root: number, directory: string, owner: Owner | undefined): void {
   const cargo = openDirectoryBelow(root, "cache/cargo", { mode: 0o755, owner });
   try {

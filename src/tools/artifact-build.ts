@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { z } from "zod";
-import { type ArtifactInput, mergeInputs, mountProblem } from "../artifacts/artifacts.ts";
+import { type ArtifactInput, mergeInputs } from "../artifacts/artifacts.ts";
 import { artifactIdentity } from "../base/artifact-identity.ts";
+import { mountProblem } from "../base/mount-path.ts";
 import { contentView } from "../content/content.ts";
 import {
   type Artifact,

@@ -80,10 +80,11 @@ async function findBuild(context: ToolContext, key: string): Promise<ToolOutcome
   };
 }
 
+/** Held from now on: the row that keeps them is written when the call is finished. */
 async function areThere(context: ToolContext, { layers }: Build): Promise<boolean> {
   for (const { digest } of layers) {
     try {
-      (await context.layers.open(digest)).release();
+      await context.holdLayer(digest);
     } catch {
       // Gone or damaged: it is built again, which mends it.
       return false;

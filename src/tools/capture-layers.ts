@@ -59,13 +59,10 @@ async function captureOne(
     const { digest, fileCount, sizeBytes } = published.layer;
     const entries = await context.layers.entries(digest);
     if (entries.length === 0) return { ok: false, reason: "it is empty" };
-    const { tree, release } = await context.layers.open(digest);
-    try {
-      const host = (await context.sandbox.toolsInside()).abi;
-      return { ok: true, digest, fileCount, sizeBytes, abi: layerAbi(tree, entries, host) };
-    } finally {
-      release();
-    }
+    // From now on it is held: the row that keeps it is written when the call is finished.
+    const { tree } = await context.holdLayer(digest);
+    const host = (await context.sandbox.toolsInside()).abi;
+    return { ok: true, digest, fileCount, sizeBytes, abi: layerAbi(tree, entries, host) };
   } finally {
     closeSync(root);
   }

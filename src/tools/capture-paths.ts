@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { mountProblem, nestedMounts } from "../artifacts/artifacts.ts";
 import { limits } from "../base/limits.ts";
+import { mountProblem, nestedMounts } from "../base/mount-path.ts";
 
 /** Directories that a command fills and that are then taken as layers. */
 export const CapturePaths = z
