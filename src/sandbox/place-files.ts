@@ -12,21 +12,12 @@ import type { ListedEntry, Listing, Place, WrittenFile } from "./sandbox.ts";
 
 const areas = ["tmp", "workspace"] as const;
 
-/**
- * Makes the directory of the egress socket, on the way to which only the run's own uid may pass, and the one that cargo
- * downloads into.
- */
+/** Makes the directory of the egress socket, on the way to which only the run's own uid may pass. */
 export function openNetworkDirectory(host: PlacesHost, place: Place): string {
   const owner = ownerOf(host.identity, place.uid);
   const root = openRoot(dirname(place.tmp));
   try {
     closeSync(openDirectoryBelow(root, "egress", { mode: 0o700, owner }));
-    if (host.cargo) {
-      closeSync(openDirectoryBelow(root, "tmp/cargo_registry", { mode: 0o755, owner }));
-    }
-  } catch (error) {
-    // What the run has put there is in nobody's way but its own.
-    if (!(error instanceof TreeError)) throw error;
   } finally {
     closeSync(root);
   }
