@@ -20,7 +20,19 @@ export interface LocalRegistry {
   plainHost: string;
   /** Path of the certificate of its authority. */
   authority: string;
+  /** What a lock says of its packages. */
+  hashes: Hashes;
+  /** Connections that were made to it so far. */
+  connections(): number;
   close(): void;
+}
+
+/** The hashes of the packages, as the locks of their clients write them. */
+export interface Hashes {
+  wheel: string;
+  integrity: string;
+  crate: string;
+  goSum: string;
 }
 
 type Answers = Map<string, Buffer | (() => string)>;
@@ -39,6 +51,8 @@ export async function openLocalRegistry(directory: string): Promise<LocalRegistr
   };
   const secure = createHttps(authority.issue(registryHost, "other.test"), answer);
   const plain = createServer(answer);
+  let connections = 0;
+  for (const server of [secure, plain]) server.on("connection", () => connections++);
   const [port, plainPort] = await Promise.all(
     [secure, plain].map(async (server) => {
       await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -46,15 +60,17 @@ export async function openLocalRegistry(directory: string): Promise<LocalRegistr
     }),
   );
   const url = `https://${registryHost}:${port}`;
-  await addWheel(answers);
-  addNpm(answers, directory, url);
-  await addGoModule(answers);
-  addCrate(answers, directory, repositories, url);
+  const wheel = await addWheel(answers);
+  const integrity = addNpm(answers, directory, url);
+  const goSum = await addGoModule(answers);
+  const crate = addCrate(answers, directory, repositories, url);
   return {
     url,
     host: `${registryHost}:${port}`,
     plainHost: `${registryHost}:${plainPort}`,
     authority: authority.certificate,
+    hashes: { wheel, integrity, crate, goSum },
+    connections: () => connections,
     close() {
       for (const server of [secure, plain]) {
         server.closeAllConnections();
@@ -71,7 +87,7 @@ async function zip(files: Record<string, string>): Promise<Buffer> {
   return buffer(archive.outputStream);
 }
 
-async function addWheel(answers: Answers): Promise<void> {
+async function addWheel(answers: Answers): Promise<string> {
   const info = "airlock_fixture-1.0.0.dist-info";
   const wheel = await zip({
     "airlock_fixture.py": "word = 'from the local index'\n",
@@ -83,6 +99,7 @@ async function addWheel(answers: Answers): Promise<void> {
   const name = "airlock_fixture-1.0.0-py3-none-any.whl";
   answers.set(`/wheels/${name}`, wheel);
   answers.set("/simple/airlock-fixture/", Buffer.from(`<a href="/wheels/${name}">${name}</a>`));
+  return sha256(wheel);
 }
 
 /** A gzipped tar with one directory of these files. */
@@ -95,7 +112,7 @@ function tarball(directory: string, top: string, files: Record<string, string>):
   return execFileSync("tar", ["-C", place, "-czf", "-", top]);
 }
 
-function addNpm(answers: Answers, directory: string, url: string): void {
+function addNpm(answers: Answers, directory: string, url: string): string {
   const manifest = { name: "airlock-fixture", version: "1.0.0", main: "index.js" };
   const tgz = tarball(directory, "package", {
     "package.json": JSON.stringify(manifest),
@@ -110,9 +127,10 @@ function addNpm(answers: Answers, directory: string, url: string): void {
   };
   answers.set("/npm/airlock-fixture/-/airlock-fixture-1.0.0.tgz", tgz);
   answers.set("/npm/airlock-fixture", Buffer.from(JSON.stringify(document)));
+  return integrity;
 }
 
-async function addGoModule(answers: Answers): Promise<void> {
+async function addGoModule(answers: Answers): Promise<string> {
   const at = "/go/example.test/airlock-fixture/@v";
   const mod = "module example.test/airlock-fixture\n";
   const below = "example.test/airlock-fixture@v1.0.0";
@@ -127,10 +145,25 @@ async function addGoModule(answers: Answers): Promise<void> {
     `${at}/v1.0.0.zip`,
     await zip({ [`${below}/go.mod`]: mod, [`${below}/fixture.go`]: source }),
   );
+  const [module, version] = below.split("@");
+  const whole = goHash({ [`${below}/fixture.go`]: source, [`${below}/go.mod`]: mod });
+  return `${module} ${version} ${whole}\n${module} ${version}/go.mod ${goHash({ "go.mod": mod })}\n`;
+}
+
+/** A hash over the hashes of files, by name, as go.sum has it. */
+function goHash(files: Record<string, string>): string {
+  const rows = Object.keys(files)
+    .sort()
+    .map((name) => `${sha256(files[name] ?? "")}  ${name}\n`);
+  return `h1:${createHash("sha256").update(rows.join("")).digest("base64")}`;
+}
+
+function sha256(bytes: Buffer | string): string {
+  return createHash("sha256").update(bytes).digest("hex");
 }
 
 /** The index is a git repository: a cargo that knows the newer kind of index still knows this one. */
-function addCrate(answers: Answers, directory: string, repositories: string, url: string): void {
+function addCrate(answers: Answers, directory: string, repositories: string, url: string): string {
   const crate = tarball(directory, "airlock-fixture-1.0.0", {
     "Cargo.toml": '[package]\nname = "airlock-fixture"\nversion = "1.0.0"\nedition = "2021"\n',
     "src/lib.rs": 'pub fn word() -> &\'static str { "from the local index" }\n',
@@ -138,7 +171,7 @@ function addCrate(answers: Answers, directory: string, repositories: string, url
   answers.set("/crates/airlock-fixture/1.0.0/download", crate);
   const index = join(repositories, "index");
   mkdirSync(join(index, "ai/rl"), { recursive: true });
-  const cksum = createHash("sha256").update(crate).digest("hex");
+  const cksum = sha256(crate);
   const row = {
     name: "airlock-fixture",
     vers: "1.0.0",
@@ -154,6 +187,7 @@ function addCrate(answers: Answers, directory: string, repositories: string, url
   git("init", "--quiet", "--initial-branch=main");
   git("add", ".");
   git("commit", "--quiet", "-m", "one crate");
+  return cksum;
 }
 
 /** git's own server, which speaks CGI. */
