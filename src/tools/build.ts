@@ -129,7 +129,7 @@ async function buildNow(
       order.captures.map(({ path }) => path),
     );
     if (files !== undefined) {
-      const pinned = await isPinned(order.command, context);
+      const pinned = await isPinned(order.command, before, context);
       await context.builds.keep(key, { layers, files }, pinned);
     }
   }
