@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import { closeSync, readdirSync, readSync, renameSync } from "node:fs";
+import { closeSync, readdirSync, readSync, renameSync, rmdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { at, openDirectoryBelow, openRoot, statBelow, TreeError } from "../base/below.ts";
 import { walkTree } from "../base/tree.ts";
@@ -97,9 +97,15 @@ export async function writeFiles(
 
 /**
  * Empties a directory, or takes away what is there in place of one: moved by descriptor to where the run cannot reach it,
- * then removed. A directory that was there is there again, empty. A link on the way to it means that there is nothing.
+ * then removed. A directory that was there is there again, empty, unless it is `isLayer`: then it was only where a layer is
+ * mounted. A link on the way to it means that there is nothing.
  */
-export async function clearPath(host: PlacesHost, place: Place, path: string): Promise<boolean> {
+export async function clearPath(
+  host: PlacesHost,
+  place: Place,
+  path: string,
+  isLayer: boolean,
+): Promise<boolean> {
   const { area, names } = partsOf(path);
   const own = Buffer.from(names.pop() ?? "");
   const root = openRoot(place[area]);
@@ -108,10 +114,14 @@ export async function clearPath(host: PlacesHost, place: Place, path: string): P
     const parent = openDirectoryBelow(root, names.join("/"));
     try {
       const stats = statBelow(parent, own);
-      if (stats === undefined || (stats.isDirectory() && isEmpty(parent, own))) return false;
+      if (stats === undefined) return false;
+      if (stats.isDirectory() && isEmpty(parent, own)) {
+        if (isLayer) rmdirSync(at(parent, own));
+        return false;
+      }
       renameSync(at(parent, own), aside);
       const create = { mode: 0o755, owner: ownerOf(host.identity, place.uid) };
-      if (stats.isDirectory()) closeSync(openDirectoryBelow(parent, own, create));
+      if (stats.isDirectory() && !isLayer) closeSync(openDirectoryBelow(parent, own, create));
     } finally {
       closeSync(parent);
     }
