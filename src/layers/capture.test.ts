@@ -24,11 +24,11 @@ import { openThreads, type Threads } from "../base/threads.ts";
 import { openRoot } from "../base/tree.ts";
 import { syncFilesystem } from "../sandbox/sandbox.ts";
 import { captureTree } from "./capture.ts";
+import type { TreeLimits } from "./found.ts";
 import { readManifest } from "./manifest.ts";
 import { layerDirectory, openPlaces, removeSealed } from "./places.ts";
 import type { Published, Publisher, StoredLayer } from "./publish.ts";
 import { publisherIn, roomy } from "./publisher.testing.ts";
-import type { TreeLimits } from "./seal.ts";
 
 const isRoot = process.getuid?.() === 0;
 const never = new AbortController().signal;

@@ -1,8 +1,10 @@
-import { closeSync, renameSync } from "node:fs";
+import { closeSync, existsSync, lstatSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { at, openDirectoryBelow, statBelow, TreeError } from "../base/below.ts";
-import { newIncoming, removeSealed } from "./places.ts";
+import { asStorageProblem, errorCode } from "./disk-errors.ts";
+import { newIncoming, removeAside } from "./places.ts";
 import { type Published, type Publisher, publish } from "./publish.ts";
+import { unseal, unsealThread } from "./unseal.ts";
 
 /** A directory of a run that is to become a layer. */
 export interface CaptureSource {
@@ -12,10 +14,13 @@ export interface CaptureSource {
   path: string;
 }
 
+const unsealTask = { module: unsealThread, work: unseal };
+
 /**
  * Takes a directory away from a run and makes a layer of it. The run's own code must not be running. The directory is
  * moved before it is looked at, so that nothing of what is looked at can change; when it can be no layer it is moved
- * back and the reason told. Throws what is not the tree's doing: a full disk, an abort.
+ * back and the reason told. Throws what is not the tree's doing, a full disk or an abort: it is the run's own again then,
+ * with modes that it can work with.
  */
 export async function captureTree(
   publisher: Publisher,
@@ -42,8 +47,8 @@ export async function captureTree(
     try {
       renameSync(at(parent, own), tree);
     } catch (error) {
-      removeSealed(incoming);
-      if (!(error instanceof Error && "code" in error && error.code === "EXDEV")) throw error;
+      await removeAside(publisher, incoming);
+      if (errorCode(error) !== "EXDEV") throw error;
       return { ok: false, reason: "it is on another filesystem than the layers" };
     }
     return await publishOrReturn(publisher, incoming, { parent, own }, signal, onProgress);
@@ -52,6 +57,7 @@ export async function captureTree(
   }
 }
 
+/** Whatever is no layer in the end is given back to the run. */
 async function publishOrReturn(
   publisher: Publisher,
   incoming: string,
@@ -59,15 +65,22 @@ async function publishOrReturn(
   signal: AbortSignal,
   onProgress: ((bytes: number) => void) | undefined,
 ): Promise<Published> {
+  const tree = join(incoming, "tree");
+  const { uid, gid } = lstatSync(tree);
   let published: Published;
   try {
-    published = await publish(publisher, incoming, signal, onProgress);
+    published = await publish(publisher, incoming, signal, { onProgress });
   } catch (error) {
-    removeSealed(incoming);
-    throw error;
+    if (existsSync(tree)) {
+      const owner = publisher.owner && { uid, gid };
+      await publisher.threads.run(unsealTask, { root: tree, owner });
+      renameSync(tree, at(parent, own));
+      await removeAside(publisher, incoming);
+    }
+    throw asStorageProblem(error);
   }
   if (published.ok) return published;
-  renameSync(join(incoming, "tree"), at(parent, own));
-  removeSealed(incoming);
+  renameSync(tree, at(parent, own));
+  await removeAside(publisher, incoming);
   return published;
 }

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { limits } from "../base/limits.ts";
 import { captureTree } from "./capture.ts";
+import type { TreeLimits } from "./found.ts";
 import { openGuard, type Pause, type Verdict } from "./guard.ts";
 import { importLayer } from "./import.ts";
 import type { LayerTrees, LayerTreesOptions, OpenedLayer } from "./layers.ts";
@@ -10,7 +11,6 @@ import { layerDirectory, layersOf, openPlaces } from "./places.ts";
 import type { Publisher } from "./publish.ts";
 import { openReaders } from "./readers.ts";
 import { scrubLayers } from "./scrub.ts";
-import type { TreeLimits } from "./seal.ts";
 import { sweepLayers } from "./sweep.ts";
 
 const treeLimits: TreeLimits = {
