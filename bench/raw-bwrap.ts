@@ -9,6 +9,7 @@ import { bwrapArgs, launcher } from "../src/sandbox/bwrap-args.ts";
 import { commandFrame } from "../src/sandbox/frame.ts";
 import { closeHost, openHost } from "../src/sandbox/open-sandbox.ts";
 import {
+  bareSurroundings,
   type ExecLimits,
   openSandbox,
   type Place,
@@ -77,6 +78,7 @@ export async function openBwraps(dataDir: string): Promise<Bwraps> {
         ...{ layout: host.layout, runtime: host.runtime, place, seccompFd, statusFd },
         toolchains: host.toolchains.directories,
         toolchainBins: host.toolchains.bins,
+        surroundings: bareSurroundings,
       });
       const limits = [String(execLimits.diskBytes / 512), String(execLimits.processes)];
       const seccomp = openSync(filter, "r");

@@ -7,10 +7,12 @@
 
 import type { Readable } from "node:stream";
 import type { z } from "zod";
+import type { Uploads } from "../content/content.ts";
 import type { Artifact } from "../contract/artifact.ts";
 import type { ArtifactProof } from "../contract/artifact-proof.ts";
 import type { ArtifactUpload } from "../contract/artifact-request.ts";
-import type { Layer } from "../contract/layer.ts";
+import type { Abi, Layer } from "../contract/layer.ts";
+import type { Page, PageWanted } from "./pages.ts";
 
 /** Where the bytes of a layer are that a client sends, and what it says of them. */
 export interface LayerImport {
@@ -18,6 +20,8 @@ export interface LayerImport {
   name: string;
   /** The digest that it must have. */
   expected?: string;
+  /** What the tree runs on, as the sender says; left out: anything. */
+  abi?: Abi;
 }
 
 /**
@@ -25,7 +29,8 @@ export interface LayerImport {
  * `Problem`s: `not_found` for what is not there or not its own.
  */
 export interface Inventory {
-  layers(workspaceId: string): Promise<Layer[]>;
+  /** Newest first. */
+  layers(workspaceId: string, wanted: PageWanted): Promise<Page<Layer>>;
   /** By `layer_…` or digest. */
   layer(workspaceId: string, idOrDigest: string): Promise<Layer>;
   sbom(workspaceId: string, idOrDigest: string, signal?: AbortSignal): Promise<unknown>;
@@ -43,7 +48,8 @@ export interface Inventory {
   /** `layer_in_use` when an artifact, a run or a cached build needs it. */
   removeLayer(workspaceId: string, idOrDigest: string): Promise<void>;
 
-  artifacts(workspaceId: string): Promise<Artifact[]>;
+  /** Newest first. */
+  artifacts(workspaceId: string, wanted: PageWanted): Promise<Page<Artifact>>;
   /** By `art_…` or `ar.…`, with what was proved of it, newest first. */
   artifact(
     workspaceId: string,
@@ -52,18 +58,22 @@ export interface Inventory {
   createArtifact(
     workspaceId: string,
     upload: z.output<typeof ArtifactUpload>,
-    uploads: Map<string, { sha256: string; bytes: number }>,
+    uploads: Uploads,
   ): Promise<{ created: boolean; artifact: Artifact }>;
   /** An OCI image layout in one tar, or a zip of the files. */
   exportArtifact(
     workspaceId: string,
     idOrRef: string,
     format: "oci" | "zip",
+    signal?: AbortSignal,
   ): Promise<{ filename: string; contentType: string; stream: Readable }>;
   /** Takes a ref out of force. False when there is none. */
   revokeRef(workspaceId: string, ref: string): Promise<boolean>;
 }
 
 export { type EntrypointStart, entrypointStart } from "./entrypoint.ts";
+export { type LayerEnvironment, layerEnvironment } from "./layer-environment.ts";
 export { type ArtifactInput, type Merged, mergeInputs } from "./merge-inputs.ts";
 export { mountProblem } from "./mount-path.ts";
+export { type InventoryOptions, openInventory } from "./open-inventory.ts";
+export type { Page, PageWanted } from "./pages.ts";

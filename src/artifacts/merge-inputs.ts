@@ -1,8 +1,9 @@
 import type { ArtifactFile, ArtifactLayer, ArtifactManifest } from "../contract/artifact.ts";
 import { mountProblem, mountsMax, nestedMounts } from "./mount-path.ts";
 
+/** A file of its own can be said to be executable without being an entrypoint, as a program that one calls. */
 export type ArtifactInput =
-  | { type: "file"; file: Omit<ArtifactFile, "executable"> }
+  | { type: "file"; file: Omit<ArtifactFile, "executable"> & { executable?: boolean } }
   | { type: "artifact"; name: string; manifest: ArtifactManifest };
 
 export interface Wanted {
@@ -19,7 +20,7 @@ export type Merged = { ok: true; manifest: ArtifactManifest } | { ok: false; mes
 /**
  * Makes one bundle of several inputs. Artifacts come first and bring their layers along, then the files, and of two
  * things with one name or one place the later one counts. What becomes executable is decided here: the entrypoints, and
- * whatever was executable in an artifact that came in.
+ * whatever was said to be executable, or was in an artifact that came in.
  */
 export function mergeInputs(wanted: Wanted): Merged {
   const bundles = wanted.inputs.filter((input) => input.type === "artifact");
@@ -29,7 +30,9 @@ export function mergeInputs(wanted: Wanted): Merged {
 
   const files = new Map<string, ArtifactFile>();
   for (const { manifest } of bundles) for (const file of manifest.files) files.set(file.name, file);
-  for (const { file } of loose) files.set(file.name, { ...file, executable: false });
+  for (const { file } of loose) {
+    files.set(file.name, { ...file, executable: file.executable ?? false });
+  }
 
   const names = [...files.keys()];
   const entrypoints = new Set(

@@ -42,6 +42,12 @@ export interface Config {
   };
   uidRange: { first: number; last: number };
   toolchains: string[];
+  /** Names, addresses and CIDRs that builds may reach although they are not on the public internet. */
+  privateHosts: string[];
+  /** The proxy that this machine needs to reach the internet. */
+  upstreamProxy: URL | undefined;
+  /** Where package clients of this machine find their configuration: its environment. */
+  packageEnvironment: Record<string, string | undefined>;
   models: Record<Provider | "compatible", ProviderConfig>;
   /** A script file played by the model `scripted/…`; for demonstrations and tests. */
   scriptedModel: string | undefined;
@@ -78,6 +84,10 @@ const Environment = z.object({
     .regex(/^\d+-\d+$/, "expected FIRST-LAST")
     .default("700000-765535"),
   AIRLOCK_TOOLCHAINS: z.string().default(""),
+  AIRLOCK_PRIVATE_HOSTS: z.string().default(""),
+  AIRLOCK_UPSTREAM_PROXY: z
+    .url({ protocol: /^http$/, error: "expected http://host:port" })
+    .optional(),
   AIRLOCK_SCRIPTED_MODEL: z.string().min(1).optional(),
   AIRLOCK_PRICES: z.string().min(1).optional(),
   OPENAI_COMPATIBLE_API_KEY: z.string().optional(),
@@ -146,6 +156,10 @@ export function readConfig(
     },
     uidRange: { first, last },
     toolchains: e.AIRLOCK_TOOLCHAINS.split(":").filter((dir) => dir !== ""),
+    privateHosts: e.AIRLOCK_PRIVATE_HOSTS.split(/[\s,]+/).filter((host) => host !== ""),
+    upstreamProxy:
+      e.AIRLOCK_UPSTREAM_PROXY === undefined ? undefined : new URL(e.AIRLOCK_UPSTREAM_PROXY),
+    packageEnvironment: env,
     models: Object.fromEntries(
       [...providers, "compatible"].map((provider) => [provider, providerConfig(provider, env)]),
     ) as Config["models"],

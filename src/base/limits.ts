@@ -36,6 +36,17 @@ export const limits = {
   callOutputKeptBytes: 4 * MiB,
   callOutputKilledBytes: 1 * GiB,
 
+  /** Directories that one call captures as layers. */
+  capturePaths: 16,
+  /** Beside what it captures, a build may leave this much behind and still be found again: a lock file, a log. */
+  buildSideFiles: 32,
+  buildSideBytes: 2 * MiB,
+  /** What may lie in a run's directories for a build to be found again; it is all read first. */
+  buildInputEntries: 2_000,
+  buildInputBytes: 32 * MiB,
+  /** How long a build without a hash-pinned lock is found again: what its names stand for changes. */
+  buildLivesMs: 24 * 60 * 60_000,
+
   outputDirs: 32,
   outputDirBytes: 512,
   outputFiles: 10_000,
@@ -98,6 +109,8 @@ export const limits = {
   egressDownBytes: 8 * GiB,
   /** Different refusals that one opening reports; the same one again is counted, not repeated. */
   egressDenials: 500,
+  /** Of one configuration file of a package client; a bundle of authorities is 250 KiB. */
+  packageConfigurationBytes: 4 * MiB,
 
   /** How long a graceful stop waits for calls and streams before it lets go. */
   drainMs: 10_000,

@@ -49,7 +49,7 @@ async function fill(zip: ZipFile, request: ArchiveRequest, signal: AbortSignal):
 
   zip.addBuffer(jsonFile(request.runJson), "run.json", entry);
   const events = Readable.from(jsonLines(request.events), { objectMode: false });
-  await addStream(zip, events, "events.jsonl", entry, signal);
+  await addToZip(zip, events, "events.jsonl", entry, signal);
   for (const output of request.outputs) {
     const opened = await openOutput(output, blobs, signal);
     if (!(opened instanceof Readable)) {
@@ -58,7 +58,7 @@ async function fill(zip: ZipFile, request: ArchiveRequest, signal: AbortSignal):
     }
     const path = `outputs/${output.name}`;
     const options = { ...entry, size: output.bytes, compress: isWorthCompressing(output) };
-    await addStream(zip, opened, path, options, signal);
+    await addToZip(zip, opened, path, options, signal);
     outputs.push(manifestRow(output, path));
   }
   if (outputs.length === 0) zip.addEmptyDirectory("outputs/", { mtime: request.mtime });
@@ -67,8 +67,8 @@ async function fill(zip: ZipFile, request: ArchiveRequest, signal: AbortSignal):
   zip.end();
 }
 
-/** One entry at a time: the next blob is opened when this one has been taken. */
-async function addStream(
+/** Adds one entry and resolves when its bytes have been taken: the next blob is opened when this one is through. */
+export async function addToZip(
   zip: ZipFile,
   stream: Readable,
   path: string,

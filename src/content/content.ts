@@ -44,7 +44,7 @@ export interface Captured {
   missing: MissingOutput[];
 }
 
-export { type ArchiveRequest, buildArchive } from "./archive.ts";
+export { type ArchiveRequest, addToZip, buildArchive } from "./archive.ts";
 export { BlobsBroken, type BlobsOptions, openBlobs } from "./blobs.ts";
 export { contentNameProblem } from "./content-name.ts";
 export {
@@ -56,10 +56,12 @@ export {
 } from "./content-view.ts";
 export { restore, shorten } from "./long-strings.ts";
 export type { ScannerRecipe, SecretScanner } from "./output-file.ts";
+export { nameOutputs } from "./output-name.ts";
 export {
   type CaptureRequest,
   type OutputCapture,
   type OutputCaptureOptions,
   openOutputCapture,
 } from "./outputs.ts";
+export { placeFiles, type Uploads } from "./place-files.ts";
 export { type SweepOptions, type SweepReport, sweepBlobs } from "./sweep.ts";

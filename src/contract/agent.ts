@@ -16,6 +16,18 @@ const Scopes = z
   .min(1)
   .max(64);
 
+/**
+ * A host that may be reached: `example.org`, `example.org:8443`, `*.example.org` (what is below it), an address, or `*`.
+ * Without a port, 443 and 80.
+ */
+const NetworkHost = z
+  .string()
+  .max(300)
+  .regex(
+    /^(\*|(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$/,
+    "expected a host like example.org, example.org:8443 or *.example.org, or *",
+  );
+
 export const Capability = z
   .discriminatedUnion("type", [
     z.strictObject({ type: z.literal("ReadAccess"), scopes: Scopes }),
@@ -28,6 +40,15 @@ export const Capability = z
         )
         .min(1)
         .max(1),
+    }),
+    z.strictObject({
+      type: z.literal("NetworkAccess"),
+      hosts: z
+        .array(NetworkHost)
+        .max(256)
+        .describe(
+          "What commands may reach; everything else stays out of reach. * is any public host",
+        ),
     }),
   ])
   .meta({ id: "Capability" });

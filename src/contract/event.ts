@@ -71,6 +71,10 @@ const byType = {
     tool: z.string(),
     decision: z.enum(["allow", "deny"]),
     rule: z.string(),
+    hosts: z
+      .array(z.string())
+      .optional()
+      .describe("What the call may reach; absent when it has no way out"),
   }),
   "call.started": z.object({ call_id: z.string(), tool: z.string(), turn: z.int() }),
   "call.finished": z.object({
@@ -127,6 +131,21 @@ const byType = {
     port: z.int().nullable(),
     reason: z.string(),
   }),
+  "artifact.proved": z
+    .object({
+      call_id: z.string(),
+      artifact_id: ArtifactId,
+      artifact_digest: Digest,
+      layers: z.array(Digest),
+      entrypoint: z.string().nullable(),
+      command: z.string().nullable(),
+      args: z.array(z.string()),
+      passed: z.boolean(),
+      exit_code: z.int().nullable(),
+      isolation: Isolation,
+      network: z.literal("none"),
+    })
+    .describe("An artifact was run with nothing but what is in it"),
   "outputs.captured": z.object({
     partial: z.boolean(),
     outputs: z.array(Output),

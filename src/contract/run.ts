@@ -44,6 +44,7 @@ export const stopReasons = [
   "reply_truncated",
   "context_full",
   "loop_guard",
+  "program_failed",
   "sandbox_unavailable",
   "storage_full",
   "internal",

@@ -73,7 +73,7 @@ describe("RunSubmission", () => {
     [{ ...base, outputDirs: ["out"] }, "outputDirs.0"],
     [{ ...base, metadata: { x: Number.POSITIVE_INFINITY } }, "metadata.x"],
     [
-      { ...base, agent: { ...agent, capabilities: [{ type: "NetworkAccess", hosts: ["*"] }] } },
+      { ...base, agent: { ...agent, capabilities: [{ type: "AgentSpawn", max_children: 1 }] } },
       "agent.capabilities.0.type",
     ],
     [

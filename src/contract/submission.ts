@@ -131,6 +131,19 @@ export const PlacedFile = z.strictObject({
 });
 export type PlacedFile = z.infer<typeof PlacedFile>;
 
+/** What a run without a model does: one program of an artifact, and then it ends. */
+export const RunProgram = z.strictObject({
+  artifact: z.string().describe("art_… or ar.…"),
+  entrypoint: z.string().optional(),
+  command: z.string().optional(),
+  args: z.array(z.string()),
+  prove: z.boolean().describe("Keep what came of it as evidence"),
+});
+export type RunProgram = z.infer<typeof RunProgram>;
+
+/** The model of a run that has none. */
+export const noModel = "none";
+
 /**
  * The submission as the gateway understood it: parsed, normalised, defaults left out, without secrets. Its canonical JSON
  * is what an idempotency key is compared on, so spelling, key order and rotated credentials never make a new run.
@@ -146,6 +159,7 @@ export const RunSnapshot = z
     outputDirs: z.array(z.string()).optional(),
     limits: RunLimits.optional(),
     metadata: Metadata.optional(),
+    program: RunProgram.optional().describe("In place of a model, which is then `none`"),
   })
   .meta({ id: "RunSnapshot" });
 export type RunSnapshot = z.infer<typeof RunSnapshot>;

@@ -6,6 +6,7 @@
  *    blob, log, error or prompt. Redaction happens before the append.
  */
 
+export { allowList } from "./allow-list.ts";
 export {
   type BuildNetwork,
   type BuildNetworkOptions,
@@ -14,6 +15,7 @@ export {
   openBuildNetwork,
 } from "./build-network.ts";
 export { networkEnvironment } from "./network-environment.ts";
+export { type PackageConfiguration, packageConfiguration } from "./package-configuration.ts";
 export { containsSecret, type Redactor, redactor, type SecretSearch } from "./redact.ts";
 export { secretShapes } from "./secret-shapes.ts";
 export { openVault, type Vault, VaultError, type VaultOptions } from "./vault.ts";

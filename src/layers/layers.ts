@@ -82,8 +82,10 @@ export interface LayerTreesOptions {
 export type { CaptureSource } from "./capture.ts";
 export { type ImageLayer, type ImageLayerOptions, writeImageLayer } from "./image-layer.ts";
 export { type ImportOptions, importLayer } from "./import.ts";
+export { abiProblem, layerAbi } from "./layer-abi.ts";
 export type { LayerEntry } from "./layer-entry.ts";
 export { openLayers } from "./open-layers.ts";
 export type { Published, StoredLayer } from "./publish.ts";
 export { type Sbom, type SbomComponent, sbomOf } from "./sbom.ts";
+export { blockBytes, largestHeaderSize, writeHeader } from "./tar-header.ts";
 export { packed } from "./unpack.ts";

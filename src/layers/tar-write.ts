@@ -35,7 +35,9 @@ export async function* writeTar(
   try {
     const prefix = Buffer.from(options.prefix === undefined ? "" : `${options.prefix}/`);
     for (const directory of parentsOf(options.prefix)) {
-      yield* headerBlocks({ ...directoryEntry, path: Buffer.from(directory) });
+      // An image takes the mode of a directory from whoever names it last, and everybody may write to /tmp.
+      const mode = directory === "tmp" ? 0o1777 : 0o755;
+      yield* headerBlocks({ ...directoryEntry, path: Buffer.from(directory) }, mode);
     }
     for (const entry of entries) {
       options.signal?.throwIfAborted();
@@ -60,7 +62,10 @@ function parentsOf(prefix: string | undefined): string[] {
 
 const types = { file: "0", directory: "5", symlink: "2" } as const;
 
-function* headerBlocks(entry: LayerEntry): Generator<Buffer> {
+function* headerBlocks(
+  entry: LayerEntry,
+  mode = entry.type === "directory" || entry.executable ? 0o755 : 0o644,
+): Generator<Buffer> {
   const linkPath = entry.target ?? Buffer.alloc(0);
   const fields = splitForHeader(entry.path);
   const records: PaxRecords = new Map();
@@ -70,7 +75,7 @@ function* headerBlocks(entry: LayerEntry): Generator<Buffer> {
   if (records.size > 0) yield* extendedHeader(records);
   yield writeHeader({
     ...(fields ?? { name: shortened(entry.path), prefix: Buffer.alloc(0) }),
-    mode: entry.type === "directory" || entry.executable ? 0o755 : 0o644,
+    mode,
     size: entry.size,
     type: types[entry.type],
     linkPath: records.has("linkpath") ? shortened(linkPath) : linkPath,

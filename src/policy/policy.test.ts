@@ -4,7 +4,13 @@ import { builtInCapabilities, decide, hasCapability, type Need } from "./policy.
 
 const read = (name: string): Need => ({ type: "ReadAccess", name });
 const write = (name: string): Need => ({ type: "WriteAccess", name });
-const run = (command: string): Need => ({ type: "CodeExecution", command });
+const run = (
+  command: string,
+  more: Partial<Extract<Need, { type: "CodeExecution" }>> = {},
+): Need => ({
+  ...{ type: "CodeExecution", command, network: "granted", installs: false },
+  ...more,
+});
 
 const reports: Capability[] = [
   { type: "ReadAccess", scopes: ["self.*"] },
@@ -30,6 +36,47 @@ describe("decide()", () => {
       expect(answer.rule).toContain(inRule);
     });
   }
+});
+
+describe("what a call may reach", () => {
+  const networked: Capability[] = [
+    ...builtInCapabilities,
+    { type: "NetworkAccess", hosts: ["index.example", "*.files.example"] },
+    { type: "NetworkAccess", hosts: ["index.example", "git.example:8443"] },
+  ];
+  const hosts = ["index.example", "*.files.example", "git.example:8443"];
+
+  it("is what every NetworkAccess of the agent lists, and nothing without one", () => {
+    expect(decide(run("true"), networked).hosts).toEqual(hosts);
+    expect(decide(run("true"), networked).rule).toContain("git.example:8443");
+    expect(decide(run("true"), builtInCapabilities).hosts).toEqual([]);
+    expect(decide(run("true"), [{ type: "NetworkAccess", hosts }])).toMatchObject({
+      decision: "deny",
+      hosts: [],
+    });
+  });
+
+  it("is nothing for a call that refuses it, and for one that runs no code", () => {
+    expect(decide(run("true", { network: "none" }), networked).hosts).toEqual([]);
+    expect(decide(read("a"), networked).hosts).toEqual([]);
+  });
+
+  it("is said loudly when it is everything", () => {
+    const open: Capability[] = [...builtInCapabilities, { type: "NetworkAccess", hosts: ["*"] }];
+    expect(decide(run("true"), open).rule).toContain("any public host");
+  });
+
+  it("decides whether packages can be installed, with a way to go on", () => {
+    expect(decide(run("true", { installs: true }), networked).decision).toBe("allow");
+    const denied = [
+      decide(run("true", { installs: true }), builtInCapabilities),
+      decide(run("true", { installs: true, network: "none" }), networked),
+    ];
+    for (const one of denied) {
+      expect(one.decision).toBe("deny");
+      expect(one.repairHint).toContain("packager.default");
+    }
+  });
 });
 
 describe("hasCapability()", () => {

@@ -4,16 +4,27 @@
  */
 import type { Capability } from "../contract/agent.ts";
 
-/** The power that one call needs. */
+/** The power that one call needs. A `name` of null: some of it, whatever its scopes. */
 export type Need =
-  | { type: "ReadAccess"; name: string }
-  | { type: "WriteAccess"; name: string }
-  | { type: "CodeExecution"; command: string };
+  | { type: "ReadAccess"; name: string | null }
+  | { type: "WriteAccess"; name: string | null }
+  | {
+      type: "CodeExecution";
+      command: string;
+      /** `none`: the call wants no way out, whatever the agent has. */
+      network: "granted" | "none";
+      /** It installs packages, which cannot be done without a way out. */
+      installs: boolean;
+    };
 
 export interface Decision {
   decision: "allow" | "deny";
   /** The rule that said so, in words that a person can act on. */
   rule: string;
+  /** What the call may reach; empty when it has no way out. */
+  hosts: string[];
+  /** What the agent can do about a denial, when there is something better than doing without. */
+  repairHint?: string;
 }
 
 /** What the built-in agent of a plain prompt run may do: code in the sandbox and its own content. No network. */
@@ -30,21 +41,42 @@ export function hasCapability(capabilities: readonly Capability[], type: Need["t
 
 /** First capability that covers the need wins; none means deny. */
 export function decide(need: Need, capabilities: readonly Capability[]): Decision {
-  for (const capability of capabilities) {
-    if (capability.type !== need.type) continue;
-    const rules = capability.type === "CodeExecution" ? capability.patterns : capability.scopes;
-    const subject = need.type === "CodeExecution" ? need.command : need.name;
-    const rule = rules.find((candidate) => covers(candidate, subject));
-    if (rule !== undefined) return { decision: "allow", rule: `${capability.type} ${rule}` };
+  const hosts = hostsFor(need, capabilities);
+  if (need.type === "CodeExecution" && need.installs && hosts.length === 0) {
+    return {
+      decision: "deny",
+      rule: "Packages are installed over the network, and this call has no NetworkAccess",
+      hosts: [],
+      repairHint:
+        "Let packager.default build an artifact with the packages as a layer, and run that; or run without dependencies",
+    };
   }
-  const declared = capabilities.filter((capability) => capability.type === need.type);
-  return {
-    decision: "deny",
-    rule:
-      declared.length === 0
-        ? `The agent does not have the capability ${need.type}`
-        : `No scope of the agent's ${need.type} covers ${JSON.stringify(need.type === "CodeExecution" ? need.command : need.name)}`,
-  };
+  const subject = need.type === "CodeExecution" ? need.command : need.name;
+  for (const capability of capabilities) {
+    if (capability.type === "NetworkAccess" || capability.type !== need.type) continue;
+    const rules = capability.type === "CodeExecution" ? capability.patterns : capability.scopes;
+    const rule = rules.find((candidate) => subject === null || covers(candidate, subject));
+    if (rule === undefined) continue;
+    return { decision: "allow", rule: ruleOf(capability.type, rule, hosts), hosts };
+  }
+  const declared = capabilities.some((capability) => capability.type === need.type);
+  const rule = declared
+    ? `No scope of the agent's ${need.type} covers ${JSON.stringify(subject)}`
+    : `The agent does not have the capability ${need.type}`;
+  return { decision: "deny", rule, hosts: [] };
+}
+
+/** The hosts of every `NetworkAccess` of the agent, for a call that runs code and does not refuse them. */
+function hostsFor(need: Need, capabilities: readonly Capability[]): string[] {
+  if (need.type !== "CodeExecution" || need.network === "none") return [];
+  const hosts = capabilities.flatMap((one) => (one.type === "NetworkAccess" ? one.hosts : []));
+  return [...new Set(hosts)];
+}
+
+function ruleOf(type: string, rule: string, hosts: readonly string[]): string {
+  if (hosts.length === 0) return `${type} ${rule}`;
+  const shown = hosts.includes("*") ? "* (any public host)" : hosts.join(" ");
+  return `${type} ${rule}; NetworkAccess ${shown}`;
 }
 
 /** `*` and `self.*` cover everything of the run's own tree, `prefix*` what starts so, anything else only itself. */

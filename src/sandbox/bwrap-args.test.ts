@@ -7,7 +7,7 @@ import { type BwrapSpec, bwrapArgs } from "./bwrap-args.ts";
 import { closeHost, type OpenedHost, openHost } from "./open-sandbox.ts";
 import { provisionPlace } from "./places.ts";
 import { isRoot, newDataDir, removeAll, runUid } from "./room.testing.ts";
-import type { Place } from "./sandbox.ts";
+import { bareSurroundings, type Place } from "./sandbox.ts";
 import { seccompFd, spawnSandbox, statusFd } from "./spawn.ts";
 
 const spec: BwrapSpec = {
@@ -23,6 +23,7 @@ const spec: BwrapSpec = {
   toolchains: ["/opt/go"],
   toolchainBins: ["/opt/go/bin"],
   place: { tmp: "/data/t", workspace: "/data/w", cache: "/data/c" },
+  surroundings: bareSurroundings,
   seccompFd: 3,
   statusFd: 5,
 };
@@ -119,7 +120,7 @@ describe("a gateway that dies while it writes the options", () => {
   test("never runs the command with a part of them", async () => {
     const args = bwrapArgs({
       ...{ layout: host.layout, runtime: host.runtime, place, seccompFd, statusFd },
-      ...{ toolchains: [], toolchainBins: [] },
+      ...{ toolchains: [], toolchainBins: [], surroundings: bareSurroundings },
     });
     const ran: number[] = [];
     // Every option boundary of the last mounts, and a sample of the others.

@@ -1,5 +1,6 @@
+import { environmentOf } from "./environment.ts";
 import type { HostLayout } from "./host-layout.ts";
-import type { Place } from "./sandbox.ts";
+import { configurationPath, type Place, type Surroundings } from "./sandbox.ts";
 
 export interface BwrapSpec {
   layout: HostLayout;
@@ -10,6 +11,7 @@ export interface BwrapSpec {
   /** Directories of those that hold programs. */
   toolchainBins: string[];
   place: Pick<Place, "tmp" | "workspace" | "cache">;
+  surroundings: Surroundings;
   seccompFd: number;
   statusFd: number;
 }
@@ -37,14 +39,34 @@ export function bwrapArgs(spec: BwrapSpec): string[] {
     ...kernelArgs(spec.layout),
     ...memoryArgs(),
     // Before the run's own directories, so that a toolchain can never be mounted over one of them.
-    ...spec.toolchains.flatMap((directory) => ["--ro-bind", directory, directory]),
+    ...readOnlyAtOwnPath(spec.toolchains),
+    ...networkArgs(spec.surroundings),
     ...["--bind", spec.place.tmp, "/tmp"],
     ...["--bind", spec.place.workspace, "/workspace"],
     ...["--bind", spec.place.cache, "/cache"],
+    // After the run's own directories, in which some of them lie.
+    ...spec.surroundings.mounts.flatMap(({ source, target }) => ["--ro-bind", source, target]),
     ...["--dir", "/airlock", "--symlink", "airlock", "/antpath"],
     // After every mount point exists: making one needs a writable root.
     ...["--remount-ro", "/"],
     ...["--ro-bind", spec.runtime, "/airlock"],
+  ];
+}
+
+function readOnlyAtOwnPath(directories: readonly string[]): string[] {
+  return directories.flatMap((directory) => ["--ro-bind", directory, directory]);
+}
+
+/** Where the relay finds the egress socket inside. */
+export const egressDirectory = "/run/airlock";
+
+function networkArgs({ network }: Surroundings): string[] {
+  if (network === null) return [];
+  return [
+    ...["--ro-bind", network.directory, egressDirectory],
+    ...["--ro-bind", network.configuration, configurationPath],
+    ...readOnlyAtOwnPath(network.directories),
+    ...network.links.flatMap(({ path, target }) => ["--symlink", target, path]),
   ];
 }
 
@@ -64,36 +86,10 @@ function isolationArgs(): string[] {
 }
 
 function environmentArgs(spec: BwrapSpec): string[] {
-  const environment = sandboxEnvironment(spec.toolchainBins, spec.layout.bash);
+  const { toolchainBins, layout, surroundings } = spec;
+  const environment = environmentOf(toolchainBins, layout.bash, surroundings);
   const set = Object.entries(environment).flatMap(([name, value]) => ["--setenv", name, value]);
   return ["--clearenv", ...set];
-}
-
-/** What a command sees as its environment, before a call's own additions. */
-export function sandboxEnvironment(bins: string[], bash: boolean): Record<string, string> {
-  // Ours is behind the host's: it fills gaps. What pip installs comes last, so that it can shadow
-  // nothing.
-  const path = [...bins, "/usr/local/bin", "/usr/bin", "/bin", "/airlock/bin"];
-  return {
-    PATH: [...path, "/workspace/.local/bin"].join(":"),
-    HOME: "/workspace",
-    TMPDIR: "/tmp",
-    USER: "agent",
-    LOGNAME: "agent",
-    SHELL: bash ? "/bin/bash" : "/bin/sh",
-    LANG: "C.UTF-8",
-    TERM: "dumb",
-    XDG_CACHE_HOME: "/cache/xdg",
-    PIP_BREAK_SYSTEM_PACKAGES: "1",
-    PIP_CACHE_DIR: "/cache/pip",
-    PIP_DISABLE_PIP_VERSION_CHECK: "1",
-    PYTHONUSERBASE: "/workspace/.local",
-    npm_config_cache: "/cache/npm",
-    npm_config_update_notifier: "false",
-    GOCACHE: "/cache/go-build",
-    GOMODCACHE: "/tmp/go_modules",
-    CARGO_HOME: "/cache/cargo",
-  };
 }
 
 function rootArgs(layout: HostLayout, runtime: string): string[] {

@@ -4,7 +4,14 @@ import { sandboxFailure } from "./bwrap-failure.ts";
 import { openCapture } from "./capture.ts";
 import type { Group } from "./cgroup.ts";
 import { type ExecHost, type OpenedSandbox, openOne } from "./open-one.ts";
-import type { ExecEnd, ExecRequest, ExecResult, Place } from "./sandbox.ts";
+import {
+  bareSurroundings,
+  type ExecEnd,
+  type ExecRequest,
+  type ExecResult,
+  type Place,
+  type Surroundings,
+} from "./sandbox.ts";
 import type { Spares } from "./spares.ts";
 import type { SpawnEnd } from "./spawn.ts";
 import { startWatchdog } from "./watchdog.ts";
@@ -39,7 +46,7 @@ async function runInSpare(
   spares: Spares | undefined,
 ): Promise<Outcome | undefined> {
   if (spares === undefined || request.signal.aborted) return undefined;
-  const spare = await spares.claim(place, request.limits);
+  const spare = await spares.claim(place, request.limits, surroundingsOf(request));
   if (spare === undefined) return undefined;
   const { outcome } = await runCommand(host, spare, request);
   if (outcome === undefined) host.log.warn({ run_id: place.runId }, "sandbox.spare_died");
@@ -53,10 +60,14 @@ async function runInNew(host: ExecHost, place: Place, request: ExecRequest): Pro
     throw error;
   });
   if (startDone === undefined) return cancelledEarly();
-  const sandbox = await openOne(host, place, request.limits, startDone);
+  const sandbox = await openOne(host, place, request.limits, surroundingsOf(request), startDone);
   const { outcome, failure } = await runCommand(host, sandbox, request);
   if (outcome === undefined) throw failure;
   return outcome;
+}
+
+export function surroundingsOf({ surroundings }: ExecRequest): Surroundings {
+  return surroundings ?? bareSurroundings;
 }
 
 function cancelledEarly(): Outcome {

@@ -8,7 +8,7 @@ import { openOne } from "./open-one.ts";
 import { closeHost, type OpenedHost, openHost } from "./open-sandbox.ts";
 import { provisionPlace } from "./places.ts";
 import { newDataDir, openRoom, optionsFor, removeAll, runUid, testLimits } from "./room.testing.ts";
-import type { Place } from "./sandbox.ts";
+import { bareSurroundings, type Place } from "./sandbox.ts";
 
 let dataDir: string;
 let host: OpenedHost;
@@ -26,7 +26,7 @@ afterAll(async () => {
 
 /** Writes these bytes where a command is expected, then nothing more, as a dying gateway does. */
 async function runs(bytes: string): Promise<boolean> {
-  const sandbox = await openOne(host, place, testLimits, () => undefined);
+  const sandbox = await openOne(host, place, testLimits, bareSurroundings, () => undefined);
   for (const pipe of [sandbox.stdout, sandbox.stderr]) pipe.drain();
   (sandbox.spawned.bwrap.stdio as unknown as Writable[])[6]?.end(bytes);
   const { launched } = await sandbox.spawned.ended;

@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock.ts";
 import type { BornLimits } from "./open-one.ts";
-import type { Place } from "./sandbox.ts";
+import type { Place, Surroundings } from "./sandbox.ts";
 import type { Spares } from "./spares.ts";
 
 /** Long enough for the answer of the command before to be written down; no model is as quick. */
@@ -17,14 +17,14 @@ export function openNext(spares: Spares, clock: Clock) {
     pending.delete(runId);
   };
   return {
-    soon(place: Place, limits: BornLimits): void {
+    soon(place: Place, limits: BornLimits, surroundings: Surroundings): void {
       cancel(place.runId);
       const wait = new AbortController();
       pending.set(place.runId, wait);
       clock.sleep(afterMs, wait.signal).then(
         () => {
           pending.delete(place.runId);
-          spares.prepare(place, limits);
+          spares.prepare(place, limits, surroundings);
         },
         // The run has another command already, or has ended.
         () => undefined,

@@ -1,16 +1,23 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { Problem } from "../contract/problem.ts";
-import { bwrapArgs } from "./bwrap-args.ts";
+import { bwrapArgs, egressDirectory } from "./bwrap-args.ts";
 import type { Cgroups, Group } from "./cgroup.ts";
 import type { HostLayout } from "./host-layout.ts";
 import { type Identity, ownerOf } from "./identity.ts";
+import { makeMountPoints } from "./mount-points.ts";
 import type { OutputPipe, OutputPipes } from "./pipes.ts";
 import { lowerPriority } from "./priority.ts";
 import type { ProcessScan } from "./process-scan.ts";
 import { isAlive, killProcess, readStat, waitUntil } from "./processes.ts";
 import type { Proof } from "./proof.ts";
-import type { ExecLimits, Place } from "./sandbox.ts";
+import {
+  type ExecLimits,
+  egressSocketName,
+  type Place,
+  relayPort,
+  type Surroundings,
+} from "./sandbox.ts";
 import { type SpawnedSandbox, seccompFd, spawnSandbox, statusFd } from "./spawn.ts";
 import type { Starts } from "./starts.ts";
 import type { Toolchains } from "./toolchains.ts";
@@ -73,6 +80,7 @@ export async function openOne(
   host: ExecHost,
   place: Place,
   limits: BornLimits,
+  surroundings: Surroundings,
   startDone: () => void,
 ): Promise<OpenedSandbox> {
   const owner = ownerOf(host.identity, place.uid);
@@ -84,6 +92,7 @@ export async function openOne(
   };
   try {
     await host.proof?.renew();
+    makeMountPoints(place, surroundings.mounts, owner);
     group = await openGroup(host, limits);
     const stdout = await host.pipes.take(owner);
     taken.push(stdout);
@@ -93,9 +102,9 @@ export async function openOne(
     taken.push(status);
     const spawned = await spawnSandbox({
       bwrap: host.bwrap,
-      args: argsFor(host, place),
+      args: argsFor(host, place, surroundings),
       seccomp: host.seccomp,
-      launch: launchWords(limits, group),
+      launch: launchWords(limits, group, surroundings),
       ...{ owner: owner ?? null, stdout, stderr, status },
       join: async (pid) => group?.join(pid),
     }).catch((error: unknown) => {
@@ -160,15 +169,21 @@ export function shellProcesses({ processes }: BornLimits, hasGroup: boolean): nu
   return hasGroup ? processes + 2 * ownProcesses : processes;
 }
 
-function launchWords(limits: BornLimits, group: Group | undefined): string[] {
+function launchWords(
+  limits: BornLimits,
+  group: Group | undefined,
+  { network }: Surroundings,
+): string[] {
   const blocks = Math.max(1, Math.ceil(limits.diskBytes / 512));
-  return [String(blocks), String(shellProcesses(limits, group !== undefined))];
+  const words = [String(blocks), String(shellProcesses(limits, group !== undefined))];
+  if (network === null) return words;
+  return [...words, String(relayPort), `${egressDirectory}/${egressSocketName}`];
 }
 
-function argsFor(host: ExecHost, place: Place): string[] {
+function argsFor(host: ExecHost, place: Place, surroundings: Surroundings): string[] {
   const { layout, runtime, toolchains } = host;
   return bwrapArgs({
-    ...{ layout, runtime, place, seccompFd, statusFd },
+    ...{ layout, runtime, place, surroundings, seccompFd, statusFd },
     toolchains: toolchains.directories,
     toolchainBins: toolchains.bins,
   });

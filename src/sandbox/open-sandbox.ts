@@ -3,18 +3,21 @@ import { join } from "node:path";
 import { assert } from "../base/assert.ts";
 import { type BwrapProgram, findBwrap } from "./bwrap-program.ts";
 import { openCgroups } from "./cgroup.ts";
-import { execInSandbox } from "./exec.ts";
+import { execInSandbox, surroundingsOf } from "./exec.ts";
 import { readHostLayout } from "./host-layout.ts";
 import { openIdentity, prepareDataDir } from "./identity.ts";
+import { openClosedPlace, openFreshCache, removeOnce } from "./once-place.ts";
 import { openNext } from "./open-next.ts";
 import type { ExecHost } from "./open-one.ts";
 import { openOutputPipes } from "./pipes.ts";
+import { clearPath, listPlace, openNetworkDirectory, writeFiles } from "./place-files.ts";
 import { type PlacesHost, provisionPlace, runDirectory } from "./places.ts";
 import { openProcessScan } from "./process-scan.ts";
 import { markOf, openProof } from "./proof.ts";
+import { readTools } from "./read-tools.ts";
 import { removeTree } from "./remove.ts";
-import { stageRuntime } from "./runtime.ts";
-import type { Sandbox, SandboxOptions } from "./sandbox.ts";
+import { stageFiles, stageRuntime } from "./runtime.ts";
+import { bareSurroundings, type Place, type Sandbox, type SandboxOptions } from "./sandbox.ts";
 import { seccompFilter } from "./seccomp.ts";
 import { selfTest } from "./self-test.ts";
 import { openSpares } from "./spares.ts";
@@ -70,6 +73,13 @@ export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
   const running = new Map<string, Promise<unknown>>();
   const closing = new AbortController();
   const limits = host.cgroups?.version ?? "watchdog";
+  const idle = (place: Place) => {
+    assert(
+      !running.has(place.runId),
+      "files of a run are touched while no command of it is running",
+    );
+    return place;
+  };
   const discard = async (runId: string) => {
     next.cancel(runId);
     await spares.discard(runId);
@@ -80,32 +90,35 @@ export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
       sandbox: `bubblewrap ${host.program.version}`,
     },
     provision: (request) => provisionPlace(host, request),
-    async stage(place, requests) {
-      assert(!running.has(place.runId), "content is staged while no command of the run is running");
-      return stageContent(host, place, requests);
-    },
     async exec(place, request) {
       assert(!running.has(place.runId), "a run runs one command at a time");
       const signal = AbortSignal.any([request.signal, closing.signal]);
       next.cancel(place.runId);
-      const result = execInSandbox(host, place, { ...request, signal }, spares);
+      const own = place.once ? undefined : spares;
+      const result = execInSandbox(host, place, { ...request, signal }, own);
       running.set(place.runId, result);
       try {
         return await result;
       } finally {
         running.delete(place.runId);
-        if (!signal.aborted) next.soon(place, request.limits);
+        // One that sees nothing of the run is thrown away with its directories.
+        if (!signal.aborted && !place.once) {
+          next.soon(place, request.limits, surroundingsOf(request));
+        }
       }
     },
-    prepare(place, limits) {
+    prepare(place, limits, surroundings = bareSurroundings) {
       if (closing.signal.aborted || running.has(place.runId)) return;
-      spares.prepare(place, limits);
+      spares.prepare(place, limits, surroundings);
     },
+    ...directoriesOf(host, idle),
+    stageConfiguration: (files) => stageFiles(host.dataDir, files),
+    toolsInside: once(() => readTools(host)),
     discard,
     async remove(runId) {
       assert(!running.has(runId), "a run is removed while no command of it is running");
       await discard(runId);
-      host.disk.delete(runId);
+      host.disk.delete(join(runDirectory(host, runId), "workspace"));
       return removeTree(runDirectory(host, runId), host.log);
     },
     async sweep() {
@@ -120,6 +133,46 @@ export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
       await spares.discardAll();
       await closeHost(host);
     },
+  };
+}
+
+/** What is done with a run's directories while none of its commands is running: `idle` sees to that. */
+function directoriesOf(host: OpenedHost, idle: (place: Place) => Place) {
+  const directories: Pick<
+    Sandbox,
+    | "stage"
+    | "openClosed"
+    | "openFreshCache"
+    | "removeOnce"
+    | "networkDirectory"
+    | "list"
+    | "write"
+    | "clear"
+  > = {
+    stage: (place, requests) => stageContent(host, idle(place), requests),
+    openClosed: (place) => openClosedPlace(host, idle(place)),
+    openFreshCache: (place) => openFreshCache(host, idle(place)),
+    async removeOnce(place) {
+      host.disk.delete(place.workspace);
+      await removeOnce(host, place);
+    },
+    networkDirectory: (place) => openNetworkDirectory(host, place),
+    list: (place, most) => listPlace(idle(place), most),
+    write: (place, files) => writeFiles(host, idle(place), files),
+    clear: (place, path) => clearPath(host, idle(place), path),
+  };
+  return directories;
+}
+
+/** Asks once; a failure is asked again. */
+function once<T>(ask: () => Promise<T>): () => Promise<T> {
+  let answer: Promise<T> | undefined;
+  return () => {
+    answer ??= ask().catch((error: unknown) => {
+      answer = undefined;
+      throw error;
+    });
+    return answer;
   };
 }
 

@@ -10,6 +10,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { assert } from "../base/assert.ts";
+import type { Log } from "../base/log.ts";
 import {
   type Owner,
   openDirectoryBelow,
@@ -32,6 +33,7 @@ export interface PlacesHost {
    * made of it.
    */
   cargo: boolean;
+  log: Log;
 }
 
 /**
@@ -81,6 +83,46 @@ export async function provisionPlace(host: PlacesHost, request: PlaceRequest): P
   };
 }
 
+/** Empty directories of a run in a directory of their own. */
+export function openPlaceAt(
+  host: PlacesHost,
+  directory: string,
+  { runId, uid }: Pick<Place, "runId" | "uid">,
+): Place {
+  const owner = ownerOf(host.identity, uid);
+  mkdirSync(directory, { recursive: true });
+  const root = openRoot(directory);
+  try {
+    makePlace(root, owner);
+    makeCaches(host, root, directory, owner);
+  } finally {
+    closeSync(root);
+  }
+  const [tmp, workspace, cache] = ["tmp", "workspace", "cache"].map((name) =>
+    join(directory, name),
+  );
+  return { runId, uid, tmp: tmp ?? "", workspace: workspace ?? "", cache: cache ?? "" };
+}
+
+/** An empty cache of a run in a directory of its own. */
+export function openCacheAt(
+  host: PlacesHost,
+  directory: string,
+  { uid }: Pick<Place, "uid">,
+): string {
+  const owner = ownerOf(host.identity, uid);
+  mkdirSync(directory, { recursive: true });
+  const root = openRoot(directory);
+  try {
+    closeSync(openDirectoryBelow(root, "cache", { mode: 0o755, owner }));
+    if (host.cargo) linkCargo(root, directory, owner);
+    giveRoot(root, owner);
+  } finally {
+    closeSync(root);
+  }
+  return join(directory, "cache");
+}
+
 function makePlace(root: number, owner: Owner | undefined): void {
   for (const [name, mode] of [
     ["tmp", 0o1777],
@@ -89,8 +131,11 @@ function makePlace(root: number, owner: Owner | undefined): void {
   ] as const) {
     closeSync(openDirectoryBelow(root, name, { mode, owner }));
   }
-  // Last: once it is the run's own, an ordinary process of that uid could reach below, and it must
-  // find all of it.
+  giveRoot(root, owner);
+}
+
+/** Last: once it is the run's own, an ordinary process of that uid could reach below, and it must find all of it. */
+function giveRoot(root: number, owner: Owner | undefined): void {
   fchmodSync(root, 0o700);
   if (owner) fchownSync(root, owner.uid, owner.gid);
 }
@@ -102,9 +147,14 @@ function makeCaches(
   owner: Owner | undefined,
 ): void {
   if (!host.cargo) return;
+  closeSync(openDirectoryBelow(root, "tmp/cargo_registry", { mode: 0o755, owner }));
+  linkCargo(root, directory, owner);
+}
+
+/** What cargo downloads lands in `/tmp`, where a layer can be made of it. */
+function linkCargo(root: number, directory: string, owner: Owner | undefined): void {
   const cargo = openDirectoryBelow(root, "cache/cargo", { mode: 0o755, owner });
   try {
-    closeSync(openDirectoryBelow(root, "tmp/cargo_registry", { mode: 0o755, owner }));
     if (statBelow(cargo, "registry") !== undefined) return;
     symlinkSync("/tmp/cargo_registry", join(directory, "cache", "cargo", "registry"));
   } finally {

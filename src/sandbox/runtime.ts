@@ -54,7 +54,22 @@ export function stageRuntime(dataDir: string, provided: Provided): string {
   for (const name of readdirSync(parent)) {
     if (isLeftover(join(parent, name))) rmSync(join(parent, name), { recursive: true });
   }
-  const entries = [...ownEntries(), ...providedEntries(provided)];
+  return stageEntries(parent, [...ownEntries(), ...providedEntries(provided)]);
+}
+
+/**
+ * Puts files where a run's uid can read them, below the data directory and under the digest of their content, and returns
+ * the directory. Paths are relative.
+ */
+export function stageFiles(
+  dataDir: string,
+  files: readonly { path: string; data: Buffer }[],
+): string {
+  const entries = files.map(({ path, data }) => ({ path, data, mode: 0o444 }));
+  return stageEntries(join(dataDir, "runtime"), entries);
+}
+
+function stageEntries(parent: string, entries: Entry[]): string {
   const target = join(parent, digestOf(entries));
   if (existsSync(target) && entries.every((entry) => isStaged(target, entry))) return target;
   const staging = join(parent, `staging-${randomUUID()}`);

@@ -9,6 +9,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Pieces } from "../base/tree.ts";
+import type { Abi } from "../contract/layer.ts";
 import type { Isolation } from "../contract/run.ts";
 
 /** The two directories of a run, kept between its calls, and who owns them. */
@@ -20,6 +21,8 @@ export interface Place {
   cache: string;
   /** The run's host uid, or null when the gateway is an ordinary user. */
   uid: number | null;
+  /** Some of it is for one command only, so no sandbox is opened in it in advance. */
+  once?: true;
 }
 
 export interface PlaceRequest {
@@ -73,8 +76,47 @@ export interface ExecResult {
   durationMs: number;
 }
 
+/** A directory or file of the host that a sandbox sees at another path, and cannot change. */
+export interface Mount {
+  source: string;
+  target: string;
+}
+
+/** What leads out of one sandbox, to the hosts that the egress socket allows and nowhere else. */
+export interface SandboxNetwork {
+  /** The host directory in which the run's egress socket is, under the name `egressSocketName`. */
+  directory: string;
+  /** What package clients are configured with, mounted at `/airlock-config`; see `stageConfiguration`. */
+  configuration: string;
+  /** Directories of the host at their own path, such as a local package index. */
+  directories: string[];
+  /** Made in the root of the sandbox, for clients that look for a file nowhere else. */
+  links: { path: string; target: string }[];
+  environment: Record<string, string>;
+}
+
+/** What a sandbox has beside its run's own directories. Fixed when it is opened. */
+export interface Surroundings {
+  /** Below `/opt`, `/deps`, `/tmp` and `/workspace`. */
+  mounts: Mount[];
+  environment: Record<string, string>;
+  /** Directories that come first on PATH. */
+  bins: string[];
+  /** Null: no route out, and nothing that listens for one. */
+  network: SandboxNetwork | null;
+}
+
+export const bareSurroundings: Surroundings = {
+  mounts: [],
+  environment: {},
+  bins: [],
+  network: null,
+};
+
 export interface ExecRequest {
   command: string;
+  /** Default: nothing beside the run's own. */
+  surroundings?: Surroundings;
   limits: ExecLimits;
   signal: AbortSignal;
   onOutput?: (stream: "stdout" | "stderr", offset: number, text: string) => void;
@@ -99,6 +141,31 @@ export interface Staged {
   refused: { name: string; reason: string }[];
 }
 
+/** Entries by path (`/tmp/a/b`, bytes as latin1): what each is, so that two equal listings are equal trees. */
+export type Listing = Map<string, ListedEntry>;
+
+export interface ListedEntry {
+  type: "file" | "directory" | "symlink";
+  executable: boolean;
+  /** Of the content, or of a symlink's target; null for a directory. */
+  sha256: string | null;
+  bytes: number;
+}
+
+export interface WrittenFile {
+  /** Absolute, below `/tmp` or `/workspace`. */
+  path: string;
+  data: Buffer;
+  executable: boolean;
+}
+
+/** The programs inside, as far as what they make depends on them. */
+export interface ToolsInside {
+  abi: Abi;
+  /** What each says of its version: two hosts with the same text build the same. */
+  versions: string;
+}
+
 export interface Sandbox {
   isolation: Isolation;
   /** Makes the run's directories and places its inputs; called again after a crash it finds them and repairs. */
@@ -109,9 +176,32 @@ export interface Sandbox {
   exec(place: Place, request: ExecRequest): Promise<ExecResult>;
   /**
    * Opens the run's next sandbox in advance, unless it has one or there are too many; `exec` with
-   * the same memory, processes and disk then takes it, and opens the next. Does not wait.
+   * the same memory, processes, disk and surroundings then takes it, and opens the next. Does not wait.
    */
-  prepare(place: Place, limits: ExecLimits): void;
+  prepare(place: Place, limits: ExecLimits, surroundings?: Surroundings): void;
+  /**
+   * Fresh, empty directories beside the run's own, for one command that is to see nothing of what the run has made.
+   * Those of an earlier command are removed. The caller gives them to `removeOnce`.
+   */
+  openClosed(place: Place): Promise<Place>;
+  /** The run's own directories with an empty cache, for one command. The caller gives it to `removeOnce`. */
+  openFreshCache(place: Place): Promise<Place>;
+  removeOnce(once: Place): Promise<void>;
+  /** Makes the directory of the run's egress socket, which its sandboxes can reach and nobody else. */
+  networkDirectory(place: Place): string;
+  /**
+   * What lies in `/tmp` and `/workspace`, by path, or undefined when it is more than `most`. Only while nothing of the
+   * run is running.
+   */
+  list(place: Place, most: { entries: number; bytes: number }): Listing | undefined;
+  /** Writes files of the run, as it would itself. Throws `invalid_request` when something is in the way. */
+  write(place: Place, files: readonly WrittenFile[]): Promise<void>;
+  /** Removes what is at a path below `/tmp` or `/workspace`. False when there was nothing, or an empty directory. */
+  clear(place: Place, path: string): Promise<boolean>;
+  /** Keeps files for `/airlock-config` under the name of their content; returns the host directory. */
+  stageConfiguration(files: readonly { path: string; data: Buffer }[]): string;
+  /** What programs run on inside. Asked of a real sandbox once. */
+  toolsInside(): Promise<ToolsInside>;
   /** Ends the sandbox that was opened in advance. Resolves when its last process is gone. */
   discard(runId: string): Promise<void>;
   /** Removes the run's directories, however deep or strange. False when something could not be removed. */
@@ -135,6 +225,13 @@ export interface SandboxOptions {
   clock: Clock;
   log: Log;
 }
+
+/** The name of the egress socket in its directory. */
+export const egressSocketName = "egress.sock";
+/** Where the relay listens inside, on loopback. */
+export const relayPort = 3128;
+/** Where `stageConfiguration` is mounted inside. */
+export const configurationPath = "/airlock-config";
 
 export { closeInheritedFds } from "./close-fds.ts";
 export { runDoctor } from "./doctor.ts";

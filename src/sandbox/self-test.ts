@@ -64,7 +64,7 @@ export async function probe(
     look(place);
     return result;
   } finally {
-    host.disk.delete(runId);
+    host.disk.delete(place.workspace);
     await removeTree(join(host.dataDir, "runs", runId), host.log);
   }
 }

@@ -20,6 +20,7 @@ import {
   testLimits,
   uniqueSleep,
 } from "./room.testing.ts";
+import { bareSurroundings } from "./sandbox.ts";
 import { openSpares } from "./spares.ts";
 
 const exited = (exitCode: number) => ({ type: "exited", exitCode });
@@ -182,14 +183,14 @@ test("there are never more of them than the limit", async () => {
         }),
       ),
     );
-    for (const place of places) spares.prepare(place, testLimits);
+    for (const place of places) spares.prepare(place, testLimits, bareSurroundings);
     const pids = await whenWaiting(2);
     expect(pids).toHaveLength(2);
     const [first, , third] = places;
     if (!first || !third) throw new Error("three places were made");
-    expect(await spares.claim(third, testLimits)).toBeUndefined();
+    expect(await spares.claim(third, testLimits, bareSurroundings)).toBeUndefined();
     await spares.discard(first.runId);
-    spares.prepare(third, testLimits);
+    spares.prepare(third, testLimits, bareSurroundings);
     await whenWaiting(2);
     await spares.discardAll();
     expect(sandboxed()).toEqual([]);

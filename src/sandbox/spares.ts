@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
+import { canonicalJson } from "../base/canonical-json.ts";
 import { type BornLimits, type ExecHost, type OpenedSandbox, openOne } from "./open-one.ts";
-import type { Place } from "./sandbox.ts";
+import type { Place, Surroundings } from "./sandbox.ts";
 
 /**
  * Sandboxes that were started before their command is known: a model thinks for seconds, and a
@@ -9,9 +10,13 @@ import type { Place } from "./sandbox.ts";
  */
 export interface Spares {
   /** Starts one for the run, unless it has one or there are too many. Does not wait, never throws. */
-  prepare(place: Place, limits: BornLimits): void;
-  /** The run's spare if it is one for this place and these limits, and alive. It is then used up. */
-  claim(place: Place, limits: BornLimits): Promise<OpenedSandbox | undefined>;
+  prepare(place: Place, limits: BornLimits, surroundings: Surroundings): void;
+  /** The run's spare if it is one for this place, these limits and surroundings, and alive. It is then used up. */
+  claim(
+    place: Place,
+    limits: BornLimits,
+    surroundings: Surroundings,
+  ): Promise<OpenedSandbox | undefined>;
   /** Ends the run's spare. Resolves when the last of its processes is gone. */
   discard(runId: string): Promise<void>;
   discardAll(): Promise<void>;
@@ -61,17 +66,27 @@ export function openSpares(host: ExecHost, most = 2 * availableParallelism()): S
   }
 
   return {
-    prepare(place, limits) {
+    prepare(place, limits, surroundings) {
       const { runId } = place;
-      const key = keyOf(place, limits);
+      const key = keyOf(place, limits, surroundings);
+      const other = spares.get(runId);
+      if (other !== undefined && other.key !== key) {
+        // Nobody will ask for it any more; what the next command needs is opened then.
+        discard(runId).catch((error: unknown) => {
+          host.log.error({ run_id: runId, err: error }, "sandbox.spare_left");
+        });
+        return;
+      }
       if (spares.has(runId) || going.has(runId) || spares.size >= most) return;
       const startDone = host.starts.takeIfIdle();
       if (startDone === undefined) return;
-      const opened = openOne(host, place, limits, startDone).catch((error: unknown) => {
-        // The command that would have used it starts its own, and fails loudly if that fails too.
-        host.log.warn({ run_id: runId, err: error }, "sandbox.spare_failed");
-        return undefined;
-      });
+      const opened = openOne(host, place, limits, surroundings, startDone).catch(
+        (error: unknown) => {
+          // The command that would have used it starts its own, and fails loudly if that fails too.
+          host.log.warn({ run_id: runId, err: error }, "sandbox.spare_failed");
+          return undefined;
+        },
+      );
       const spare = { key, opened };
       spares.set(runId, spare);
       void opened.then((sandbox) => {
@@ -79,12 +94,12 @@ export function openSpares(host: ExecHost, most = 2 * availableParallelism()): S
         else if (spares.get(runId) === spare) spares.delete(runId);
       });
     },
-    async claim(place, limits) {
+    async claim(place, limits, surroundings) {
       const spare = spares.get(place.runId);
       if (spare === undefined) return undefined;
       spares.delete(place.runId);
       const sandbox = await spare.opened;
-      const fits = spare.key === keyOf(place, limits);
+      const fits = spare.key === keyOf(place, limits, surroundings);
       if (fits && sandbox !== undefined && !hasEnded(sandbox)) return sandbox;
       await end(place.runId, spare);
       return undefined;
@@ -102,8 +117,9 @@ function hasEnded(sandbox: OpenedSandbox): boolean {
 }
 
 /** Everything that is fixed when a sandbox starts. */
-function keyOf(place: Place, limits: BornLimits): string {
+function keyOf(place: Place, limits: BornLimits, surroundings: Surroundings): string {
   const { runId, tmp, workspace, cache, uid } = place;
   const { memoryBytes, processes, diskBytes } = limits;
-  return JSON.stringify([runId, tmp, workspace, cache, uid, memoryBytes, processes, diskBytes]);
+  const own = [runId, tmp, workspace, cache, uid, memoryBytes, processes, diskBytes];
+  return canonicalJson([...own, surroundings]);
 }

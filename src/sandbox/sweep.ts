@@ -5,6 +5,7 @@ import type { Log } from "../base/log.ts";
 import { launcher } from "./bwrap-args.ts";
 import type { Cgroups } from "./cgroup.ts";
 import type { Identity } from "./identity.ts";
+import { oncePrefix } from "./once-place.ts";
 import type { OutputPipes } from "./pipes.ts";
 import {
   commandLineOf,
@@ -69,7 +70,11 @@ function killOrphans(identity: Identity, runs: string[], log: Log): number {
       (identity ? uid >= identity.first && uid <= identity.last : uid === process.getuid?.());
     if (!possible || pid === process.pid || !isAlive(pid, startTime)) continue;
     const mounts = mountsOf(pid);
-    const isOfRun = runs.some((run) => mounts.includes(`/runs/${run}/tmp /tmp `));
+    const isOfRun = runs.some((run) =>
+      [`/runs/${run}/tmp /tmp `, `/runs/${run}/${oncePrefix}`].some((sign) =>
+        mounts.includes(sign),
+      ),
+    );
     if (!isOfRun && !isForsaken(pid, ppid)) continue;
     log.warn({ pid }, "sandbox.orphan_killed");
     killProcess(pid);

@@ -121,7 +121,7 @@ async function isOverDisk(
   // Not in another thread: the way there and back takes a hundred times as long as the answer.
   const space = statfsSync(place.workspace);
   const free = { freeBytes: space.bfree * space.bsize, freeFiles: space.ffree };
-  const last = options.disk.get(place.runId);
+  const last = options.disk.get(place.workspace);
   const began = clock.monotonic();
   if (last !== undefined && last.usedBytes <= diskBytes) {
     const room = Math.max((diskBytes - last.usedBytes) / 4, diskBytes / 64);
@@ -149,6 +149,6 @@ async function isOverDisk(
   const tookMs = at - began;
   const countedAt = counts ? at : (last?.countedAt ?? at);
   const counted = { files, countedFreeFiles, countedAt };
-  options.disk.set(place.runId, { usedBytes, ...free, ...counted, at, tookMs });
+  options.disk.set(place.workspace, { usedBytes, ...free, ...counted, at, tookMs });
   return usedBytes > diskBytes || files > filesMax;
 }

@@ -4,6 +4,7 @@ import { artifactOf, blobsOf, contentsOf, layersOf, outputsOf } from "./derived.
 import type { RunState } from "./fold.ts";
 import { addLayer, holdByRun } from "./layers.ts";
 import type { Linked } from "./link.ts";
+import { addProof } from "./proofs.ts";
 import { columnsOf } from "./run-row.ts";
 import type { Statements } from "./statements.ts";
 import type { Tx } from "./writer.ts";
@@ -45,6 +46,7 @@ async function writeDerived(tx: Tx, run: AppendTo, event: RunEvent): Promise<voi
   await writeContents(tx, run, event);
   await writeLayers(tx, run, event);
   await writeArtifact(tx, run, event);
+  if (event.type === "artifact.proved") await addProof(tx, run, event);
   if (event.type === "run.finished") {
     await tx.deleteFrom("sealed_secrets").where("run_id", "=", run.runId).execute();
   }

@@ -3,6 +3,7 @@ import { artifactIdentity } from "../base/artifact-identity.ts";
 import { canonicalJson } from "../base/canonical-json.ts";
 import type { Artifact, ArtifactManifest } from "../contract/artifact.ts";
 import type { Parts } from "./journal.ts";
+import { listProofs } from "./proofs.ts";
 import type { Schema } from "./schema.ts";
 import type { Artifacts, NewArtifact } from "./store.ts";
 import type { Tx } from "./writer.ts";
@@ -49,6 +50,7 @@ export function openArtifacts({ writer, reads, clock }: Parts): Artifacts {
       const found = await Promise.all(rows.map(({ id }) => findArtifact(reads, workspaceId, id)));
       return found.filter((artifact) => artifact !== undefined);
     },
+    proofs: (workspaceId, artifactId) => listProofs(reads, workspaceId, artifactId),
     revokeRef: (workspaceId, ref) =>
       writer.write(async (tx) => {
         const row = await tx

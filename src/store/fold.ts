@@ -105,6 +105,7 @@ function changes(state: RunState, event: Later): Partial<RunState> {
     case "call.decided":
     case "call.finished":
     case "outputs.captured":
+    case "artifact.proved":
     case "egress.allowed":
     case "egress.denied":
     case "run.cancel_requested":

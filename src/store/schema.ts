@@ -23,6 +23,7 @@ export interface Schema {
   artifact_refs: ArtifactRefsTable;
   builds: BuildsTable;
   build_layers: BuildLayersTable;
+  artifact_proofs: ArtifactProofsTable;
 }
 
 /** Facts about the database itself: `schema_version`, `epoch`. */
@@ -214,4 +215,13 @@ interface BuildLayersTable {
   workspace_id: string;
   key: string;
   digest: string;
+}
+
+interface ArtifactProofsTable {
+  workspace_id: string;
+  artifact_id: string;
+  run_id: string;
+  call_id: string;
+  proof: string;
+  created_at: string;
 }

@@ -9,6 +9,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Artifact, ArtifactManifest } from "../contract/artifact.ts";
+import type { ArtifactProof } from "../contract/artifact-proof.ts";
 import type { EventType, NewEvent, RunEvent } from "../contract/event.ts";
 import type { Layer } from "../contract/layer.ts";
 import type { Output } from "../contract/output.ts";
@@ -170,6 +171,8 @@ export interface Artifacts {
   ): Promise<Artifact | undefined>;
   /** Newest first. */
   list(workspaceId: string): Promise<Artifact[]>;
+  /** What was proved of an artifact, newest first. */
+  proofs(workspaceId: string, artifactId: string): Promise<ArtifactProof[]>;
   revokeRef(workspaceId: string, ref: string): Promise<boolean>;
 }
 

@@ -27,7 +27,7 @@ export const sandboxExec: Tool<SandboxExec> = {
   input: SandboxExec,
   repeatable: false,
   capability: "CodeExecution",
-  need: ({ command }) => ({ type: "CodeExecution", command }),
+  need: ({ command }) => ({ type: "CodeExecution", command, network: "granted", installs: false }),
 
   async run({ command }, context) {
     const staged = await context.sandbox.stage(context.place, await stageRequests(context));

@@ -20,6 +20,8 @@ interface Expected {
   costUsd?: number;
   /** The first two versions had no artifacts. */
   artifactId?: string;
+  /** The first three had none. */
+  proofs?: number;
 }
 
 const here = import.meta.dirname;
@@ -85,6 +87,8 @@ for (const name of goldens) {
       const { workspaceId, runs, artifactId } = expected;
       const artifacts = await store.artifacts.list(workspaceId);
       expect(artifacts.map(({ id }) => id)).toEqual(artifactId ? [artifactId] : []);
+      const proved = artifactId ? await store.artifacts.proofs(workspaceId, artifactId) : [];
+      expect(proved).toHaveLength(expected.proofs ?? 0);
       const layers = await store.layers.list(workspaceId);
       expect(layers.map(({ runId }) => runId)).toEqual(artifactId ? [runs.finished] : []);
     });

@@ -173,6 +173,16 @@ await work(finished, [
   },
   { type: "run.finishing", data: { status: "succeeded", stop_reason: "end_turn" } },
   {
+    type: "artifact.proved",
+    data: {
+      ...{ call_id: "call_01kagolden0000000000000001", artifact_id: artifactIdentity(manifest).id },
+      ...{ artifact_digest: artifactIdentity(manifest).digest, layers: [digest("tree")] },
+      ...{ entrypoint: "main.py", command: null, args: ["--quick"], passed: true, exit_code: 0 },
+      isolation: { grade: "A", limits: "cgroup2", ownUid: true, sandbox: "bubblewrap 0.8.0" },
+      network: "none",
+    },
+  },
+  {
     type: "outputs.captured",
     data: {
       partial: false,
@@ -237,5 +247,6 @@ const expected = {
   runs: { finished, cancelled, interrupted, gone },
   costUsd: 0.001535,
   artifactId: artifactIdentity(manifest).id,
+  proofs: 1,
 };
 writeFileSync(join(dir, "expected.json"), `${JSON.stringify(expected, null, 2)}\n`);

@@ -1,0 +1,50 @@
+import type { Kysely } from "kysely";
+import type { ArtifactProof } from "../contract/artifact-proof.ts";
+import type { RunEvent } from "../contract/event.ts";
+import type { Schema } from "./schema.ts";
+import type { Tx } from "./writer.ts";
+
+/** More than anybody reads; a nightly proof of a year. */
+const proofsMax = 400;
+
+/** Keeps a proof beside its artifact, so that it is there when the run that gave it is deleted. */
+export async function addProof(
+  tx: Tx,
+  run: { runId: string; workspaceId: string },
+  event: Extract<RunEvent, { type: "artifact.proved" }>,
+): Promise<void> {
+  const { data, time } = event;
+  const proof: ArtifactProof = {
+    ...{ runId: run.runId, artifactDigest: data.artifact_digest, layers: data.layers },
+    ...{ entrypoint: data.entrypoint, command: data.command, args: data.args },
+    ...{ passed: data.passed, exitCode: data.exit_code, isolation: data.isolation },
+    ...{ network: data.network, createdAt: time },
+  };
+  await tx
+    .insertInto("artifact_proofs")
+    .values({
+      ...{ workspace_id: run.workspaceId, artifact_id: data.artifact_id, run_id: run.runId },
+      ...{ call_id: data.call_id, proof: JSON.stringify(proof), created_at: time },
+    })
+    .onConflict((conflict) =>
+      conflict.columns(["workspace_id", "artifact_id", "call_id"]).doNothing(),
+    )
+    .execute();
+}
+
+/** The proofs of an artifact, newest first. */
+export async function listProofs(
+  db: Kysely<Schema>,
+  workspaceId: string,
+  artifactId: string,
+): Promise<ArtifactProof[]> {
+  const rows = await db
+    .selectFrom("artifact_proofs")
+    .select("proof")
+    .where("workspace_id", "=", workspaceId)
+    .where("artifact_id", "=", artifactId)
+    .orderBy("created_at", "desc")
+    .limit(proofsMax)
+    .execute();
+  return rows.map(({ proof }) => JSON.parse(proof) as ArtifactProof);
+}
