@@ -69,7 +69,7 @@ async function publishOrReturn(
   const { uid, gid } = lstatSync(tree);
   let published: Published;
   try {
-    published = await publish(publisher, incoming, signal, { onProgress });
+    published = await publish(publisher, incoming, signal, { onProgress, isWhole: false });
   } catch (error) {
     if (existsSync(tree)) {
       const owner = publisher.owner && { uid, gid };

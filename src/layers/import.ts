@@ -28,7 +28,7 @@ export async function importLayer(
     const tree = join(incoming, "tree");
     mkdirSync(tree, { mode: 0o700 });
     await unpack(source, tree, { ...publisher.limits, archiveBytes }, signal);
-    const published = await publish(publisher, incoming, signal, { expected });
+    const published = await publish(publisher, incoming, signal, { expected, isWhole: true });
     if (!published.ok) {
       const message = `Cannot make a layer of the archive: ${published.reason}`;
       throw new Problem("invalid_request", message, { reason: published.reason });

@@ -4,6 +4,7 @@
  */
 import { chmodSync, lstatSync, readdirSync, type Stats } from "node:fs";
 import { bytesOf, type Found, foundLine, fullPath, type TreeLimits } from "./found.ts";
+import { leftOutBy, leftOutLine } from "./left-out.ts";
 import { plain, spelled } from "./spelling.ts";
 
 /** Where a thread finds the functions of this file. */
@@ -16,6 +17,8 @@ export interface ListOrder {
   open: string[];
   /** How many there may be in the end before the rest is given back, for others to help with. */
   openMax: number;
+  /** Everything is taken, also what `left-out.ts` would leave out: an archive is a layer as it is. */
+  isWhole: boolean;
   shared: SharedArrayBuffer;
 }
 
@@ -32,6 +35,7 @@ export type Listed =
       pieces: Piece[];
       directories: Uint8Array;
       links: Uint8Array;
+      leftOut: Uint8Array;
       isLinked: boolean;
       open: string[];
     }
@@ -60,7 +64,9 @@ export function listTree(order: ListOrder, isAborted: () => boolean): Listed {
     const own = at < open.length;
     const place = own ? open[at++] : order.open[Number(Atomics.add(shared, nextAt, 1n))];
     if (place === undefined) return collect.listed([]);
-    const refusal = listDirectory(order, place, shared, (found) => {
+    const refusal = listDirectory(order, place, shared, (found, beside) => {
+      const rule = order.isWhole ? undefined : leftOutBy(order.root, place, beside, found);
+      if (rule !== undefined) return collect.leaveOut(rule, found);
       if (found.letter === "d") open.push(found.path);
       collect.add(found);
     });
@@ -72,7 +78,7 @@ function listDirectory(
   { root, limits }: ListOrder,
   place: string,
   shared: BigInt64Array,
-  take: (found: Found) => void,
+  take: (found: Found, beside: ReadonlySet<string>) => void,
 ): string | undefined {
   const directory = fullPath(root, place);
   unlock(directory);
@@ -81,6 +87,7 @@ function listDirectory(
   const isDeep = place.split("/").length >= limits.depth && place !== "";
   let bytes = 0;
   const names = readdirSync(directory, { encoding: "latin1" });
+  const beside = new Set(names);
   const before = Number(Atomics.add(shared, entriesAt, BigInt(names.length)));
   for (const [index, name] of names.entries()) {
     const path = above + spelled(name);
@@ -98,7 +105,7 @@ function listDirectory(
       return `${shown(path)} has ${found.size} bytes, expected at most ${limits.fileBytes}`;
     }
     bytes += found.size;
-    take(found);
+    take(found, beside);
   }
   const all = Number(Atomics.add(shared, bytesAt, BigInt(bytes))) + bytes;
   return all > limits.totalBytes ? `it has more than ${limits.totalBytes} bytes` : undefined;
@@ -127,9 +134,12 @@ function unlock(directory: string | Buffer): void {
 /** What one thread found, cut into pieces of work. */
 function openCollection() {
   const pieces: { lines: string[]; bytes: number }[] = [];
-  const [directories, links]: [string[], string[]] = [[], []];
+  const [directories, links, leftOut]: [string[], string[], string[]] = [[], [], []];
   let isLinked = false;
   return {
+    leaveOut(rule: number, { path }: Found): void {
+      leftOut.push(leftOutLine(rule, path));
+    },
     add(found: Found): void {
       const line = foundLine(found);
       if (found.letter === "d") return void directories.push(line);
@@ -151,6 +161,7 @@ function openCollection() {
         }),
         directories: bytesOf(directories),
         links: bytesOf(links),
+        leftOut: bytesOf(leftOut),
       };
     },
   };

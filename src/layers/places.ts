@@ -107,7 +107,7 @@ const pathBytes = 3_500;
  * Removes a tree that may be read-only, however deep it is: what lies too deep for a path is first moved up, beside what
  * lies at the top. Follows no link.
  */
-export function removeSealed(path: string): void {
+export function removeSealed(path: string | Buffer): void {
   const top = Buffer.from(path);
   const stats = lstatSync(top, { throwIfNoEntry: false });
   if (stats === undefined) return;

@@ -4,6 +4,7 @@ import type { Threads } from "../base/threads.ts";
 import { Problem } from "../contract/problem.ts";
 import { conclude, concludeThread } from "./conclude.ts";
 import type { Owner, TreeLimits } from "./found.ts";
+import { type LeftOut, leftOutThread, removeLeftOut } from "./left-out.ts";
 import {
   type Listed,
   type ListOrder,
@@ -23,6 +24,8 @@ export interface StoredLayer {
   sizeBytes: number;
   /** The same tree was there before. */
   existed: boolean;
+  /** What was captured with it and is no part of it; see `left-out.ts`. */
+  leftOut: LeftOut[];
 }
 
 export type Published = { ok: true; layer: StoredLayer } | { ok: false; reason: string };
@@ -43,12 +46,15 @@ export interface PublishOptions {
   onProgress?: ((bytes: number) => void) | undefined;
   /** The digest that it must be. */
   expected?: string | undefined;
+  /** Whether the tree is to be taken as it is, with what `left-out.ts` would leave out. */
+  isWhole: boolean;
 }
 
 const listTask = { module: listThread, work: listTree };
 const filesTask = { module: sealThread, work: sealFiles };
 const linksTask = { module: sealThread, work: sealLinks };
 const directoriesTask = { module: sealThread, work: sealDirectories };
+const leftOutTask = { module: leftOutThread, work: removeLeftOut };
 const concludeTask = { module: concludeThread, work: conclude };
 
 /**
@@ -60,11 +66,14 @@ export async function publish(
   publisher: Publisher,
   incoming: string,
   signal: AbortSignal,
-  { onProgress = () => undefined, expected }: PublishOptions = {},
+  { onProgress = () => undefined, expected, isWhole }: PublishOptions,
 ): Promise<Published> {
   const { places, threads, syncFilesystem } = publisher;
-  const listed = await list(publisher, join(incoming, "tree"), signal);
+  const root = join(incoming, "tree");
+  const listed = await list(publisher, { root, isWhole }, signal);
   if (!listed.ok) return listed;
+  const lines = Buffer.concat(listed.lists.map(({ leftOut }) => leftOut));
+  const leftOut = lines.length > 0 ? await threads.run(leftOutTask, { root, lines }, signal) : [];
   const { parts, fileCount, sizeBytes } = await allSealed(publisher, incoming, listed, {
     signal,
     onProgress,
@@ -75,7 +84,7 @@ export async function publish(
   chmodSync(incoming, 0o711);
   await syncFilesystem(places.root);
   const existed = await publisher.naming.give(incoming, digest, signal);
-  return { ok: true, layer: { digest, fileCount, sizeBytes, existed } };
+  return { ok: true, layer: { digest, fileCount, sizeBytes, existed, leftOut } };
 }
 
 type List = Extract<Listed, { ok: true }>;
@@ -85,10 +94,10 @@ const openMax = 32;
 
 async function list(
   { threads, limits }: Publisher,
-  root: string,
+  { root, isWhole }: { root: string; isWhole: boolean },
   signal: AbortSignal,
 ): Promise<{ ok: true; lists: List[] } | { ok: false; reason: string }> {
-  const order = { root, limits, openMax: Number.POSITIVE_INFINITY, shared: newShared() };
+  const order = { root, limits, isWhole, shared: newShared() };
   const first: Listed = await threads.run(listTask, { ...order, open: [""], openMax }, signal);
   if (!first.ok) return first;
   if (first.open.length === 0) return { ok: true, lists: [first] };
@@ -96,7 +105,11 @@ async function list(
   // The directory to take next is counted from 0 again; what was found so far is not.
   Atomics.store(new BigInt64Array(order.shared), 0, 0n);
   const work = (either: AbortSignal) =>
-    threads.run<ListOrder, Listed>(listTask, { ...order, open }, either);
+    threads.run<ListOrder, Listed>(
+      listTask,
+      { ...order, open, openMax: Number.POSITIVE_INFINITY },
+      either,
+    );
   const others = await together([work, work], signal);
   const lists: List[] = [first];
   for (const other of others) {
@@ -137,6 +150,12 @@ async function allSealed(
   return { parts, fileCount: sum(({ files }) => files), sizeBytes: sum(({ bytes }) => bytes) };
 }
 
+/**
+ * Pieces of work that are with the threads at a time: one more than there are threads, so that none waits for the next.
+ * A large tree has thousands, and others would find the queue full, or stand at its end.
+ */
+const atOnce = 3;
+
 /** Work of several threads; when one fails, the others are stopped: none may be at work on a tree that is given back. */
 async function together<T>(
   works: ((signal: AbortSignal) => Promise<T>)[],
@@ -144,9 +163,14 @@ async function together<T>(
 ): Promise<T[]> {
   const stop = new AbortController();
   const either = AbortSignal.any([signal, stop.signal]);
-  const going = works.map((work) => work(either));
+  const done: T[] = [];
+  const next = works[Symbol.iterator]();
+  const going = Array.from({ length: atOnce }, async () => {
+    for (const work of next) done.push(await work(either));
+  });
   try {
-    return await Promise.all(going);
+    await Promise.all(going);
+    return done;
   } catch (error) {
     stop.abort();
     await Promise.allSettled(going);
