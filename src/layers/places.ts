@@ -26,19 +26,20 @@ export interface LayerPlaces {
 }
 
 /**
- * Makes the directories of the layer store, and empties what a gateway that died was in the middle of. Runs may pass
- * through the root to what is mounted for them, and list nothing.
+ * Makes the directories of the layer store. Runs may pass through the root to what is mounted for them, and list nothing.
+ * What a gateway that died was in the middle of is given back as `remains`, for a thread to remove: half a layer may be
+ * half a million files, and nobody should wait for that at a start.
  */
-export function openPlaces(dataDir: string): LayerPlaces {
+export function openPlaces(dataDir: string): { places: LayerPlaces; remains: string[] } {
   const root = join(dataDir, "layers");
   const incoming = join(root, "incoming");
   mkdirSync(incoming, { recursive: true, mode: 0o700 });
   chmodSync(root, 0o711);
   chmodSync(incoming, 0o700);
-  for (const name of readdirSync(incoming)) removeSealed(join(incoming, name));
+  const remains = readdirSync(incoming).map((name) => join(incoming, name));
   syncDirectory(dataDir);
   syncDirectory(root);
-  return { root, incoming };
+  return { places: { root, incoming }, remains };
 }
 
 /** A new, empty directory in `incoming`. */

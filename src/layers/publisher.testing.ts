@@ -24,12 +24,8 @@ export function publisherIn(
   threads: Threads,
   syncFilesystem: Publisher["syncFilesystem"],
 ): TestPublisher {
-  const [clock, log, places, leases] = [
-    systemClock,
-    openLog("silent"),
-    openPlaces(data),
-    openLeases(),
-  ];
+  const [clock, log, leases] = [systemClock, openLog("silent"), openLeases()];
+  const { places } = openPlaces(data);
   const owner = process.getuid?.() === 0 ? { uid: 0, gid: 0 } : null;
   const guard = openGuard({ places, threads, clock, log, uid: owner?.uid ?? null });
   const naming = openNaming({ places, leases, guard, threads, log });
