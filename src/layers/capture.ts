@@ -1,4 +1,4 @@
-import { closeSync, existsSync, lstatSync, renameSync } from "node:fs";
+import { closeSync, existsSync, fchmodSync, lstatSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { at, openDirectoryBelow, statBelow, TreeError } from "../base/below.ts";
 import { asStorageProblem, errorCode } from "./disk-errors.ts";
@@ -40,20 +40,37 @@ export async function captureTree(
   try {
     const stats = statBelow(parent, own);
     if (stats === undefined) return { ok: false, reason: "there is no such directory" };
-    if (stats.isSymbolicLink()) return { ok: false, reason: "it is a symlink" };
-    if (!stats.isDirectory()) return { ok: false, reason: "it is no directory" };
+    const refusal = refusalOf(stats);
+    if (refusal !== undefined) return { ok: false, reason: refusal };
     const incoming = newIncoming(publisher.places);
     const tree = join(incoming, "tree");
     try {
+      // A directory that changes its place is written to, since `..` is in it.
+      if ((Number(stats.mode) & 0o200) === 0) allowMove(parent, own, Number(stats.mode));
       renameSync(at(parent, own), tree);
     } catch (error) {
       await removeAside(publisher, incoming);
-      if (errorCode(error) !== "EXDEV") throw error;
-      return { ok: false, reason: "it is on another filesystem than the layers" };
+      const reason = unmovable[errorCode(error) ?? ""];
+      if (reason === undefined) throw asStorageProblem(error);
+      return { ok: false, reason };
     }
     return await publishOrReturn(publisher, incoming, { parent, own }, signal, onProgress);
   } finally {
     closeSync(parent);
+  }
+}
+
+const unmovable: Record<string, string> = {
+  EXDEV: "it is on another filesystem than the layers",
+  EACCES: "its owner has locked it",
+};
+
+function allowMove(parent: number, name: Buffer, mode: number): void {
+  const fd = openDirectoryBelow(parent, name);
+  try {
+    fchmodSync(fd, (mode & 0o777) | 0o200);
+  } finally {
+    closeSync(fd);
   }
 }
 
@@ -66,10 +83,18 @@ async function publishOrReturn(
   onProgress: ((bytes: number) => void) | undefined,
 ): Promise<Published> {
   const tree = join(incoming, "tree");
-  const { uid, gid } = lstatSync(tree);
+  const stats = lstatSync(tree);
+  const { uid, gid } = stats;
+  // Looked at again where only the gateway can reach it: it may have become another between the look and the move, and
+  // through a link the files of somebody else would be made the gateway's own.
+  const refusal = refusalOf(stats);
+  const options = { onProgress, isWhole: false };
   let published: Published;
   try {
-    published = await publish(publisher, incoming, signal, { onProgress, isWhole: false });
+    published =
+      refusal === undefined
+        ? await publish(publisher, incoming, signal, options)
+        : { ok: false, reason: refusal };
   } catch (error) {
     if (existsSync(tree)) {
       const owner = publisher.owner && { uid, gid };
@@ -83,4 +108,9 @@ async function publishOrReturn(
   renameSync(tree, at(parent, own));
   await removeAside(publisher, incoming);
   return published;
+}
+
+function refusalOf(stats: { isSymbolicLink(): boolean; isDirectory(): boolean }) {
+  if (stats.isSymbolicLink()) return "it is a symlink";
+  return stats.isDirectory() ? undefined : "it is no directory";
 }
