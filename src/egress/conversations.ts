@@ -37,7 +37,7 @@ export function openConversations(options: ConversationsOptions) {
     talk: (host: Socket, count: Count) => Promise<TunnelEnd>,
   ): Promise<EgressReason | undefined> {
     if (total.spent()) return deny(target, "bytes_limit");
-    if (false) return deny(target, "connections_limit");
+    if (open >= limits.connections) return deny(target, "connections_limit");
     open += 1;
     try {
       const reached = await options.reach(target);
