@@ -212,6 +212,7 @@ a = [1, { b = 2 }]
         "url.https://v.test/.insteadof=v:",
       ]);
     } finally {
+      chmodSync(join(folder, "open"), 0o755);
       rmSync(folder, { recursive: true });
     }
     expect(environment.GIT_CONFIG_SYSTEM).toBe("/airlock-config/gitconfig");

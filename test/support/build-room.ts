@@ -117,6 +117,7 @@ export async function openBuildRoom(): Promise<BuildRoom> {
     build,
     run: exec,
     async close() {
+      await sandbox.remove(place.runId, uid);
       await sandbox.close();
       await removeTree(dataDir);
     },
