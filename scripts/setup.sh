@@ -49,6 +49,7 @@ missing_packages() {
     --test)
       in_system strace || printf ' strace'
       in_system faketime || printf ' faketime'
+      in_system umoci || printf ' umoci'
       in_system go || printf ' golang-go'
       in_system cargo || printf ' cargo'
       ;;

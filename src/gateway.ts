@@ -4,6 +4,7 @@
  */
 
 import { ensureAdminToken } from "./admin-token.ts";
+import { openInventory } from "./artifacts/artifacts.ts";
 import { systemClock } from "./base/clock.ts";
 import type { Config } from "./base/config.ts";
 import { limits } from "./base/limits.ts";
@@ -12,9 +13,10 @@ import { openThreads } from "./base/threads.ts";
 import { openBlobs } from "./content/content.ts";
 import { openVault } from "./egress/egress.ts";
 import { createHttp } from "./http/http.ts";
+import { openLayers } from "./layers/layers.ts";
 import { openModels, type Script } from "./model/model.ts";
 import { openCorridor } from "./run/run.ts";
-import { closeInheritedFds, openSandbox, runDoctor } from "./sandbox/sandbox.ts";
+import { closeInheritedFds, openSandbox, runDoctor, syncFilesystem } from "./sandbox/sandbox.ts";
 import { openStore } from "./store/store.ts";
 import { openUpkeepOver, type Upkeep } from "./upkeep.ts";
 import { version } from "./version.ts";
@@ -81,15 +83,17 @@ async function openRooms(
   closers.push(() => store.close());
   const adminTokenFile = await ensureAdminToken(dataDir, store.tokens);
   const blobs = await openBlobs({ dir: dataDir, clock, log, threads, onBroken });
+  const layers = openLayers({ dataDir, clock, log, threads, syncFilesystem });
+  const inventory = openInventory({ store, blobs, layers, dataDir, clock, log });
   const vault = await openVault({ dir: dataDir });
   const models = await openModels({ config, clock, log, ...script(options) });
   const sandbox = await openSandbox({ dataDir, uidRange, toolchains, clock, log });
   closers.push(() => sandbox.close());
-  const rooms = { store, blobs, vault, models, sandbox };
+  const rooms = { store, blobs, layers, vault, models, sandbox };
   const corridor = openCorridor({ ...rooms, config, clock, log, threads });
   closers.push(() => corridor.close(limits.drainMs));
   const doctor = () => runDoctor({ dataDir, uidRange, toolchains, clock, log });
-  const upkeep = openUpkeepOver({ store, blobs, dataDir, clock, log, sandbox, doctor });
+  const upkeep = openUpkeepOver({ store, blobs, layers, dataDir, clock, log, sandbox, doctor });
   // Before any run is driven: this ends whatever an earlier gateway left running.
   await sandbox.sweep();
   await upkeep.sweepRunDirectories();
@@ -97,6 +101,7 @@ async function openRooms(
   let closing: Promise<void> | undefined;
   const http = createHttp({
     corridor,
+    inventory,
     tokens: store.tokens,
     upkeep,
     caps: {
@@ -116,9 +121,11 @@ async function openRooms(
   });
   await corridor.start();
   const sweeping = new AbortController();
-  const swept = upkeep
-    .sweepRegularly(sweeping.signal)
-    .catch((error: unknown) => log.error({ err: error }, "upkeep.failed"));
+  const { signal } = sweeping;
+  const swept = Promise.all([upkeep.sweepRegularly(signal), upkeep.scrubLayers(signal)]).then(
+    () => undefined,
+    (error: unknown) => log.error({ err: error }, "upkeep.failed"),
+  );
   closers.push(() => {
     sweeping.abort();
     // A sweep of millions of blobs may be cut off by the store's end: it is taken up at the next start.
@@ -147,7 +154,8 @@ export async function openUpkeep(config: Config): Promise<Upkeep & { close(): Pr
   const threads = openThreads({ log });
   const blobs = await openBlobs({ dir: dataDir, clock, log, threads });
   const doctor = () => runDoctor({ dataDir, uidRange, toolchains, clock, log });
-  const upkeep = openUpkeepOver({ store, blobs, dataDir, clock, log, doctor });
+  const layers = openLayers({ dataDir, clock, log, threads, syncFilesystem });
+  const upkeep = openUpkeepOver({ store, blobs, layers, dataDir, clock, log, doctor });
   const close = async () => {
     await store.close();
     await threads.close();

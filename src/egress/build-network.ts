@@ -1,8 +1,8 @@
-import { chmod, chown, mkdir, rm } from "node:fs/promises";
+import { constants } from "node:fs";
+import { chmod, type FileHandle, lchown, mkdir, open, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import type { Duplex } from "node:stream";
-
 import type { Clock } from "../base/clock.ts";
 import { limits } from "../base/limits.ts";
 import { openDenials } from "./accounts.ts";
@@ -112,7 +112,7 @@ export async function openBuildNetwork(options: BuildNetworkOptions): Promise<Bu
   });
   server.on("connect", talks.onConnect).on("request", talks.onRequest);
   server.on("clientError", talks.onBroken);
-  await listen(server, options);
+  const directory = await listen(server, options);
   return {
     anyHost: allowed.anyHost,
     deniedUnreported: denials.unreported,
@@ -121,22 +121,35 @@ export async function openBuildNetwork(options: BuildNetworkOptions): Promise<Bu
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       for (const socket of sockets) socket.destroy();
       await closed;
+      await directory.close();
       await talks.settled();
     },
   };
 }
 
-/** The directory is 0700 before there is a socket in it, so that no other user ever finds one open. */
-async function listen(server: Server, { socket, owner }: BuildNetworkOptions): Promise<void> {
-  const directory = dirname(socket);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  await chmod(directory, 0o700);
-  await rm(socket, { force: true });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject).listen(socket, resolve);
-  });
-  await chmod(socket, 0o600);
-  if (!owner) return;
-  await chown(socket, owner.uid, owner.gid);
-  await chown(directory, owner.uid, owner.gid);
+/**
+ * The directory is 0700 before there is a socket in it, so that no other user ever finds one open. A socket's name may
+ * have 107 bytes, and a data directory's path has more, so it is named by the open directory, which the answer closes.
+ */
+async function listen(server: Server, { socket, owner }: BuildNetworkOptions): Promise<FileHandle> {
+  const path = dirname(socket);
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  const directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    const name = `/proc/self/fd/${directory.fd}/${basename(socket)}`;
+    await directory.chmod(0o700);
+    await rm(name, { force: true });
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject).listen(name, resolve);
+    });
+    await chmod(name, 0o600);
+    if (owner) {
+      await lchown(name, owner.uid, owner.gid);
+      await directory.chown(owner.uid, owner.gid);
+    }
+    return directory;
+  } catch (error) {
+    await directory.close();
+    throw error;
+  }
 }

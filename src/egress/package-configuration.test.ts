@@ -212,7 +212,6 @@ a = [1, { b = 2 }]
         "url.https://v.test/.insteadof=v:",
       ]);
     } finally {
-      chmodSync(join(folder, "open"), 0o755);
       rmSync(folder, { recursive: true });
     }
     expect(environment.GIT_CONFIG_SYSTEM).toBe("/airlock-config/gitconfig");
@@ -256,6 +255,7 @@ describe("this very machine", () => {
       expect(closed.mounts).toEqual([]);
       expect(closed.notes).toContain("PIP_FIND_LINKS names no directory that a run may read");
     } finally {
+      chmodSync(join(folder, "open"), 0o755);
       rmSync(folder, { recursive: true });
     }
   });
