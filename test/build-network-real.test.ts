@@ -68,7 +68,7 @@ describe("against the registries of this machine", () => {
     [
       "cargo",
       "rm -rf rs && cargo init -q --vcs none --name real rs && cd rs && " +
-        "echo 'itoa = \"1\"' >>Cargo.toml && cargo fetch && cat Cargo.lock",
+        "echo 'itoa = \"1\"' >>Cargo.toml && cargo vendor -q >/dev/null && cat vendor/itoa/Cargo.toml",
       'name = "itoa"',
     ],
   ])(

@@ -148,9 +148,9 @@ describe("against a local registry that the machine's configuration names", () =
     });
     const command =
       "rm -rf new && cargo init -q --vcs none --name rust new && cd new && " +
-      "printf 'airlock-fixture = \"1\"\\n' >>Cargo.toml && cargo fetch && cat Cargo.lock";
+      "printf 'airlock-fixture = \"1\"\\n' >>Cargo.toml && cargo vendor -q --respect-source-config >/dev/null && cat vendor/airlock-fixture/src/lib.rs";
     const built = await buildLocally(command, { configuration, programs: cargo });
-    expect(built.stdout, built.stderr).toContain(`source = "registry+`);
+    expect(built.stdout, built.stderr).toContain("from the local index");
     expectOnlyRegistry(built);
     expect(registry.asked).toContain(`${registry.host} /sparse/ai/rl/airlock-fixture`);
   });
