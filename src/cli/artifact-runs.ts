@@ -1,14 +1,12 @@
 import type { Command } from "commander";
-import type { EventData } from "../contract/event.ts";
 import { isEvent, type LiveEvent, type Run, type RunEvent, type RunRef } from "../sdk/sdk.ts";
 import { type Cli, type Context, examples } from "./context.ts";
 import { exit } from "./exit.ts";
 import { collect, duration } from "./option-values.ts";
-import { plainLine } from "./plain.ts";
+import { showProof } from "./proofs.ts";
 import { readLimits } from "./run-options.ts";
 import { openView } from "./view.ts";
 import { exitCodeOf, leftBehind, watchRun } from "./watch.ts";
-import { count, table } from "./words.ts";
 
 interface RunFlags {
   limit?: string[];
@@ -73,12 +71,17 @@ async function proveArtifact(
   });
   const watched = await watch(context, run, flags);
   if (watched.run === undefined) return leftBehind(context, run.id);
-  if (watched.proof === undefined) {
+  // What is kept, as everybody will read it, and by the id: a ref may be revoked meanwhile.
+  const { artifactId } = watched;
+  const kept = artifactId === undefined ? [] : (await artifacts.get(artifactId)).proofs;
+  const proof = kept.find(({ runId }) => runId === run.id);
+  if (artifactId === undefined || proof === undefined) {
     context.print.note("Nothing was proved: the run ended before its program did");
     return exit.failed;
   }
-  if (!context.print.json) await showProof(context, watched.proof);
-  return watched.proof.passed ? exit.ok : exit.failed;
+  if (context.print.json) await context.print.value({ proof });
+  else await showProof(context.print, artifactId, proof);
+  return proof.passed ? exit.ok : exit.failed;
 }
 
 function bodyOf({ limit, idempotencyKey }: RunFlags) {
@@ -93,7 +96,8 @@ interface Watched {
   run: Run | undefined;
   /** Of the program; undefined when it did not end by itself. */
   exitCode?: number;
-  proof?: EventData<"artifact.proved">;
+  /** Of which something was proved. */
+  artifactId?: string;
 }
 
 /** Shows what happens as `run --follow` does, and keeps what came of it. */
@@ -103,7 +107,7 @@ async function watch(context: Context, ref: RunRef, flags: RunFlags): Promise<Wa
   const kept: Omit<Watched, "run"> = {};
   const keep = (event: RunEvent | LiveEvent) => {
     if (!("seq" in event)) return;
-    if (isEvent(event, "artifact.proved")) kept.proof = event.data;
+    if (isEvent(event, "artifact.proved")) kept.artifactId = event.data.artifact_id;
     if (!isEvent(event, "call.finished")) return;
     const { exit_code: code } = (event.data.result ?? {}) as { exit_code?: unknown };
     if (typeof code === "number") kept.exitCode = code;
@@ -119,21 +123,4 @@ async function watch(context: Context, ref: RunRef, flags: RunFlags): Promise<Wa
   });
   if (run && print.json) await print.value({ run });
   return { run, ...kept };
-}
-
-async function showProof({ print }: Context, proof: EventData<"artifact.proved">): Promise<void> {
-  const { passed, entrypoint, command, exit_code, isolation } = proof;
-  const what = plainLine(entrypoint ?? command ?? "");
-  const verdict = passed
-    ? `${print.color.green("✓")} Proved: ${what} works with nothing but the artifact`
-    : `${print.color.red("✗")} Not proved: ${what} ended with ${exit_code ?? "no exit code"}`;
-  await print.line(verdict);
-  const rows = [
-    ["artifact", `${proof.artifact_id}  ${proof.artifact_digest}`],
-    ...proof.layers.map((digest) => ["layer", digest]),
-    ["arguments", proof.args.length === 0 ? "none" : count(proof.args.length, "argument")],
-    ["isolation", `grade ${isolation.grade}, ${plainLine(isolation.sandbox)}`],
-    ["network", proof.network],
-  ];
-  for (const line of table(rows)) await print.line(`  ${line}`);
 }

@@ -7,6 +7,7 @@ import { exit, usage } from "./exit.ts";
 import { collect, whole } from "./option-values.ts";
 import { plain, plainLine } from "./plain.ts";
 import { downloadProgress } from "./progress.ts";
+import { proofLine } from "./proofs.ts";
 import { readFileFlag } from "./run-options.ts";
 import { count, showBytes, table } from "./words.ts";
 
@@ -82,6 +83,7 @@ function rowOf({ id, ref, files, layers, createdAt, name }: Artifact): string[] 
 }
 
 const filesShown = 50;
+const proofsShown = 20;
 
 async function showArtifact(
   { print }: Pick<Context, "print">,
@@ -109,16 +111,15 @@ async function showArtifact(
   if (files.length > shown.length) {
     await print.line(color.dim(`    … ${count(files.length - shown.length, "more file")}`));
   }
-  for (const { mount_path, mount_as, digest: layer } of layers) {
+  for (const { name: called, mount_path, mount_as, digest: layer } of layers) {
     const places = [mount_path, ...(mount_as === null ? [] : [mount_as])].map(plainLine);
-    await print.line(`  layer ${layer} at ${places.join(" and ")}`);
+    await print.line(`  layer ${plainLine(called)} at ${places.join(" and ")}: ${layer}`);
   }
-  for (const proof of proofs) await print.line(`  ${proofLine(proof)}`);
-
-  function proofLine({ passed, entrypoint, command, createdAt: when, runId: run }: ArtifactProof) {
-    const mark = passed ? color.green("✓") : color.red("✗");
-    const what = plainLine(entrypoint ?? command ?? "");
-    return `${mark} ${what} without network, ${when}, ${run}`;
+  for (const proof of proofs.slice(0, proofsShown)) {
+    await print.line(`  ${proofLine(print, proof)}`);
+  }
+  if (proofs.length > proofsShown) {
+    await print.line(color.dim(`  … ${count(proofs.length - proofsShown, "more proof")}`));
   }
 }
 
@@ -145,6 +146,7 @@ function addCreate(artifacts: Command, cli: Cli): void {
       cli.run<CreateFlags>(async ({ client, print }, flags) => {
         const { file = [], input, entrypoint, layer, kind, name } = flags;
         const calls = (await client()).artifacts;
+        print.spinner.show("sending the files");
         const artifact = await calls.create({
           files: await Promise.all(file.map(readFileFlag)),
           ...(input === undefined ? {} : { inputs: input }),
