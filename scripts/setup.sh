@@ -50,6 +50,7 @@ missing_packages() {
       in_system strace || printf ' strace'
       in_system faketime || printf ' faketime'
       in_system umoci || printf ' umoci'
+      in_system skopeo || printf ' skopeo'
       ;;
     --bench)
       in_system socat || printf ' socat'
