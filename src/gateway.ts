@@ -89,11 +89,11 @@ async function openRooms(
   const models = await openModels({ config, clock, log, ...script(options) });
   const sandbox = await openSandbox({ dataDir, uidRange, toolchains, clock, log });
   closers.push(() => sandbox.close());
-  const rooms = { store, blobs, vault, models, sandbox };
+  const rooms = { store, blobs, layers, vault, models, sandbox };
   const corridor = openCorridor({ ...rooms, config, clock, log, threads });
   closers.push(() => corridor.close(limits.drainMs));
   const doctor = () => runDoctor({ dataDir, uidRange, toolchains, clock, log });
-  const upkeep = openUpkeepOver({ store, blobs, dataDir, clock, log, sandbox, doctor });
+  const upkeep = openUpkeepOver({ store, blobs, layers, dataDir, clock, log, sandbox, doctor });
   // Before any run is driven: this ends whatever an earlier gateway left running.
   await sandbox.sweep();
   await upkeep.sweepRunDirectories();
@@ -121,9 +121,11 @@ async function openRooms(
   });
   await corridor.start();
   const sweeping = new AbortController();
-  const swept = upkeep
-    .sweepRegularly(sweeping.signal)
-    .catch((error: unknown) => log.error({ err: error }, "upkeep.failed"));
+  const { signal } = sweeping;
+  const swept = Promise.all([upkeep.sweepRegularly(signal), upkeep.scrubLayers(signal)]).then(
+    () => undefined,
+    (error: unknown) => log.error({ err: error }, "upkeep.failed"),
+  );
   closers.push(() => {
     sweeping.abort();
     // A sweep of millions of blobs may be cut off by the store's end: it is taken up at the next start.
@@ -152,7 +154,8 @@ export async function openUpkeep(config: Config): Promise<Upkeep & { close(): Pr
   const threads = openThreads({ log });
   const blobs = await openBlobs({ dir: dataDir, clock, log, threads });
   const doctor = () => runDoctor({ dataDir, uidRange, toolchains, clock, log });
-  const upkeep = openUpkeepOver({ store, blobs, dataDir, clock, log, doctor });
+  const layers = openLayers({ dataDir, clock, log, threads, syncFilesystem });
+  const upkeep = openUpkeepOver({ store, blobs, layers, dataDir, clock, log, doctor });
   const close = async () => {
     await store.close();
     await threads.close();

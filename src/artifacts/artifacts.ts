@@ -72,8 +72,11 @@ export interface Inventory {
 }
 
 export { type EntrypointStart, entrypointStart } from "./entrypoint.ts";
-export { type LayerEnvironment, layerEnvironment } from "./layer-environment.ts";
+export {
+  environmentVariables,
+  type LayerEnvironment,
+  layerEnvironment,
+} from "./layer-environment.ts";
 export { type ArtifactInput, type Merged, mergeInputs } from "./merge-inputs.ts";
-export { mountProblem } from "./mount-path.ts";
 export { type InventoryOptions, openInventory } from "./open-inventory.ts";
 export type { Page, PageWanted } from "./pages.ts";

@@ -120,7 +120,7 @@ const byType = {
       call_id: z.string(),
       host: z.string(),
       port: z.int(),
-      address: z.string(),
+      address: z.string().nullable().describe("null behind a proxy that resolves by itself"),
       bytes_up: z.int(),
       bytes_down: z.int(),
       duration_ms: z.int(),

@@ -19,11 +19,13 @@ export function openDenials(report: (record: EgressDenied) => void) {
   };
 }
 
-/** Counts one connection's bytes, and all of them against the limits of the opening. */
-export function openTotal() {
+/** Counts one connection's bytes, and those of all connections of the opening together against its limits. */
+export function openTotal(most: { upBytes: number; downBytes: number }) {
   let up = 0;
   let down = 0;
   return {
+    /** Nothing more may pass. */
+    spent: () => up >= most.upBytes || down >= most.downBytes,
     open() {
       let sent = 0;
       let received = 0;
@@ -31,12 +33,12 @@ export function openTotal() {
         up(bytes: number) {
           sent += bytes;
           up += bytes;
-          return up <= limits.egressUpBytes;
+          return up <= most.upBytes;
         },
         down(bytes: number) {
           received += bytes;
           down += bytes;
-          return down <= limits.egressDownBytes;
+          return down <= most.downBytes;
         },
         sent: () => sent,
         received: () => received,

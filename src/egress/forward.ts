@@ -21,6 +21,7 @@ export function forward(
   uri: URL,
   socket: Socket,
   count: Count,
+  idleMs: number,
 ): Promise<"ended" | "bytes_limit"> {
   return new Promise((resolve) => {
     let end: "ended" | "bytes_limit" = "ended";
@@ -43,7 +44,7 @@ export function forward(
         ...(chunked && length === undefined ? ["Transfer-Encoding", "chunked"] : []),
       ],
     });
-    socket.setTimeout(limits.egressIdleMs, () => socket.destroy());
+    socket.setTimeout(idleMs, () => socket.destroy());
     socket.on("close", () => resolve(end));
     answer.on("close", () => socket.destroy());
     incoming.on("data", (chunk: Buffer) => count.up(chunk.length) || stop());

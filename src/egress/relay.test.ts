@@ -66,7 +66,9 @@ it("is the way out of a sandbox without a network, to a listed host and to no ot
   try {
     expect(await inside(folder, `curl -sS -m 10 http://${hosts[0]}/`)).toBe("served");
     const refused = await inside(folder, "curl -sS -m 10 http://evil.test/");
-    expect(refused).toBe("Airlock cannot let this run reach evil.test:80: not_listed\n");
+    expect(refused).toMatch(
+      /evil\.test:80 \(not_listed\): ask for "evil\.test" in the hosts of NetworkAccess/,
+    );
   } finally {
     await network.close();
     server.closeAllConnections();

@@ -24,7 +24,6 @@ export function answerArtifacts(front: Front): Pick<Answers, keyof typeof artifa
     front.submissions(workspaceId);
     const { ref, prove, entrypoint, command, args = [], limits } = asked;
     const key = idempotencyKey(c.req.header("idempotency-key"), asked.idempotencyKey);
-    if (corridor.execArtifact === undefined) throw new Problem("internal", "Not wired");
     const { created, run } = await corridor.execArtifact({
       ...{ workspaceId, submittedBy, ref, prove, args },
       ...(entrypoint === undefined ? {} : { entrypoint }),

@@ -48,6 +48,8 @@ export interface Corridor {
   ): Promise<{ sha256: string; bytes: number }>;
   /** I10. `created: false` when key and canonical body are those of a run that is already there. */
   submit(request: SubmitRequest): Promise<{ created: boolean; run: Run }>;
+  /** A run of one program of an artifact; key and answer are those of `submit`. See `submitProgram`. */
+  execArtifact(request: ExecArtifactRequest): Promise<{ created: boolean; run: Run }>;
   get(workspaceId: string, runId: string): Promise<Run>;
   list(
     workspaceId: string,
@@ -83,7 +85,6 @@ export interface Corridor {
   ): Promise<{ output: Output; stream: Readable }>;
   /** `run.json events.jsonl outputs/<name> manifest.json` as one streamed zip. `run_not_started` before it starts. */
   archive(workspaceId: string, runId: string): Promise<{ filename: string; stream: Readable }>;
-  execArtifact?(request: ExecArtifactRequest): Promise<{ created: boolean; run: Run }>;
 }
 
 export { type CorridorOptions, type OpenCorridor, openCorridor } from "./corridor.ts";

@@ -61,9 +61,12 @@ export function openFrontDoor(overrides: Partial<HttpOptions> = {}): FrontDoor {
     inventory: emptyInventory,
     tokens,
     upkeep: {
-      verify: async () => ({ ok: true, runs: 1, events: 2, blobs: 3, bytes: 4, defects: [] }),
+      verify: async () => ({
+        ...{ ok: true, runs: 1, events: 2, blobs: 3, bytes: 4, layers: 5 },
+        defects: [],
+      }),
       gc: async ({ dryRun }) => ({
-        ...{ dryRun, blobs: 0, bytes: 0, tempFiles: 0, runDirectories: 0 },
+        ...{ dryRun, blobs: 0, bytes: 0, tempFiles: 0, layers: 0, runDirectories: 0 },
         kept: { blobs: 0, bytes: 0, young: 0 },
       }),
       doctor: async () => ({ grade: "A", probes: [], notExercised: [] }),
@@ -219,6 +222,10 @@ function openMemory() {
       submitted.push(request);
       return { created: true, run: addRun(request.workspaceId, "queued") };
     },
+    execArtifact: async ({ workspaceId }) => ({
+      created: true,
+      run: addRun(workspaceId, "queued"),
+    }),
     get: async (workspaceId, runId) => held(workspaceId, runId).run,
     async list(workspaceId, { status, limit, cursor }) {
       const all = [...runs.values()]
