@@ -7,6 +7,7 @@ export const ProofOutput = z.object({
   stdout: Digest.describe("Of what was kept of it, which is all but of a very long one"),
   stderr: Digest,
 });
+export type ProofOutput = z.infer<typeof ProofOutput>;
 
 /** Evidence that an artifact worked, or did not, with nothing but what is in it: no network, no other files. */
 export const ArtifactProof = z
