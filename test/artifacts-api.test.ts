@@ -339,7 +339,7 @@ describe("an artifact as an OCI image", () => {
     });
     expect(image.layers).toEqual([
       {
-        tmp: expect.stringMatching(/^directory/),
+        tmp: "directory 1777",
         "tmp/data": "directory 755",
         "tmp/data/numbers.csv": "file 644 1,2\n",
         "tmp/main.py": "file 755 import tiny\n",
