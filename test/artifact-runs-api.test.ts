@@ -11,6 +11,7 @@ import { layerId } from "../src/contract/layer.ts";
 import type { Artifact, ArtifactProof, Layer, RunRef } from "../src/sdk/sdk.ts";
 import { call, clientOf, historyOf, type Reachable } from "./support/airlock-api.ts";
 import { archiveOf } from "./support/hostile-tar.ts";
+import { removeTree } from "./support/remove-tree.ts";
 import { resultsOf } from "./support/results-of.ts";
 import { type StartedGateway, startGateway } from "./support/start-gateway.ts";
 
@@ -225,7 +226,7 @@ describe("an artifact that is not what it was", () => {
         writeFileSync(file, "raise SystemExit('changed')\n");
       },
     ],
-    ["no layer", (path) => rmSync(path, { recursive: true })],
+    ["no layer", removeTree],
   ])("with %s does not run, proves nothing, and the layer is named", async (what, change) => {
     const held = await bring(`def greet(name): return '${hexOf(what)}'\n`);
     const own = await create(held);

@@ -11,6 +11,7 @@ import { call, clientOf, type Reachable } from "./support/airlock-api.ts";
 import { archiveOf } from "./support/hostile-tar.ts";
 import { readOciLayout } from "./support/oci-layout.ts";
 import { readZip } from "./support/read-zip.ts";
+import { removeTree } from "./support/remove-tree.ts";
 import { newDataDir, type StartedGateway, startGateway } from "./support/start-gateway.ts";
 import { treeAt } from "./support/tree-in-tar.ts";
 
@@ -30,14 +31,13 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await gateway.stop();
-  rmSync(dataDir, { recursive: true, force: true });
+  removeTree(dataDir);
 });
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), "airlock-artifacts-"));
 });
 afterEach(() => {
-  execFileSync("chmod", ["-R", "u+rwx", dir]);
-  rmSync(dir, { recursive: true });
+  removeTree(dir);
 });
 
 function bring(text: string): Promise<Layer> {
@@ -472,7 +472,7 @@ describe("what somebody changed on disk", () => {
       ...{ code: "layer_unusable", message: expect.stringContaining(own.id) },
     });
     expect((await readZip(await bytesOf(artifact, "zip"))).has("files/main.py")).toBe(true);
-    rmSync(join(dataDir, "layers", own.digest.slice(7)), { recursive: true });
+    removeTree(join(dataDir, "layers", own.digest.slice(7)));
     await expect(bytesOf(artifact, "oci")).rejects.toMatchObject({
       ...{ code: "layer_unusable", message: expect.stringContaining(own.id) },
     });

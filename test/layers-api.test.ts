@@ -1,6 +1,6 @@
 /** Layers through the API: what a workspace has of them, how they travel, and what is refused. */
 import { createHash } from "node:crypto";
-import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Layer } from "../src/sdk/sdk.ts";
 import { call, clientOf, type Reachable } from "./support/airlock-api.ts";
 import { archiveOf, pax, type TarEntry, tarOf } from "./support/hostile-tar.ts";
+import { removeTree } from "./support/remove-tree.ts";
 import { type StartedGateway, startGateway } from "./support/start-gateway.ts";
 import { treeInTar } from "./support/tree-in-tar.ts";
 
@@ -437,7 +438,7 @@ describe("a layer that somebody changed on disk", () => {
 
   it("that is gone is refused by name, and there again when it comes again", async () => {
     const layer = await bring("gone");
-    rmSync(directoryOf(layer), { recursive: true });
+    removeTree(directoryOf(layer));
     const { layers } = clientOf(gateway);
     await expect(layers.export(layer.id)).rejects.toMatchObject({
       ...{ code: "layer_unusable", message: expect.stringContaining(layer.id) },

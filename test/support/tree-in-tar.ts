@@ -1,8 +1,9 @@
 /** What the system's own tar makes of an archive: the tree that it unpacks, as words. */
 import { execFileSync } from "node:child_process";
-import { lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { removeTree } from "./remove-tree.ts";
 
 /** Paths, each with `directory MODE`, `link TARGET` or `file MODE TEXT`. */
 export function treeInTar(tar: Uint8Array): Record<string, string> {
@@ -11,8 +12,7 @@ export function treeInTar(tar: Uint8Array): Record<string, string> {
     execFileSync("tar", ["-x", "-p", "--no-same-owner", "-C", dir], { input: tar });
     return treeAt(dir);
   } finally {
-    execFileSync("chmod", ["-R", "u+rwx", dir]);
-    rmSync(dir, { recursive: true });
+    removeTree(dir);
   }
 }
 
