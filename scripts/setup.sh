@@ -47,11 +47,13 @@ missing_packages() {
   in_system curl || printf ' curl'
   case "${1-}" in
     --test)
+      in_system skopeo || printf ' skopeo'
       in_system strace || printf ' strace'
       in_system faketime || printf ' faketime'
       in_system umoci || printf ' umoci'
       in_system go || printf ' golang-go'
       in_system cargo || printf ' cargo'
+      in_system openssl || printf ' openssl'
       ;;
     --bench)
       in_system socat || printf ' socat'

@@ -8,6 +8,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { ZipFile } from "yazl";
+import { type ChecksumDatabase, makeChecksumDatabase } from "./checksum-database.ts";
 import { openTestAuthority } from "./test-authority.ts";
 
 export const registryHost = "registry.test";
@@ -20,19 +21,17 @@ export interface LocalRegistry {
   plainHost: string;
   /** Path of the certificate of its authority. */
   authority: string;
-  /** What a lock says of its packages. */
-  hashes: Hashes;
+  /** What GOSUMDB says of its checksum database. */
+  sumdb: string;
+  /** The file name of its wheel, and what is in it. */
+  wheel: { name: string; data: Buffer };
+  /** The paths that were asked for, with the host that was asked. */
+  asked: string[];
+  /** The hashes of its packages, as the locks of their clients write them. */
+  hashes: { integrity: string; crate: string; goSum: string };
   /** Connections that were made to it so far. */
   connections(): number;
   close(): void;
-}
-
-/** The hashes of the packages, as the locks of their clients write them. */
-export interface Hashes {
-  wheel: string;
-  integrity: string;
-  crate: string;
-  goSum: string;
 }
 
 type Answers = Map<string, Buffer | (() => string)>;
@@ -41,8 +40,10 @@ export async function openLocalRegistry(directory: string): Promise<LocalRegistr
   const authority = openTestAuthority(directory);
   const answers: Answers = new Map();
   const repositories = join(directory, "git");
+  const asked: string[] = [];
   const answer = (incoming: IncomingMessage, response: ServerResponse) => {
     const path = decodeURIComponent(new URL(incoming.url ?? "/", "http://x").pathname);
+    asked.push(`${incoming.headers.host} ${path}`);
     if (path.startsWith("/git/")) return runGit(repositories, incoming, response);
     const found = answers.get(path);
     response.statusCode = found === undefined ? 404 : 200;
@@ -62,14 +63,17 @@ export async function openLocalRegistry(directory: string): Promise<LocalRegistr
   const url = `https://${registryHost}:${port}`;
   const wheel = await addWheel(answers);
   const integrity = addNpm(answers, directory, url);
-  const goSum = await addGoModule(answers);
+  const sumdb = await addGoModule(answers);
   const crate = addCrate(answers, directory, repositories, url);
   return {
     url,
     host: `${registryHost}:${port}`,
     plainHost: `${registryHost}:${plainPort}`,
     authority: authority.certificate,
-    hashes: { wheel, integrity, crate, goSum },
+    sumdb: `${sumdb.key} ${url}/sumdb`,
+    wheel,
+    asked,
+    hashes: { integrity, crate, goSum: sumdb.sums },
     connections: () => connections,
     close() {
       for (const server of [secure, plain]) {
@@ -87,9 +91,9 @@ async function zip(files: Record<string, string>): Promise<Buffer> {
   return buffer(archive.outputStream);
 }
 
-async function addWheel(answers: Answers): Promise<string> {
+async function addWheel(answers: Answers): Promise<LocalRegistry["wheel"]> {
   const info = "airlock_fixture-1.0.0.dist-info";
-  const wheel = await zip({
+  const data = await zip({
     "airlock_fixture.py": "word = 'from the local index'\n",
     [`${info}/METADATA`]: "Metadata-Version: 2.1\nName: airlock-fixture\nVersion: 1.0.0\n",
     [`${info}/WHEEL`]:
@@ -97,9 +101,9 @@ async function addWheel(answers: Answers): Promise<string> {
     [`${info}/RECORD`]: "airlock_fixture.py,,\n",
   });
   const name = "airlock_fixture-1.0.0-py3-none-any.whl";
-  answers.set(`/wheels/${name}`, wheel);
+  answers.set(`/wheels/${name}`, data);
   answers.set("/simple/airlock-fixture/", Buffer.from(`<a href="/wheels/${name}">${name}</a>`));
-  return sha256(wheel);
+  return { name, data };
 }
 
 /** A gzipped tar with one directory of these files. */
@@ -130,7 +134,8 @@ function addNpm(answers: Answers, directory: string, url: string): string {
   return integrity;
 }
 
-async function addGoModule(answers: Answers): Promise<string> {
+/** Its checksums are in a database of its own. */
+async function addGoModule(answers: Answers): Promise<ChecksumDatabase> {
   const at = "/go/example.test/airlock-fixture/@v";
   const mod = "module example.test/airlock-fixture\n";
   const below = "example.test/airlock-fixture@v1.0.0";
@@ -141,28 +146,15 @@ async function addGoModule(answers: Answers): Promise<string> {
     Buffer.from('{"Version":"v1.0.0","Time":"2020-01-01T00:00:00Z"}'),
   );
   answers.set(`${at}/v1.0.0.mod`, Buffer.from(mod));
-  answers.set(
-    `${at}/v1.0.0.zip`,
-    await zip({ [`${below}/go.mod`]: mod, [`${below}/fixture.go`]: source }),
-  );
-  const [module, version] = below.split("@");
-  const whole = goHash({ [`${below}/fixture.go`]: source, [`${below}/go.mod`]: mod });
-  return `${module} ${version} ${whole}\n${module} ${version}/go.mod ${goHash({ "go.mod": mod })}\n`;
+  const files = { [`${below}/go.mod`]: mod, [`${below}/fixture.go`]: source };
+  answers.set(`${at}/v1.0.0.zip`, await zip(files));
+  const module = "example.test/airlock-fixture";
+  const sumdb = makeChecksumDatabase("sum.registry.test", module, "v1.0.0", { files, mod });
+  for (const [path, data] of sumdb.answers) answers.set(`/sumdb${path}`, data);
+  return sumdb;
 }
 
-/** A hash over the hashes of files, by name, as go.sum has it. */
-function goHash(files: Record<string, string>): string {
-  const rows = Object.keys(files)
-    .sort()
-    .map((name) => `${sha256(files[name] ?? "")}  ${name}\n`);
-  return `h1:${createHash("sha256").update(rows.join("")).digest("base64")}`;
-}
-
-function sha256(bytes: Buffer | string): string {
-  return createHash("sha256").update(bytes).digest("hex");
-}
-
-/** The index is a git repository: a cargo that knows the newer kind of index still knows this one. */
+/** With both kinds of index: a git repository, which every cargo knows, and the newer one of single files. */
 function addCrate(answers: Answers, directory: string, repositories: string, url: string): string {
   const crate = tarball(directory, "airlock-fixture-1.0.0", {
     "Cargo.toml": '[package]\nname = "airlock-fixture"\nversion = "1.0.0"\nedition = "2021"\n',
@@ -171,7 +163,7 @@ function addCrate(answers: Answers, directory: string, repositories: string, url
   answers.set("/crates/airlock-fixture/1.0.0/download", crate);
   const index = join(repositories, "index");
   mkdirSync(join(index, "ai/rl"), { recursive: true });
-  const cksum = sha256(crate);
+  const cksum = createHash("sha256").update(crate).digest("hex");
   const row = {
     name: "airlock-fixture",
     vers: "1.0.0",
@@ -180,8 +172,14 @@ function addCrate(answers: Answers, directory: string, repositories: string, url
     features: {},
     yanked: false,
   };
-  writeFileSync(join(index, "ai/rl/airlock-fixture"), `${JSON.stringify(row)}\n`);
-  writeFileSync(join(index, "config.json"), JSON.stringify({ dl: `${url}/crates` }));
+  const files = {
+    "ai/rl/airlock-fixture": `${JSON.stringify(row)}\n`,
+    "config.json": JSON.stringify({ dl: `${url}/crates` }),
+  };
+  for (const [name, text] of Object.entries(files)) {
+    writeFileSync(join(index, name), text);
+    answers.set(`/sparse/${name}`, Buffer.from(text));
+  }
   const git = (...args: string[]) =>
     execFileSync("git", ["-C", index, "-c", "user.name=t", "-c", "user.email=t@t", ...args]);
   git("init", "--quiet", "--initial-branch=main");

@@ -1,4 +1,5 @@
 /** The four rows of the packager's table: what an agent writes, installs, captures and then runs without a network. */
+import { createHash } from "node:crypto";
 import type { CallAnswer, DirectedRun } from "./directed-run.ts";
 import type { LocalRegistry } from "./local-registry.ts";
 
@@ -44,9 +45,9 @@ export async function installRow(
   });
 }
 
-function packageRows({ url, hashes }: LocalRegistry): PackageRow[] {
+function packageRows({ url, hashes, wheel }: LocalRegistry): PackageRow[] {
   return [
-    python(hashes.wheel),
+    python(createHash("sha256").update(wheel.data).digest("hex")),
     node(url, hashes.integrity),
     go(hashes.goSum),
     rust(url, hashes.crate),
