@@ -1,4 +1,5 @@
 import type { EventData, NewEvent } from "../contract/event.ts";
+import { Problem } from "../contract/problem.ts";
 import { decide } from "../policy/policy.ts";
 import { failure, findTool, parseArguments, type Tool, type ToolOutcome } from "../tools/tools.ts";
 import { captureBetweenCalls } from "./capture.ts";
@@ -79,7 +80,10 @@ async function runTool(
   await ledger.append(...events);
 }
 
-/** Runs the tool. A full disk is a result; a sandbox that cannot be had is the end of the run and is thrown on. */
+/**
+ * Runs the tool. A full disk and stored bytes that are not what they were are results; a sandbox that cannot be had is the
+ * end of the run and is thrown on.
+ */
 async function outcomeOf(
   drive: Drive,
   call: CallState,
@@ -90,10 +94,14 @@ async function outcomeOf(
   try {
     return await tool.run(args, await toolContext(drive, call.request.call_id, hosts));
   } catch (error) {
-    if (!isDiskFull(error)) throw error;
-    return {
-      result: failure("resource", "The gateway's disk is full", "Try again with less data"),
-    };
+    if (isDiskFull(error)) {
+      return {
+        result: failure("resource", "The gateway's disk is full", "Try again with less data"),
+      };
+    }
+    if (!(error instanceof Problem) || error.code !== "digest_mismatch") throw error;
+    const hint = "It was changed on the gateway's disk: make it again under another name";
+    return { result: failure("resource", error.message, hint, { error_kind: error.code }) };
   }
 }
 

@@ -1,7 +1,8 @@
 import type { Kysely } from "kysely";
 import { artifactIdentity } from "../base/artifact-identity.ts";
 import { canonicalJson } from "../base/canonical-json.ts";
-import type { Artifact, ArtifactManifest } from "../contract/artifact.ts";
+import { type Artifact, ArtifactManifest } from "../contract/artifact.ts";
+import { Problem } from "../contract/problem.ts";
 import type { Parts } from "./journal.ts";
 import { listProofs } from "./proofs.ts";
 import type { Schema } from "./schema.ts";
@@ -121,6 +122,16 @@ export async function addRef(
     .execute();
 }
 
+/** Throws `digest_mismatch` for a row that no artifact could have made. */
+function manifestOf({ id, manifest }: { id: string; manifest: string }): ArtifactManifest {
+  try {
+    return ArtifactManifest.parse(JSON.parse(manifest));
+  } catch (cause) {
+    const message = `The artifact ${id} is not what its digest says`;
+    throw new Problem("digest_mismatch", message, { artifact: id }, { cause });
+  }
+}
+
 /** With the newest ref that is in force. */
 async function findArtifact(
   db: Kysely<Schema>,
@@ -143,7 +154,7 @@ async function findArtifact(
     .orderBy("created_at", "desc")
     .executeTakeFirst();
   return {
-    ...(JSON.parse(row.manifest) as ArtifactManifest),
+    ...manifestOf(row),
     ...{ id: row.id, digest: row.digest, ref: ref?.ref ?? null, name: row.name },
     ...{ createdAt: row.created_at, runId: row.run_id, callId: row.call_id },
   };
