@@ -81,8 +81,8 @@ async function runTool(
 }
 
 /**
- * Runs the tool. A full disk and stored bytes that are not what they were are results; a sandbox that cannot be had is the
- * end of the run and is thrown on.
+ * Runs the tool. A full disk, stored bytes that are not what they were and what the run itself has laid in the way are
+ * results; a sandbox that cannot be had is the end of the run and is thrown on.
  */
 async function outcomeOf(
   drive: Drive,
@@ -99,10 +99,21 @@ async function outcomeOf(
         result: failure("resource", "The gateway's disk is full", "Try again with less data"),
       };
     }
-    if (!(error instanceof Problem) || error.code !== "digest_mismatch") throw error;
-    const hint = "It was changed on the gateway's disk: make it again under another name";
-    return { result: failure("resource", error.message, hint, { error_kind: error.code }) };
+    const result = error instanceof Problem ? toldProblem(error) : undefined;
+    if (result === undefined) throw error;
+    return { result };
   }
+}
+
+/** What of an artifact, a layer or the run's own directories stands in the way, when the model can do something about it. */
+function toldProblem({ code, message }: Problem): ToolOutcome["result"] | undefined {
+  if (code === "digest_mismatch" || code === "layer_unusable") {
+    const hint = "It was changed on the gateway's disk: make it again, under another name";
+    return failure("resource", message, hint, { error_kind: code });
+  }
+  if (code !== "invalid_request") return undefined;
+  const hint = "Where a layer is mounted, sandbox_exec with that path in capture_paths clears it";
+  return failure("validation", message, hint);
 }
 
 /** Only a run that was started to prove an artifact leaves evidence. */
