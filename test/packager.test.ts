@@ -9,7 +9,7 @@ import { clientOf, historyOf } from "./support/airlock-api.ts";
 import type { CallAnswer, DirectedRun } from "./support/directed-run.ts";
 import { identities } from "./support/escape-identities.ts";
 import { openPackageHost, type PackageHost } from "./support/package-host.ts";
-import { installRow, packageRow, rowNames, word } from "./support/package-rows.ts";
+import { impatient, installRow, packageRow, rowNames, word } from "./support/package-rows.ts";
 
 const cases = rowNames.flatMap((name) => [
   { name, how: "with its lock as content", isLocked: true },
@@ -104,8 +104,3 @@ describe.each(identities)("the packager of a gateway of $name", ({ uid }) => {
     expect(host.registry.connections()).toBe(connections);
   });
 });
-
-/** Package clients try again for a long time; that they get nowhere is known after the first attempt. */
-function impatient(command: string): string {
-  return `PIP_RETRIES=0 npm_config_fetch_retries=0 CARGO_NET_RETRY=0 ${command}`;
-}

@@ -37,6 +37,10 @@ const rules: readonly Rule[] = [
     ...{ name: /^\.global-cache(?:-journal|-wal|-shm)?$/, beside: "registry", letter: "f" },
   },
   {
+    what: "log of cargo of when it fetched an index that is a repository",
+    ...{ name: /^logs$/, place: /(?:^|\/)index\/[^/]+\/\.git$/, beside: "objects", letter: "d" },
+  },
+  {
     what: "lock of go",
     ...{ name: /^lock$/, place: /(?:^|\/)cache$/, beside: "download", letter: "f" },
   },

@@ -45,6 +45,11 @@ export async function installRow(
   });
 }
 
+/** Package clients try again for a long time; that they get nowhere is known after the first attempt. */
+export function impatient(command: string): string {
+  return `PIP_RETRIES=0 npm_config_fetch_retries=0 CARGO_NET_RETRY=0 ${command}`;
+}
+
 function packageRows({ url, hashes, wheel }: LocalRegistry): PackageRow[] {
   return [
     python(createHash("sha256").update(wheel.data).digest("hex")),
