@@ -139,6 +139,22 @@ describe("a layer", () => {
     expect((await fetch(gateway.url + path, { headers })).status).toBe(200);
   });
 
+  it("tells how far it is while it comes and goes", async () => {
+    const { layers } = clientOf(gateway);
+    const archive = archiveOf([{ name: "big", bytes: randomText(4e6) }]);
+    const sent: number[] = [];
+    const onProgress = (bytes: number) => void sent.push(bytes);
+    const path = join(gateway.dataDir, "big.tar.zst");
+    writeFileSync(path, archive);
+    const { id } = await layers.import(path, { name: "big", onProgress });
+    expect(sent.length).toBeGreaterThan(2);
+    expect(sent).toEqual(sent.toSorted((a, b) => a - b));
+    expect(sent.at(-1)).toBe(archive.length);
+    const came: number[] = [];
+    const bytes = (await layers.export(id, { onProgress: (n) => came.push(n) })) as Uint8Array;
+    expect([came.length > 2, came.at(-1)]).toEqual([true, bytes.length]);
+  });
+
   it("is listed page by page, each once, and a cursor that nobody gave is refused", async () => {
     const where = await tokenFor({ workspace: "pages" });
     const brought = [];
