@@ -53,6 +53,7 @@ missing_packages() {
       in_system umoci || printf ' umoci'
       in_system go || printf ' golang-go'
       in_system cargo || printf ' cargo'
+      in_system openssl || printf ' openssl'
       ;;
     --bench)
       in_system socat || printf ' socat'

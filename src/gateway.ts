@@ -11,10 +11,11 @@ import { limits } from "./base/limits.ts";
 import { type Log, openLog } from "./base/log.ts";
 import { openThreads } from "./base/threads.ts";
 import { openBlobs } from "./content/content.ts";
-import { openVault } from "./egress/egress.ts";
+import type { DoctorReport } from "./contract/upkeep.ts";
+import { openVault, packageProbes } from "./egress/egress.ts";
 import { createHttp } from "./http/http.ts";
 import { openLayers } from "./layers/layers.ts";
-import { openModels, type Script } from "./model/model.ts";
+import { type ModelsOptions, openModels } from "./model/model.ts";
 import { openCorridor } from "./run/run.ts";
 import { closeInheritedFds, openSandbox, runDoctor, syncFilesystem } from "./sandbox/sandbox.ts";
 import { openStore } from "./store/store.ts";
@@ -40,7 +41,7 @@ export interface Gateway {
 
 export interface GatewayOptions {
   /** A script for the model `scripted/…`, in place of a file. */
-  script?: Script;
+  script?: ModelsOptions["script"];
   log?: Log;
 }
 
@@ -92,7 +93,7 @@ async function openRooms(
   const rooms = { store, blobs, layers, vault, models, sandbox };
   const corridor = openCorridor({ ...rooms, config, clock, log, threads });
   closers.push(() => corridor.close(limits.drainMs));
-  const doctor = () => runDoctor({ dataDir, uidRange, toolchains, clock, log });
+  const doctor = () => examineHost(config, log);
   const upkeep = openUpkeepOver({ store, blobs, layers, dataDir, clock, log, sandbox, doctor });
   // Before any run is driven: this ends whatever an earlier gateway left running.
   await sandbox.sweep();
@@ -140,20 +141,28 @@ async function openRooms(
   return { url, port, dataDir, adminTokenFile, upkeep, broken: broke.promise, close };
 }
 
-function script({ script: own }: GatewayOptions): { script?: Script } {
+function script({ script: own }: GatewayOptions): Pick<ModelsOptions, "script"> {
   return own === undefined ? {} : { script: own };
+}
+
+/** What a host gives: to a sandbox, and to runs that may reach registries. Needs no gateway. */
+export async function examineHost(config: Config, log: Log): Promise<DoctorReport> {
+  const { dataDir, uidRange, toolchains } = config;
+  const report = await runDoctor({ dataDir, uidRange, toolchains, clock: systemClock, log });
+  const probes = [...report.probes, ...packageProbes({ env: config.packageEnvironment })];
+  return { ...report, probes };
 }
 
 /** Upkeep of a data directory that no gateway holds: `airlock verify` and `airlock gc` offline. */
 export async function openUpkeep(config: Config): Promise<Upkeep & { close(): Promise<void> }> {
   const log = openLog(config.logLevel);
   const clock = systemClock;
-  const { dataDir, uidRange, toolchains } = config;
+  const { dataDir } = config;
   const onBroken = (error: unknown) => log.fatal({ err: error }, "store.broken");
   const store = await openStore({ dir: dataDir, clock, log, onBroken });
   const threads = openThreads({ log });
   const blobs = await openBlobs({ dir: dataDir, clock, log, threads });
-  const doctor = () => runDoctor({ dataDir, uidRange, toolchains, clock, log });
+  const doctor = () => examineHost(config, log);
   const layers = openLayers({ dataDir, clock, log, threads, syncFilesystem });
   const upkeep = openUpkeepOver({ store, blobs, layers, dataDir, clock, log, doctor });
   const close = async () => {

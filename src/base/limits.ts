@@ -114,8 +114,11 @@ export const limits = {
    */
   egressUpBytes: 256 * MiB,
   egressDownBytes: 8 * GiB,
-  /** Different refusals that one opening reports; the same one again is counted, not repeated. */
+  /** Connections of one opening in all: each is an event, and an install of a thousand packages makes a few hundred. */
+  egressConnectionsInAll: 10_000,
+  /** Refusals that one opening reports, and of those that are the same; what comes on top is only counted. */
   egressDenials: 500,
+  egressSameDenials: 16,
   /** Of one configuration file of a package client; a bundle of authorities is 250 KiB. */
   packageConfigurationBytes: 4 * MiB,
 

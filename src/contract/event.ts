@@ -124,6 +124,10 @@ const byType = {
       bytes_up: z.int(),
       bytes_down: z.int(),
       duration_ms: z.int(),
+      cut: z
+        .enum(["bytes_limit", "idle"])
+        .nullable()
+        .describe("Why the gateway ended it; null when one of its two ends did"),
     })
     .describe("One connection that left the sandbox, written down when it had ended"),
   "egress.denied": z.object({

@@ -20,10 +20,12 @@ export interface EgressAllowed {
   bytes_up: number;
   bytes_down: number;
   duration_ms: number;
+  /** Why it was ended for both sides; null when one of them ended it. */
+  cut: "bytes_limit" | "idle" | null;
 }
 
 export interface EgressDenied {
-  /** Empty when the connection was cut before it said what it wanted. */
+  /** Empty when it is not known: the connection was cut before it said so, or what it said was no host. */
   host: string;
   port: number | null;
   reason: EgressReason;
@@ -32,6 +34,7 @@ export interface EgressDenied {
 /** What one opening may use; each is that of `limits` unless given. */
 export interface EgressLimits {
   connections: number;
+  connectionsInAll: number;
   connectMs: number;
   idleMs: number;
   upBytes: number;
@@ -50,20 +53,24 @@ export interface BuildNetworkOptions {
   clock: Clock;
   resolver?: Resolver;
   limits?: Partial<EgressLimits>;
+  /** Every connection that asks for something is one record: this when it has ended … */
   onAllowed(record: EgressAllowed): void;
+  /** … or this when it was refused. A connection that is kept for several plain requests is one for each. */
   onDenied(record: EgressDenied): void;
 }
 
 export interface BuildNetwork {
+  /** True when any public host may be reached, which has to be shown loudly. */
   anyHost: boolean;
-  /** Refusals that were the same as a reported one, or more than are reported. */
+  /** Refusals that were not reported, because so many were before them. */
   deniedUnreported(): number;
-  /** Cuts every connection, and removes the socket. */
+  /** Cuts every connection, and removes the socket. All records were given when it resolves. */
   close(): Promise<void>;
 }
 
 const houseLimits: EgressLimits = {
   connections: limits.egressConnections,
+  connectionsInAll: limits.egressConnectionsInAll,
   connectMs: limits.egressConnectMs,
   idleMs: limits.egressIdleMs,
   upBytes: limits.egressUpBytes,
@@ -104,6 +111,7 @@ export async function openBuildNetwork(options: BuildNetworkOptions): Promise<Bu
     onDenied: denials.add,
   });
   server.on("connect", talks.onConnect).on("request", talks.onRequest);
+  server.on("clientError", talks.onBroken);
   const directory = await listen(server, options);
   return {
     anyHost: allowed.anyHost,
@@ -114,6 +122,7 @@ export async function openBuildNetwork(options: BuildNetworkOptions): Promise<Bu
       for (const socket of sockets) socket.destroy();
       await closed;
       await directory.close();
+      await talks.settled();
     },
   };
 }

@@ -2,69 +2,29 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 
-import type { Clock } from "../base/clock.ts";
 import { limits as houseLimits } from "../base/limits.ts";
-import { openTotal } from "./accounts.ts";
-import type { EgressAllowed, EgressDenied, EgressLimits } from "./build-network.ts";
+import { type ConverseOptions, openConverse } from "./converse.ts";
 import { forward } from "./forward.ts";
 import { parseTarget, type Target } from "./host-name.ts";
-import type { Reached } from "./reach.ts";
 import { type EgressReason, refusalStatus, refusalWords } from "./refusal.ts";
-import { type Count, type TunnelEnd, tunnel } from "./tunnel.ts";
+import { tunnel } from "./tunnel.ts";
 
-interface ConversationsOptions {
-  clock: Clock;
-  limits: EgressLimits;
-  reach(target: Target): Promise<Reached>;
-  onAllowed(record: EgressAllowed): void;
-  onDenied(record: EgressDenied): void;
-}
+/** Answers what clients of the proxy ask for: a tunnel, or one plain request. Each gives one record. */
+export function openConversations(options: ConverseOptions) {
+  const converse = openConverse(options);
+  const running = new Set<Promise<void>>();
+  /** Clients with a request that is being answered: what breaks then is told by the record of that request. */
+  const asking = new Map<Duplex, number>();
 
-/** Answers what clients of the proxy ask for: a tunnel, or one plain request. */
-export function openConversations(options: ConversationsOptions) {
-  const { clock, limits } = options;
-  const total = openTotal(limits);
-  let open = 0;
-
-  const deny = ({ host, port }: Target, reason: EgressReason) => {
-    options.onDenied({ host: host.text, port, reason });
-    return reason;
+  const misunderstood = (reason: EgressReason) => {
+    options.onDenied({ host: "", port: null, reason });
+    return refusalWords(reason);
   };
-
-  /** Reaches the target, lets `talk` go on with it, and writes down what became of it; a refusal is for the caller. */
-  async function converse(
-    target: Target,
-    talk: (host: Socket, count: Count) => Promise<TunnelEnd>,
-  ): Promise<EgressReason | undefined> {
-    if (total.spent()) return deny(target, "bytes_limit");
-    if (open >= limits.connections) return deny(target, "connections_limit");
-    open += 1;
-    try {
-      const reached = await options.reach(target);
-      if (!reached.ok) return deny(target, reached.reason);
-      const from = clock.monotonic();
-      const count = total.open();
-      const end = await talk(reached.host, count);
-      if (end !== "ended" && end !== "idle") deny(target, end);
-      if (end === "sni_mismatch" || end === "not_tls") return undefined;
-      options.onAllowed({
-        host: target.host.text,
-        port: target.port,
-        address: reached.address,
-        bytes_up: count.sent(),
-        bytes_down: count.received(),
-        duration_ms: Math.round(clock.monotonic() - from),
-      });
-      return undefined;
-    } finally {
-      open -= 1;
-    }
-  }
 
   async function onConnect(incoming: IncomingMessage, client: Socket, head: Buffer) {
     client.on("error", () => client.destroy());
     const target = parseTarget(incoming.url ?? "");
-    if (target === undefined) return refuse(client, 400, "CONNECT wants host:port");
+    if (target === undefined) return refuse(client, "not_understood", misunderstood);
     const reason = await converse(target, async (host, count) => {
       if (client.destroyed) {
         host.destroy();
@@ -72,15 +32,16 @@ export function openConversations(options: ConversationsOptions) {
       }
       client.write("HTTP/1.1 200 Connection established\r\n\r\n");
       if (head.length > 0) client.unshift(head);
-      return tunnel(client, host, target, count, limits.idleMs);
+      return tunnel(client, host, target, count, options.limits.idleMs);
     });
-    if (reason !== undefined) refuse(client, refusalStatus(reason), refusalWords(target, reason));
+    if (reason !== undefined) refuse(client, reason, () => refusalWords(reason, target));
   }
 
   async function onRequest(incoming: IncomingMessage, answer: ServerResponse) {
     const uri = parseUri(incoming.url ?? "");
+    const plain = { connection: "close", "content-type": "text/plain" };
     if (uri === undefined) {
-      answer.writeHead(400, { connection: "close" }).end("A proxy request names its http:// URI\n");
+      answer.writeHead(400, plain).end(`${misunderstood("not_understood")}\n`);
       return;
     }
     const { target, url } = uri;
@@ -89,32 +50,58 @@ export function openConversations(options: ConversationsOptions) {
         host.destroy();
         return "ended";
       }
-      return forward(incoming, answer, url, host, count, limits.idleMs);
+      return forward(incoming, answer, url, host, count, options.limits.idleMs);
     });
     if (reason === undefined) return;
-    answer.writeHead(refusalStatus(reason), { connection: "close", "content-type": "text/plain" });
-    answer.end(`${refusalWords(target, reason)}\n`);
+    answer.writeHead(refusalStatus(reason), plain).end(`${refusalWords(reason, target)}\n`);
   }
 
   // What goes wrong with one connection ends that one: nobody waits for these, and a rejection would end the process.
+  const run = (client: Duplex, answering: Promise<void>) => {
+    asking.set(client, (asking.get(client) ?? 0) + 1);
+    const done = answering
+      .catch(() => void client.destroy())
+      .finally(() => {
+        running.delete(done);
+        const more = (asking.get(client) ?? 1) - 1;
+        if (more > 0) asking.set(client, more);
+        else asking.delete(client);
+      });
+    running.add(done);
+  };
   return {
     onConnect(incoming: IncomingMessage, client: Duplex, head: Buffer): void {
       // A server of its own sockets gives no other kind; the type allows for what a caller emits.
-      onConnect(incoming, client as Socket, head).catch(() => client.destroy());
+      run(client, onConnect(incoming, client as Socket, head));
     },
     onRequest(incoming: IncomingMessage, answer: ServerResponse): void {
-      onRequest(incoming, answer).catch(() => answer.destroy());
+      run(incoming.socket, onRequest(incoming, answer));
+    },
+    /** What is no HTTP, or too much of it, or too slow. A client that has just gone has asked for nothing. */
+    onBroken(error: NodeJS.ErrnoException, client: Duplex): void {
+      if (asking.has(client) || !client.writable || error.code === "ECONNRESET") client.destroy();
+      else refuse(client as Socket, brokenReason(error.code), misunderstood);
+    },
+    /** Resolves when all that was asked for has its record. */
+    async settled(): Promise<void> {
+      await Promise.all(running);
     },
   };
 }
 
+function brokenReason(code: string | undefined): EgressReason {
+  if (code === "HPE_HEADER_OVERFLOW") return "head_too_long";
+  return code === "ERR_HTTP_REQUEST_TIMEOUT" ? "head_too_slow" : "not_understood";
+}
+
 /** What else the client sends is read and dropped, so that it gets to reading the answer; it may not stay for ever. */
-function refuse(client: Socket, status: number, words: string): void {
+function refuse(client: Socket, reason: EgressReason, say: (reason: EgressReason) => string): void {
   client.setTimeout(houseLimits.egressConnectMs, () => client.destroy()).resume();
+  const words = say(reason);
   const text = `${words}\n`;
   client.end(
     [
-      `HTTP/1.1 ${status} ${words}`,
+      `HTTP/1.1 ${refusalStatus(reason)} ${words}`,
       "Content-Type: text/plain",
       `Content-Length: ${Buffer.byteLength(text)}`,
       "Connection: close",

@@ -47,9 +47,11 @@ describe("a build network's limits", () => {
     const { socket, denied, allowed, asked } = await open(options);
     const heard = await say(socket, bytes(host)).heard;
     expect(heard.length).toBeLessThan(2 << 20);
-    expect(denied).toEqual([{ host: "index.test", port, reason: "bytes_limit" }]);
+    await expect.poll(() => allowed).toMatchObject([{ cut: "bytes_limit" }]);
     expect(allowed[0]?.bytes_down).toBeGreaterThanOrEqual(1 << 20);
-    expect(await say(socket, bytes(host)).heard).toMatch(/^HTTP\/1\.1 403 /);
+    expect(denied).toEqual([]);
+    expect(await say(socket, bytes(host)).heard).toMatch(/^HTTP\/1\.1 403 .*/);
+    expect(denied).toEqual([{ host: "index.test", port, reason: "bytes_limit" }]);
     expect(asked).toHaveLength(1);
   });
 
@@ -69,28 +71,46 @@ describe("a build network's limits", () => {
     });
     const host = `index.test:${port}`;
     const limits = { upBytes: 1 << 20 };
-    const { socket, denied } = await open({ hosts: [host], privateHosts: [host], limits });
+    const { socket, denied, allowed } = await open({ hosts: [host], privateHosts: [host], limits });
     const { client, heard } = say(socket, bytes(host));
     client.write(Buffer.alloc(8 << 20));
     await heard;
     expect(got).toBeLessThan(2 << 20);
-    expect(denied).toEqual([{ host: "index.test", port, reason: "bytes_limit" }]);
+    await expect.poll(() => allowed).toMatchObject([{ cut: "bytes_limit" }]);
+    expect(denied).toEqual([]);
   });
 
-  it("end a tunnel in which nobody says anything, and write it down", async () => {
+  it.each([
+    ["a tunnel", (host: string) => tunnelTo(host)],
+    ["plain HTTP", (host: string) => `GET http://${host}/ HTTP/1.1\r\nHost: ${host}\r\n\r\n`],
+  ])("end %s in which nobody says anything, and write it down", async (_name, bytes) => {
     const port = await tcp(() => undefined);
     const host = `index.test:${port}`;
     const limits = { idleMs: 100 };
-    const { socket, allowed } = await open({ hosts: [host], privateHosts: [host], limits });
-    expect(await say(socket, tunnelTo(host)).heard).toContain(" 200 ");
-    await expect.poll(() => allowed).toHaveLength(1);
+    const { socket, allowed, denied } = await open({ hosts: [host], privateHosts: [host], limits });
+    await say(socket, bytes(host)).heard;
+    await expect.poll(() => allowed).toMatchObject([{ host: "index.test", port, cut: "idle" }]);
+    expect(denied).toEqual([]);
+  });
+
+  it("end the making of connections, each of which is an event", async () => {
+    const port = await http((_incoming, answer) => answer.end("served"));
+    const host = `index.test:${port}`;
+    const limits = { connectionsInAll: 3 };
+    const { socket, denied, allowed } = await open({ hosts: [host], privateHosts: [host], limits });
+    const bytes = `GET http://${host}/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
+    for (const _ of [1, 2, 3]) expect(await say(socket, bytes).heard).toContain("served");
+    expect(await say(socket, bytes).heard).toMatch(/ 403 [\s\S]*\(connections_spent\)/);
+    await expect.poll(() => allowed).toHaveLength(3);
+    expect(denied).toEqual([{ host: "index.test", port, reason: "connections_spent" }]);
   });
 
   it("end a head that comes byte by byte", async () => {
-    const { socket } = await open({ hosts: [], limits: { connectMs: 200 } });
+    const { socket, denied } = await open({ hosts: [], limits: { connectMs: 200 } });
     expect(await say(socket, "CONNECT index.test:443 HTTP/1.1\r\nHo").heard).toMatch(
-      /^(HTTP\/1\.1 408 |$)/,
+      /^HTTP\/1\.1 408 .*\(head_too_slow\)/,
     );
+    expect(denied).toEqual([{ host: "", port: null, reason: "head_too_slow" }]);
   });
 
   it("end a name that no resolver answers for, and keep it from filling the gateway's threads", async () => {
@@ -182,10 +202,12 @@ describe("a build network", () => {
   });
 
   it("lets go of what it is still connecting to when it closes", async () => {
-    const { socket, network } = await open({ hosts: ["*"], resolver: () => never });
-    const { client, heard } = say(socket, tunnelTo("index.test:443"));
-    await once(client, "connect");
+    const options = { hosts: ["*"], resolver: () => never };
+    const { socket, network, asked, denied } = await open(options);
+    const { heard } = say(socket, tunnelTo("index.test:443"));
+    await expect.poll(() => asked).toHaveLength(1);
     await network.close();
+    expect(denied).toEqual([{ host: "index.test", port: 443, reason: "call_ended" }]);
     await heard;
   });
 });

@@ -32,7 +32,7 @@ export function openReach(
     let addresses: string[] = [];
     if (direct || target.host.kind !== "name") {
       const found = await resolveTarget(target, allowed, lookUp, signal);
-      if (!found.ok) return found;
+      if (!found.ok) return closing.aborted ? { ok: false, reason: "call_ended" } : found;
       addresses = found.addresses;
     }
     try {
@@ -44,6 +44,7 @@ export function openReach(
       hold(host);
       return { ok: true, host, address: direct ? (host.remoteAddress ?? null) : null };
     } catch {
+      if (closing.aborted) return { ok: false, reason: "call_ended" };
       return { ok: false, reason: late.aborted ? "timed_out" : "unreachable" };
     }
   };

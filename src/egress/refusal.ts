@@ -1,6 +1,6 @@
 import { hostText, type Target } from "./host-name.ts";
 
-/** Why a connection was not made, or was cut. The word is in the journal; the sentence is for whoever reads a build's log. */
+/** Why a connection was not made. The word is in the journal; the sentence is for whoever reads a build's log. */
 export type EgressReason =
   | "not_listed"
   | "private_address"
@@ -8,32 +8,57 @@ export type EgressReason =
   | "unreachable"
   | "timed_out"
   | "connections_limit"
+  | "connections_spent"
   | "lookups_limit"
   | "bytes_limit"
   | "sni_mismatch"
-  | "not_tls";
+  | "not_tls"
+  | "not_understood"
+  | "head_too_long"
+  | "head_too_slow"
+  | "call_ended";
 
 /** 403 for what stays refused, so that clients do not try it again; 502 to 504 for what may pass. */
 export function refusalStatus(reason: EgressReason): number {
-  if (reason === "not_found" || reason === "unreachable") return 502;
-  if (reason === "connections_limit" || reason === "lookups_limit") return 503;
-  return reason === "timed_out" ? 504 : 403;
+  switch (reason) {
+    case "not_understood":
+      return 400;
+    case "head_too_slow":
+      return 408;
+    case "head_too_long":
+      return 431;
+    case "not_found":
+    case "unreachable":
+      return 502;
+    case "connections_limit":
+    case "lookups_limit":
+    case "call_ended":
+      return 503;
+    case "timed_out":
+      return 504;
+    default:
+      return 403;
+  }
 }
 
 /**
  * One line of ASCII: what was refused, why, and what would change it. It is the reason phrase of the answer too, because
- * that is all that pip, npm, git and Go show of a refused CONNECT.
+ * that is all that pip, npm, git and Go show of a refused CONNECT. No target when the client has not said one.
  */
-export function refusalWords(target: Target, reason: EgressReason): string {
+export function refusalWords(reason: EgressReason, target?: Target): string {
+  if (target === undefined) {
+    return `Airlock does not understand this connection (${reason}): ${because(reason, "the host")}`;
+  }
   const host = `${hostText(target)}:${target.port}`;
   const isUsual = target.port === 443 || target.port === 80;
-  return `Airlock lets this call not reach ${host} (${reason}): ${because(reason, isUsual ? hostText(target) : host)}`;
+  const entry = isUsual ? hostText(target) : host;
+  return `Airlock does not let this call reach ${host} (${reason}): ${because(reason, entry)}`;
 }
 
 function because(reason: EgressReason, entry: string): string {
   switch (reason) {
     case "not_listed":
-      return `ask for "${entry}" in the hosts of NetworkAccess`;
+      return `add "${entry}" to the hosts of NetworkAccess`;
     case "private_address":
       return `it has a private or special address; the operator can list "${entry}" in AIRLOCK_PRIVATE_HOSTS`;
     case "not_found":
@@ -41,9 +66,11 @@ function because(reason: EgressReason, entry: string): string {
     case "unreachable":
       return "the gateway's machine cannot connect to it";
     case "timed_out":
-      return "it did not answer the gateway's machine in time";
+      return "it was not connected in time";
     case "connections_limit":
       return "too many connections are open at once; open fewer";
+    case "connections_spent":
+      return "the call has made as many connections as one call may";
     case "lookups_limit":
       return "too many names are being looked up at once; try again";
     case "bytes_limit":
@@ -52,5 +79,13 @@ function because(reason: EgressReason, entry: string): string {
       return "TLS is meant for another host";
     case "not_tls":
       return "port 443 is for TLS";
+    case "not_understood":
+      return "ask for CONNECT host:port, or for an absolute http:// URI";
+    case "head_too_long":
+      return "send shorter headers";
+    case "head_too_slow":
+      return "send the whole request at once";
+    case "call_ended":
+      return "the call has ended";
   }
 }

@@ -34,6 +34,8 @@ const limits = {
 
 export interface BuildRun extends Partial<Omit<BuildNetworkOptions, "socket" | "owner">> {
   configuration: PackageConfiguration;
+  /** A directory of the host whose programs come before those of the system. */
+  programs?: string | undefined;
 }
 
 export interface Built {
@@ -73,7 +75,8 @@ export async function openBuildRoom(): Promise<BuildRoom> {
     return { code, stdout: words(result.stdout), stderr: words(result.stderr) };
   }
 
-  async function build(command: string, { configuration, ...options }: BuildRun): Promise<Built> {
+  async function build(command: string, run: BuildRun): Promise<Built> {
+    const { configuration, programs, ...options } = run;
     const seen = { allowed: [], denied: [], asked: [] } as Pick<
       Built,
       "allowed" | "denied" | "asked"
@@ -96,13 +99,18 @@ export async function openBuildRoom(): Promise<BuildRoom> {
     try {
       const said = await exec(command, {
         ...bareSurroundings,
+        mounts: programs === undefined ? [] : [{ source: programs, target: "/opt/programs" }],
+        bins: programs === undefined ? [] : ["/opt/programs"],
         network: {
           directory,
           configuration: sandbox.stageConfiguration(configuration.files),
           directories: configuration.mounts.map((each) => each.target),
           links: configuration.links,
           environment: {
-            ...networkEnvironment({ port: relayPort, caBundle: configuration.caBundle }),
+            ...networkEnvironment({
+              ...{ port: relayPort, caBundle: configuration.caBundle },
+              hosts: configuration.hosts,
+            }),
             ...configuration.environment,
           },
         },
@@ -117,6 +125,7 @@ export async function openBuildRoom(): Promise<BuildRoom> {
     build,
     run: exec,
     async close() {
+      await sandbox.remove(place.runId, uid);
       await sandbox.close();
       await removeTree(dataDir);
     },

@@ -8,6 +8,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { ZipFile } from "yazl";
+import { makeChecksumDatabase } from "./checksum-database.ts";
 import { openTestAuthority } from "./test-authority.ts";
 
 export const registryHost = "registry.test";
@@ -20,6 +21,12 @@ export interface LocalRegistry {
   plainHost: string;
   /** Path of the certificate of its authority. */
   authority: string;
+  /** What GOSUMDB says of its checksum database. */
+  sumdb: string;
+  /** The file name of its wheel, and what is in it. */
+  wheel: { name: string; data: Buffer };
+  /** The paths that were asked for, with the host that was asked. */
+  asked: string[];
   close(): void;
 }
 
@@ -29,8 +36,10 @@ export async function openLocalRegistry(directory: string): Promise<LocalRegistr
   const authority = openTestAuthority(directory);
   const answers: Answers = new Map();
   const repositories = join(directory, "git");
+  const asked: string[] = [];
   const answer = (incoming: IncomingMessage, response: ServerResponse) => {
     const path = decodeURIComponent(new URL(incoming.url ?? "/", "http://x").pathname);
+    asked.push(`${incoming.headers.host} ${path}`);
     if (path.startsWith("/git/")) return runGit(repositories, incoming, response);
     const found = answers.get(path);
     response.statusCode = found === undefined ? 404 : 200;
@@ -46,15 +55,18 @@ export async function openLocalRegistry(directory: string): Promise<LocalRegistr
     }),
   );
   const url = `https://${registryHost}:${port}`;
-  await addWheel(answers);
+  const wheel = await addWheel(answers);
   addNpm(answers, directory, url);
-  await addGoModule(answers);
+  const sumdbKey = await addGoModule(answers);
   addCrate(answers, directory, repositories, url);
   return {
     url,
     host: `${registryHost}:${port}`,
     plainHost: `${registryHost}:${plainPort}`,
     authority: authority.certificate,
+    sumdb: `${sumdbKey} ${url}/sumdb`,
+    wheel,
+    asked,
     close() {
       for (const server of [secure, plain]) {
         server.closeAllConnections();
@@ -71,9 +83,9 @@ async function zip(files: Record<string, string>): Promise<Buffer> {
   return buffer(archive.outputStream);
 }
 
-async function addWheel(answers: Answers): Promise<void> {
+async function addWheel(answers: Answers): Promise<LocalRegistry["wheel"]> {
   const info = "airlock_fixture-1.0.0.dist-info";
-  const wheel = await zip({
+  const data = await zip({
     "airlock_fixture.py": "word = 'from the local index'\n",
     [`${info}/METADATA`]: "Metadata-Version: 2.1\nName: airlock-fixture\nVersion: 1.0.0\n",
     [`${info}/WHEEL`]:
@@ -81,8 +93,9 @@ async function addWheel(answers: Answers): Promise<void> {
     [`${info}/RECORD`]: "airlock_fixture.py,,\n",
   });
   const name = "airlock_fixture-1.0.0-py3-none-any.whl";
-  answers.set(`/wheels/${name}`, wheel);
+  answers.set(`/wheels/${name}`, data);
   answers.set("/simple/airlock-fixture/", Buffer.from(`<a href="/wheels/${name}">${name}</a>`));
+  return { name, data };
 }
 
 /** A gzipped tar with one directory of these files. */
@@ -112,7 +125,8 @@ function addNpm(answers: Answers, directory: string, url: string): void {
   answers.set("/npm/airlock-fixture", Buffer.from(JSON.stringify(document)));
 }
 
-async function addGoModule(answers: Answers): Promise<void> {
+/** Its checksums are in a database of its own; returns that one's name and key. */
+async function addGoModule(answers: Answers): Promise<string> {
   const at = "/go/example.test/airlock-fixture/@v";
   const mod = "module example.test/airlock-fixture\n";
   const below = "example.test/airlock-fixture@v1.0.0";
@@ -123,13 +137,15 @@ async function addGoModule(answers: Answers): Promise<void> {
     Buffer.from('{"Version":"v1.0.0","Time":"2020-01-01T00:00:00Z"}'),
   );
   answers.set(`${at}/v1.0.0.mod`, Buffer.from(mod));
-  answers.set(
-    `${at}/v1.0.0.zip`,
-    await zip({ [`${below}/go.mod`]: mod, [`${below}/fixture.go`]: source }),
-  );
+  const files = { [`${below}/go.mod`]: mod, [`${below}/fixture.go`]: source };
+  answers.set(`${at}/v1.0.0.zip`, await zip(files));
+  const module = "example.test/airlock-fixture";
+  const sumdb = makeChecksumDatabase("sum.registry.test", module, "v1.0.0", { files, mod });
+  for (const [path, data] of sumdb.answers) answers.set(`/sumdb${path}`, data);
+  return sumdb.key;
 }
 
-/** The index is a git repository: a cargo that knows the newer kind of index still knows this one. */
+/** With both kinds of index: a git repository, which every cargo knows, and the newer one of single files. */
 function addCrate(answers: Answers, directory: string, repositories: string, url: string): void {
   const crate = tarball(directory, "airlock-fixture-1.0.0", {
     "Cargo.toml": '[package]\nname = "airlock-fixture"\nversion = "1.0.0"\nedition = "2021"\n',
@@ -147,8 +163,14 @@ function addCrate(answers: Answers, directory: string, repositories: string, url
     features: {},
     yanked: false,
   };
-  writeFileSync(join(index, "ai/rl/airlock-fixture"), `${JSON.stringify(row)}\n`);
-  writeFileSync(join(index, "config.json"), JSON.stringify({ dl: `${url}/crates` }));
+  const files = {
+    "ai/rl/airlock-fixture": `${JSON.stringify(row)}\n`,
+    "config.json": JSON.stringify({ dl: `${url}/crates` }),
+  };
+  for (const [name, text] of Object.entries(files)) {
+    writeFileSync(join(index, name), text);
+    answers.set(`/sparse/${name}`, Buffer.from(text));
+  }
   const git = (...args: string[]) =>
     execFileSync("git", ["-C", index, "-c", "user.name=t", "-c", "user.email=t@t", ...args]);
   git("init", "--quiet", "--initial-branch=main");
