@@ -33,8 +33,8 @@ export function openInventory(options: InventoryOptions): Inventory {
 
   return {
     ...layerInventory({ store, layers, clock }),
-    artifacts: async (workspaceId, wanted) =>
-      pageOf(await store.artifacts.list(workspaceId), wanted),
+    artifacts: (workspaceId, wanted) =>
+      pageOf((page) => store.artifacts.list(workspaceId, page), wanted),
     async artifact(workspaceId, idOrRef) {
       const artifact = await artifactOf(workspaceId, idOrRef);
       return { artifact, proofs: await store.artifacts.proofs(workspaceId, artifact.id) };

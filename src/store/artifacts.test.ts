@@ -71,7 +71,7 @@ describe("an artifact", () => {
     expect(await store.artifacts.get(workspaceId, ref, runId)).toEqual(found);
     await appendNext(store, run, finishedEvents());
     await store.runs.delete(workspaceId, runId);
-    expect(await store.artifacts.list(workspaceId)).toEqual([found]);
+    expect((await store.artifacts.list(workspaceId, { limit: 100 })).rows).toEqual([found]);
     expect(await store.files.isReferenced(file.sha256)).toBe(true);
     const referenced: string[] = [];
     for await (const sha256 of store.files.referenced()) referenced.push(sha256);
@@ -82,7 +82,7 @@ describe("an artifact", () => {
     const { store, run } = await built();
     const second = await claimedRun(store, { workspaceId: run.workspaceId });
     await build(store, second, "ar.ffffffffffffffffffffffff");
-    expect(await store.artifacts.list(run.workspaceId)).toHaveLength(1);
+    expect((await store.artifacts.list(run.workspaceId, { limit: 100 })).rows).toHaveLength(1);
     const by = (idOrRef: string) => store.artifacts.get(run.workspaceId, idOrRef, null);
     expect((await by(ref))?.runId).toBe(run.runId);
     expect((await by("ar.ffffffffffffffffffffffff"))?.id).toBe(id);

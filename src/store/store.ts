@@ -17,6 +17,7 @@ import type { Run, RunStatus } from "../contract/run.ts";
 import type { RunSnapshot } from "../contract/submission.ts";
 import type { Scope, Token } from "../contract/token.ts";
 import type { VerifyReport } from "../contract/upkeep.ts";
+import type { Listed, ListWanted } from "./list-place.ts";
 
 export { DatabaseRefused } from "./migrate.ts";
 export { openStore } from "./open.ts";
@@ -138,7 +139,7 @@ export interface Layers {
   /** By id or digest. */
   get(workspaceId: string, idOrDigest: string): Promise<Layer | undefined>;
   /** Newest first. */
-  list(workspaceId: string): Promise<Layer[]>;
+  list(workspaceId: string, wanted: ListWanted): Promise<Listed<Layer>>;
   /** Makes a layer that a person brought known. One that is known already stays as it is. */
   import(workspaceId: string, layer: Omit<NewLayer, "imported">): Promise<Layer>;
   /** Takes an imported layer away, unless an artifact, a run or a cached build needs it. */
@@ -169,8 +170,8 @@ export interface Artifacts {
     idOrRef: string,
     rootRunId: string | null,
   ): Promise<Artifact | undefined>;
-  /** Newest first. */
-  list(workspaceId: string): Promise<Artifact[]>;
+  /** Newest first; fewer than are wanted when they are large. */
+  list(workspaceId: string, wanted: ListWanted): Promise<Listed<Artifact>>;
   /** What was proved of an artifact, newest first. */
   proofs(workspaceId: string, artifactId: string): Promise<ArtifactProof[]>;
   revokeRef(workspaceId: string, ref: string): Promise<boolean>;
