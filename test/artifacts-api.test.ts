@@ -1,11 +1,20 @@
 /** Artifacts through the API: made of files and layers, handed over, taken out of force, and read by other programs. */
 import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createHash, randomBytes } from "node:crypto";
+import {
+  chmodSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { limits } from "../src/base/limits.ts";
 import type { Artifact, ArtifactCreateOptions, Layer } from "../src/sdk/sdk.ts";
 import { call, clientOf, type Reachable } from "./support/airlock-api.ts";
 import { archiveOf } from "./support/hostile-tar.ts";
@@ -414,6 +423,30 @@ describe("an export", () => {
     const { id } = await create(program);
     const path = `/api/artifacts/${id}/export?format=${format}`;
     expect((await call(gateway, "GET", path)).status).toBe(400);
+  });
+});
+
+describe("images that nobody takes", () => {
+  it("are bounded for each workspace, refused in words beyond, and gone when their readers are", async () => {
+    const bytes = randomBytes(12e6);
+    const bulky = { files: [{ path: "bulk", bytes }] };
+    const { id } = await create(bulky);
+    const theirs = await clientOf(other).artifacts.create(bulky);
+    const path = `${gateway.url}/api/artifacts/${id}/export?format=oci`;
+    const headers = { authorization: `Bearer ${gateway.token}` };
+    const leave = new AbortController();
+    const open = () => fetch(path, { headers, signal: leave.signal });
+    const held = await Promise.all(Array.from({ length: limits.imagesAtOnce }, open));
+    expect(held.map(({ status }) => status)).toEqual(held.map(() => 200));
+    const refused = await fetch(path, { headers });
+    expect([refused.status, refused.headers.get("retry-after")]).toEqual([429, "10"]);
+    expect(await refused.json()).toMatchObject({ error: { code: "too_many_requests" } });
+    const image = await clientOf(other).artifacts.export(theirs.id, { format: "oci" });
+    expect((image as Uint8Array).length).toBeGreaterThan(bytes.length);
+    leave.abort();
+    const spool = join(dataDir, "exports");
+    await expect.poll(() => readdirSync(spool), { timeout: 20_000 }).toEqual([]);
+    expect((await bytesOf({ id }, "oci")).length).toBe((image as Uint8Array).length);
   });
 });
 

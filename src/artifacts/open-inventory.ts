@@ -48,7 +48,7 @@ export function openInventory(options: InventoryOptions): Inventory {
         return { filename: `${artifact.id}.zip`, contentType: "application/zip", stream };
       }
       const abis = await abisOf(workspaceId, artifact);
-      const image = await exportOci({ artifact, abis, layers, blobs, spool }, signal);
+      const image = await exportOci({ workspaceId, artifact, abis, layers, blobs, spool }, signal);
       return { filename: `${artifact.id}.oci.tar`, contentType: "application/x-tar", ...image };
     },
     revokeRef: (workspaceId, ref) => store.artifacts.revokeRef(workspaceId, ref),
