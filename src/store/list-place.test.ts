@@ -1,5 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { digestOf, openSampleStore } from "../../test/support/sample-store.ts";
+import {
+  appendNext,
+  claimedRun,
+  digestOf,
+  openSampleStore,
+} from "../../test/support/sample-store.ts";
 import { tempDir } from "../../test/support/temp-dir.ts";
 import { limits } from "../base/limits.ts";
 import type { Artifact, ArtifactManifest } from "../contract/artifact.ts";
@@ -105,5 +110,29 @@ describe("a list of layers", () => {
     expect(new Set(rows.map(({ name }) => name)).size).toBe(20);
     const times = rows.map(({ createdAt }) => createdAt);
     expect(times).toEqual(times.toSorted().reverse());
+  });
+});
+
+describe("the proofs of an artifact", () => {
+  it("are shown newest first, as many as fit a page (I9)", async () => {
+    const store = await openSampleStore(await tempDir("proofs"));
+    const run = await claimedRun(store, { workspaceId });
+    const layers: string[] = [];
+    const shared = {
+      artifact_id: `art_${"0".repeat(32)}`,
+      artifact_digest: digestOf("it"),
+      layers,
+    };
+    const isolation = { grade: "A", limits: "cgroup2", ownUid: true, sandbox: "bwrap" } as const;
+    const start = { entrypoint: "main.py", command: null, passed: true, exit_code: 0 };
+    for (let n = 0; n < 5; n += 1) {
+      const args = [String(n), "a".repeat(limits.pageBytes * 0.4)];
+      const call_id = newId("call");
+      const data = { call_id, ...shared, ...start, args, isolation, network: "none" } as const;
+      await appendNext(store, run, [{ type: "artifact.proved", data }]);
+    }
+    const proofs = await store.artifacts.proofs(workspaceId, shared.artifact_id);
+    expect(proofs.map(({ args }) => args[0])).toEqual(["4", "3"]);
+    expect(await store.artifacts.proofs(newId("workspace"), shared.artifact_id)).toEqual([]);
   });
 });
