@@ -105,4 +105,17 @@ describe("an artifact", () => {
     expect(await store.artifacts.get(run.workspaceId, ref, run.runId)).toBeUndefined();
     expect(await store.artifacts.get(run.workspaceId, id, run.runId)).toMatchObject({ ref: null });
   });
+
+  it("is not kept of a layer that was deleted while it was made", async () => {
+    const { store, run } = await built();
+    const lost = manifest.layers.map((layer) => ({ ...layer, digest: digestOf("lost") }));
+    const wanted = { manifest: { ...manifest, layers: lost }, name: null, createdAt: "2026-01-01" };
+    const added = store.artifacts.add(
+      run.workspaceId,
+      { ...wanted, runId: null, callId: null },
+      "ar.ffffffffffffffffffffffff",
+    );
+    await expect(added).rejects.toMatchObject({ code: "not_found" });
+    expect((await store.artifacts.list(run.workspaceId, { limit: 9 })).rows).toHaveLength(1);
+  });
 });

@@ -3,7 +3,10 @@ import { artifactIdentity } from "../base/artifact-identity.ts";
 import { canonicalJson } from "../base/canonical-json.ts";
 import { limits } from "../base/limits.ts";
 import type { Artifact, ArtifactManifest } from "../contract/artifact.ts";
+import { layerId } from "../contract/layer.ts";
+import { Problem } from "../contract/problem.ts";
 import type { Parts } from "./journal.ts";
+import { findLayer } from "./layers.ts";
 import { behind, type Listed, type ListWanted } from "./list-place.ts";
 import { rowsThatFit } from "./page.ts";
 import { listProofs } from "./proofs.ts";
@@ -19,6 +22,7 @@ export function openArtifacts({ writer, reads, clock }: Parts): Artifacts {
       const { id } = artifactIdentity(artifact.manifest);
       const { createdAt } = artifact;
       await writer.write(async (tx) => {
+        await refuseLostLayers(tx, workspaceId, artifact.manifest);
         await addArtifact(tx, workspaceId, artifact);
         const own = { ref, artifactId: id, rootRunId: null, createdAt, expiresAt: null };
         await addRef(tx, workspaceId, own);
@@ -57,6 +61,18 @@ export function openArtifacts({ writer, reads, clock }: Parts): Artifacts {
         return row !== undefined;
       }),
   };
+}
+
+/** A layer could have been deleted since it was found; from here on the artifact holds it. */
+async function refuseLostLayers(
+  tx: Tx,
+  workspaceId: string,
+  { layers }: ArtifactManifest,
+): Promise<void> {
+  for (const { digest } of layers) {
+    if ((await findLayer(tx, workspaceId, digest)) !== undefined) continue;
+    throw new Problem("not_found", `There is no layer ${layerId(digest)}`, { digest });
+  }
 }
 
 /** Adds an artifact; one that is there already is the same one, and keeps its first provenance. */

@@ -74,7 +74,7 @@ export async function holdByRun(
     .execute();
 }
 
-async function findLayer(
+export async function findLayer(
   db: Kysely<Schema>,
   workspaceId: string,
   idOrDigest: string,

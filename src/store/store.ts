@@ -160,7 +160,10 @@ export interface NewArtifact {
 
 /** Immutable bundles of files and layers, named by what is in them. */
 export interface Artifacts {
-  /** Keeps an artifact that was uploaded, with a ref that all of the workspace may use. */
+  /**
+   * Keeps an artifact that was uploaded, with a ref that all of the workspace may use. Throws `not_found` when the
+   * workspace does not know one of its layers (any more).
+   */
   add(workspaceId: string, artifact: NewArtifact, ref: string): Promise<Artifact>;
   /**
    * By id, or by a ref that is in force. A ref that a run tree made is for that tree, and for the API (`rootRunId` null).
