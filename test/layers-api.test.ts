@@ -105,6 +105,22 @@ describe("a layer", () => {
     expect(onDisk()).toEqual(before);
   });
 
+  it("is one layer when many bring it at once, in two workspaces", async () => {
+    const archive = archiveOf(packageOf("at once"));
+    const sent = await Promise.all(
+      Array.from({ length: 20 }, (_, n) =>
+        send(archive, { name: `n${n}` }, type, n % 2 === 0 ? gateway : other),
+      ),
+    );
+    expect(sent.map(({ status }) => status)).toEqual(sent.map(() => 201));
+    expect(new Set(sent.map(({ layer }) => layer?.digest)).size).toBe(1);
+    const [first] = sent;
+    const { layers } = clientOf(gateway);
+    const listed = (await layers.list()).layers.filter(({ id }) => id === first?.layer?.id);
+    expect(listed).toHaveLength(1);
+    expect(await layers.verify(listed[0]?.id ?? "")).toEqual({ ok: true });
+  });
+
   it("leaves as an archive that any tar reads, and arrives elsewhere as the same layer", async () => {
     const layer = await bring("travels");
     const bytes = (await clientOf(gateway).layers.export(layer.id)) as Uint8Array;
