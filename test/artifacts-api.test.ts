@@ -243,6 +243,57 @@ describe("an artifact is refused, and the field is named, when", () => {
   });
 });
 
+describe("a name in another form than its own", () => {
+  it("stands for no artifact", async () => {
+    const { id, ref } = await create(program);
+    const hex = id.slice("art_".length);
+    for (const name of [
+      ...[
+        id.toUpperCase(),
+        `art_${hex.toUpperCase()}`,
+        hex,
+        `sha256:${hex}`,
+        `${id}0`,
+        id.slice(1),
+      ],
+      ...[
+        `${id}%00`,
+        `${id}%0a`,
+        `%20${id}`,
+        `ART.${hex}`,
+        ref?.toUpperCase(),
+        `${ref}%2f..`,
+        "..%2f",
+      ],
+    ]) {
+      for (const [method, rest] of [
+        ["GET", ""],
+        ["GET", "/export?format=zip"],
+        ["POST", "/exec"],
+        ["DELETE", ""],
+      ] as const) {
+        const body = method === "POST" ? { entrypoint: "main.py" } : undefined;
+        const { status } = await call(gateway, method, `/api/artifacts/${name}${rest}`, body);
+        expect(status, `${method} ${name}${rest}`).toBe(404);
+      }
+    }
+    expect((await clientOf(gateway).artifacts.get(id)).artifact.ref).toBe(ref);
+  });
+
+  it("stands for no layer and no file either", async () => {
+    const upper = layer.digest.toUpperCase().replace("SHA256", "sha256");
+    for (const wanted of [
+      { layers: [{ layer: upper, mount_path: "/opt/x" }] },
+      { layers: [{ layer: layer.digest.replace("256", "512"), mount_path: "/opt/x" }] },
+      { files: [{ ...main, sha256: digestOf(main.content).slice("sha256:".length) }] },
+      { files: [{ ...main, sha256: digestOf(main.content).toUpperCase() }] },
+    ]) {
+      const { status } = await call(gateway, "POST", "/api/artifacts", wanted);
+      expect(status, JSON.stringify(wanted)).toBe(400);
+    }
+  });
+});
+
 describe("a workspace", () => {
   it("cannot tell an artifact of another one from one that nobody has, by id or by ref", async () => {
     const { id, ref } = await create(whole());
