@@ -47,6 +47,7 @@ missing_packages() {
   in_system curl || printf ' curl'
   case "${1-}" in
     --test)
+      in_system skopeo || printf ' skopeo'
       in_system strace || printf ' strace'
       in_system faketime || printf ' faketime'
       in_system umoci || printf ' umoci'

@@ -14,7 +14,7 @@ import { openBlobs } from "./content/content.ts";
 import { openVault } from "./egress/egress.ts";
 import { createHttp } from "./http/http.ts";
 import { openLayers } from "./layers/layers.ts";
-import { openModels, type Script } from "./model/model.ts";
+import { type ModelsOptions, openModels } from "./model/model.ts";
 import { openCorridor } from "./run/run.ts";
 import { closeInheritedFds, openSandbox, runDoctor, syncFilesystem } from "./sandbox/sandbox.ts";
 import { openStore } from "./store/store.ts";
@@ -40,7 +40,7 @@ export interface Gateway {
 
 export interface GatewayOptions {
   /** A script for the model `scripted/…`, in place of a file. */
-  script?: Script;
+  script?: ModelsOptions["script"];
   log?: Log;
 }
 
@@ -140,7 +140,7 @@ async function openRooms(
   return { url, port, dataDir, adminTokenFile, upkeep, broken: broke.promise, close };
 }
 
-function script({ script: own }: GatewayOptions): { script?: Script } {
+function script({ script: own }: GatewayOptions): Pick<ModelsOptions, "script"> {
   return own === undefined ? {} : { script: own };
 }
 

@@ -68,7 +68,7 @@ async function writeImage(
       const tree = held.get(layer.digest)?.tree;
       return tree === undefined ? [] : [{ ...layer, tree }];
     });
-    const files = await filesLayer(artifact.files, blobs, directory, signal);
+    const files = await filesLayer(artifact, blobs, directory, signal);
     const heads = headsOf(artifact, directory);
     return await writeImageLayout(file, {
       artifact,

@@ -8,6 +8,7 @@ import { exportOci } from "./export-oci.ts";
 import { exportZip } from "./export-zip.ts";
 import { layerInventory } from "./layer-inventory.ts";
 import { pageOf } from "./pages.ts";
+import { soundArtifact } from "./sound.ts";
 import { openSpool } from "./spool.ts";
 
 export interface InventoryOptions extends ArtifactRooms {
@@ -26,7 +27,7 @@ export function openInventory(options: InventoryOptions): Inventory {
 
   async function artifactOf(workspaceId: string, idOrRef: string): Promise<Artifact> {
     const artifact = await store.artifacts.get(workspaceId, idOrRef, null);
-    if (artifact) return artifact;
+    if (artifact) return soundArtifact(artifact);
     throw new Problem("not_found", `There is no artifact ${JSON.stringify(idOrRef)}`);
   }
 

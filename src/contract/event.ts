@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ArtifactId, ArtifactManifest, ArtifactRef } from "./artifact.ts";
+import { ProofOutput } from "./artifact-proof.ts";
 import { BlobRef } from "./blob-ref.ts";
 import { Digest, RunId } from "./ids.ts";
 import { Abi, CapturedLayer } from "./layer.ts";
@@ -146,6 +147,7 @@ const byType = {
       args: z.array(z.string()),
       passed: z.boolean(),
       exit_code: z.int().nullable(),
+      output: ProofOutput.optional(),
       isolation: Isolation,
       network: z.literal("none"),
     })

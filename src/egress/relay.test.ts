@@ -36,7 +36,10 @@ function inside(folder: string, script: string): Promise<string> {
         NODE: process.execPath,
         RELAY: relay,
         SOCKET: "/tmp/net/proxy.sock",
-        ...networkEnvironment({ port: 3128, caBundle: "/etc/ssl/certs/ca-certificates.crt" }),
+        ...networkEnvironment({
+          ...{ port: 3128, caBundle: "/etc/ssl/certs/ca-certificates.crt" },
+          hosts: [],
+        }),
       },
     },
   );

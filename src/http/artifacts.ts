@@ -2,7 +2,7 @@ import type { z } from "zod";
 import { type ArtifactProve, ArtifactUpload } from "../contract/artifact-request.ts";
 import { Problem } from "../contract/problem.ts";
 import type { ExecArtifactRequest } from "../run/run.ts";
-import { attachment, download } from "./download.ts";
+import { attachment, currentHeaders, download, notModified } from "./download.ts";
 import { readSubmission } from "./form.ts";
 import type { Answers, Caller, Ctx, Front } from "./front.ts";
 import { idempotencyKey } from "./idempotency-key.ts";
@@ -69,14 +69,17 @@ export function answerArtifacts(front: Front): Pick<Answers, keyof typeof artifa
 
     async exportArtifact({ c, caller, params, query }) {
       const { workspaceId } = caller.token;
+      const { format } = query;
+      const { id, digest } = (await inventory.artifact(workspaceId, params.ref)).artifact;
+      // Weak: another version of the compressor may pack the same files into other bytes.
+      const etag = `W/"${digest}.${format}"`;
+      const current = notModified(c, etag);
+      if (current !== undefined) return current;
       front.archives(workspaceId);
-      const { filename, contentType, stream, bytes } = await inventory.exportArtifact(
-        workspaceId,
-        params.ref,
-        query.format,
-        leaving(front, c),
-      );
+      const made = await inventory.exportArtifact(workspaceId, id, format, leaving(front, c));
+      const { filename, contentType, stream, bytes } = made;
       return download(front, c, stream, {
+        ...currentHeaders(etag),
         "Content-Type": contentType,
         ...(bytes === undefined ? {} : { "Content-Length": String(bytes) }),
         "Content-Disposition": attachment(filename),

@@ -9,6 +9,19 @@ export function download(front: Front, c: Ctx, stream: Readable, headers: Record
   return c.body(body, 200, headers);
 }
 
+/** 304 when the client has what has this tag, which names what is inside; undefined when it has to be sent. */
+export function notModified(c: Ctx, etag: string): Response | undefined {
+  const given = c.req.header("if-none-match")?.split(",") ?? [];
+  const tags = given.map((part) => part.trim().replace(/^W\//, ""));
+  if (!tags.includes("*") && !tags.includes(etag.replace(/^W\//, ""))) return undefined;
+  return c.body(null, 304, currentHeaders(etag));
+}
+
+/** A cache may keep it for its owner, and asks each time whether it is still the same. */
+export function currentHeaders(etag: string): Record<string, string> {
+  return { ETag: etag, "Cache-Control": "private, no-cache" };
+}
+
 /**
  * The name twice, as RFC 6266 advises: `filename*` in percent-encoded UTF-8, which cannot end the header, name a folder
  * or be read in two ways; and before it, for clients that do not know that form (curl -J), `filename` in the few

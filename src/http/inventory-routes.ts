@@ -12,6 +12,12 @@ const ofLayer = z.object({ id: LayerIdOrDigest });
 const artifact = z.object({ artifact: Artifact });
 const ofArtifact = z.object({ ref: ArtifactIdOrRef });
 const nextCursor = z.string().optional().describe("Pass it as `cursor` to read on");
+/** What a download has beside its bytes: a name, and a tag that names what is inside. */
+const taggedDownload = { ETag: "Names what is inside, in a weak tag", ...attachmentHeader };
+const ifNoneMatch = {
+  "If-None-Match": "An ETag that the client has: answers 304 when it is current",
+};
+const notModified = { description: "The client has it already" };
 const idempotencyHeader = {
   "Idempotency-Key": "The same as `idempotencyKey`; bare or in double quotes",
 };
@@ -140,12 +146,14 @@ export const layerRoutes = {
     summary: "Download a layer",
     description: "The same bytes for the same layer. A connection that is cut is an error.",
     params: ofLayer,
+    headers: ifNoneMatch,
     replies: {
       200: {
         description: "The archive, made as it is sent",
         content: { "application/zstd": "A POSIX tar, compressed with zstd" },
-        headers: attachmentHeader,
+        headers: taggedDownload,
       },
+      304: notModified,
     },
     problems: ["layer_unusable", "too_many_requests"],
   },
@@ -187,7 +195,7 @@ export const artifactRoutes = {
       },
       200: { description: "The same bundle was there already; the ref is new", schema: artifact },
     },
-    problems: ["not_found", "too_many_requests", "storage_full"],
+    problems: ["not_found", "digest_mismatch", "too_many_requests", "storage_full"],
   },
   getArtifact: {
     method: "get",
@@ -202,6 +210,7 @@ export const artifactRoutes = {
         schema: z.object({ artifact: Artifact, proofs: z.array(ArtifactProof) }),
       },
     },
+    problems: ["digest_mismatch"],
   },
   revokeArtifact: {
     method: "delete",
@@ -245,6 +254,7 @@ export const artifactRoutes = {
     tag: "Artifacts",
     summary: "Download an artifact",
     params: ofArtifact,
+    headers: ifNoneMatch,
     query: z.strictObject({
       format: z
         .enum(["oci", "zip"])
@@ -259,8 +269,9 @@ export const artifactRoutes = {
           "application/x-tar": "An OCI image layout, for `oci`",
           "application/zip": "For `zip`",
         },
-        headers: attachmentHeader,
+        headers: taggedDownload,
       },
+      304: notModified,
     },
     problems: ["layer_unusable", "digest_mismatch", "too_many_requests", "storage_full"],
   },

@@ -1,7 +1,7 @@
 import { limits } from "../base/limits.ts";
 import type { Abi } from "../contract/layer.ts";
 import { Problem } from "../contract/problem.ts";
-import { attachment, download } from "./download.ts";
+import { attachment, currentHeaders, download, notModified } from "./download.ts";
 import type { Answers, Ctx, Front } from "./front.ts";
 import type { layerRoutes } from "./inventory-routes.ts";
 import { bodyChunks, refuseEncoding } from "./read-body.ts";
@@ -54,10 +54,16 @@ export function answerLayers(front: Front): Pick<Answers, keyof typeof layerRout
     },
 
     async exportLayer({ c, caller, params }) {
-      front.archives(caller.token.workspaceId);
       const { workspaceId } = caller.token;
-      const { filename, stream } = await inventory.exportLayer(workspaceId, params.id);
+      const { digest } = await inventory.layer(workspaceId, params.id);
+      // Weak: another version of the compressor may pack the same tree into other bytes.
+      const etag = `W/"${digest}"`;
+      const current = notModified(c, etag);
+      if (current !== undefined) return current;
+      front.archives(workspaceId);
+      const { filename, stream } = await inventory.exportLayer(workspaceId, digest);
       return download(front, c, stream, {
+        ...currentHeaders(etag),
         "Content-Type": "application/zstd",
         "Content-Disposition": attachment(filename),
       });

@@ -1,4 +1,4 @@
-import { attachment, download } from "./download.ts";
+import { attachment, currentHeaders, download, notModified } from "./download.ts";
 import type { Answers, Front } from "./front.ts";
 
 /** The files that a run hands back. Their bytes were made by code that nobody trusts: never shown, only saved. */
@@ -15,13 +15,13 @@ export function answerOutputs(
       const { workspaceId } = caller.token;
       const { output, stream } = await corridor.output(workspaceId, params.id, params.outputId);
       const etag = `"${output.sha256}"`;
-      const headers = { ETag: etag, "Cache-Control": "private, no-cache" };
-      if (isCurrent(c.req.header("if-none-match"), etag)) {
+      const current = notModified(c, etag);
+      if (current !== undefined) {
         stream.destroy();
-        return c.body(null, 304, headers);
+        return current;
       }
       return download(front, c, stream, {
-        ...headers,
+        ...currentHeaders(etag),
         "Content-Type": safeContentType(output.contentType),
         "Content-Length": String(output.bytes),
         "Content-Disposition": attachment(output.name.split("/").at(-1) ?? ""),
@@ -41,9 +41,4 @@ export function answerOutputs(
 
 function safeContentType(type: string): string {
   return /^[\w.+-]+\/[\w.+-]+(; ?charset=[\w-]+)?$/.test(type) ? type : "application/octet-stream";
-}
-
-function isCurrent(header: string | undefined, etag: string): boolean {
-  if (header === undefined) return false;
-  return header.split(",").some((part) => ["*", etag, `W/${etag}`].includes(part.trim()));
 }

@@ -1,8 +1,8 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { assert } from "../base/assert.ts";
 import { Problem } from "../contract/problem.ts";
-import { newIncoming, removeSealed } from "./places.ts";
+import { asStorageProblem } from "./disk-errors.ts";
+import { newIncoming, removeAside } from "./places.ts";
 import { type Publisher, publish, type StoredLayer } from "./publish.ts";
 import { unpack } from "./unpack.ts";
 
@@ -27,22 +27,15 @@ export async function importLayer(
   try {
     const tree = join(incoming, "tree");
     mkdirSync(tree, { mode: 0o700 });
-    const digest = await unpack(source, tree, { ...publisher.limits, archiveBytes }, signal);
-    if (expected !== undefined && digest !== expected) throw mismatch(digest, expected);
-    const published = await publish(publisher, incoming, signal);
+    await unpack(source, tree, { ...publisher.limits, archiveBytes }, signal);
+    const published = await publish(publisher, incoming, signal, { expected, isWhole: true });
     if (!published.ok) {
       const message = `Cannot make a layer of the archive: ${published.reason}`;
       throw new Problem("invalid_request", message, { reason: published.reason });
     }
-    assert(published.layer.digest === digest, "what was unpacked is what lies on disk");
     return published.layer;
   } catch (error) {
-    removeSealed(incoming);
-    throw error;
+    await removeAside(publisher, incoming);
+    throw asStorageProblem(error);
   }
-}
-
-function mismatch(digest: string, expected: string): Problem {
-  const message = `The archive holds the layer ${digest}, expected ${expected}`;
-  return new Problem("digest_mismatch", message, { digest, expected });
 }

@@ -84,6 +84,7 @@ export { type ImageLayer, type ImageLayerOptions, writeImageLayer } from "./imag
 export { type ImportOptions, importLayer } from "./import.ts";
 export { abiProblem, layerAbi } from "./layer-abi.ts";
 export type { LayerEntry } from "./layer-entry.ts";
+export type { LeftOut } from "./left-out.ts";
 export { openLayers } from "./open-layers.ts";
 export type { Published, StoredLayer } from "./publish.ts";
 export { type Sbom, type SbomComponent, sbomOf } from "./sbom.ts";

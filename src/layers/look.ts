@@ -3,10 +3,11 @@
  * is an accident or a tampering of that user: a look tells whether anything was touched, a reading whether it was changed.
  */
 import { createHash } from "node:crypto";
-import { lstatSync, readFileSync } from "node:fs";
+import { type BigIntStats, lstatSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isMissing } from "./disk-errors.ts";
-import { digestOf, readManifest } from "./manifest.ts";
+import { fullPath } from "./found.ts";
+import { digestOf, pathsOf } from "./manifest.ts";
 
 /** Where a thread finds the functions of this file. */
 export const lookThread = import.meta.url;
@@ -51,18 +52,20 @@ export function lookAtLayer({ directory, digest }: LayerOnDisk): Look {
  * Inode, size and times of the tree and of every entry of it, as one digest; undefined when one is missing. The time of
  * the last change of an inode cannot be set by anybody, so what was written to, replaced or given another mode shows.
  */
-export function fingerprintOf(layer: { tree: string; manifest: Uint8Array }): string | undefined {
-  const top = Buffer.from(`${layer.tree}/`);
+function fingerprintOf(layer: { tree: string; manifest: Buffer }): string | undefined {
   const hash = createHash("sha256");
-  const { buffer, byteOffset, byteLength } = layer.manifest;
-  const entries = readManifest(Buffer.from(buffer, byteOffset, byteLength));
-  for (const path of [Buffer.alloc(0), ...entries.map((entry) => entry.path)]) {
-    const options = { bigint: true, throwIfNoEntry: false } as const;
-    const stats = lstatSync(Buffer.concat([top, path]), options);
+  const options = { bigint: true, throwIfNoEntry: false } as const;
+  for (const path of ["", ...pathsOf(layer.manifest)]) {
+    const stats = lstatSync(fullPath(layer.tree, path), options);
     if (stats === undefined) return undefined;
-    hash.update(`${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}\n`);
+    hash.update(statLine(stats));
   }
   return hash.digest("hex");
+}
+
+/** What the fingerprint of a layer holds of one entry. */
+export function statLine({ ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+  return `${ino} ${size} ${mtimeNs} ${ctimeNs};`;
 }
 
 export function optionalFile(path: string): Buffer | undefined {

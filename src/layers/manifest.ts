@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import { show } from "../base/below.ts";
 import type { LayerEntry } from "./layer-entry.ts";
+import { plainBytes, spelled } from "./spelling.ts";
 
 const firstLine = "airlock-layer 1";
 const letters = { d: "directory", f: "file", x: "file", l: "symlink" } as const;
@@ -14,7 +15,12 @@ const letters = { d: "directory", f: "file", x: "file", l: "symlink" } as const;
  */
 export function writeManifest(entries: readonly LayerEntry[]): Buffer {
   const sorted = [...entries].sort((a, b) => Buffer.compare(a.path, b.path));
-  return Buffer.from(`${[firstLine, ...sorted.map(lineOf)].join("\n")}\n`, "latin1");
+  return manifestOf(sorted.map(lineOf));
+}
+
+/** A manifest of lines that are sorted and spelled as they must be. */
+export function manifestOf(lines: string[]): Buffer {
+  return Buffer.from(`${[firstLine, ...lines].join("\n")}\n`, "latin1");
 }
 
 /** The digest of a layer: that of its manifest's bytes. */
@@ -24,14 +30,8 @@ export function digestOf(manifest: Uint8Array): string {
 
 function lineOf({ path, type, executable, size, sha256, target }: LayerEntry): string {
   const letter = type === "file" ? (executable ? "x" : "f") : type === "directory" ? "d" : "l";
-  const link = target === null ? "" : ` -> ${spelled(target)}`;
-  return `${letter} ${size} ${sha256 ?? "-"} ${spelled(path)}${link}`;
-}
-
-function spelled(bytes: Buffer): string {
-  return bytes.toString("latin1").replace(/[^\x21-\x7e]|\\/g, (byte) => {
-    return `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`;
-  });
+  const link = target === null ? "" : ` -> ${spelled(target.toString("latin1"))}`;
+  return `${letter} ${size} ${sha256 ?? "-"} ${spelled(path.toString("latin1"))}${link}`;
 }
 
 /**
@@ -86,6 +86,16 @@ export function* readLines(
   }
 }
 
+/** The paths as they are spelled, of a manifest that is known to be one. */
+export function* pathsOf(manifest: Buffer): Generator<string> {
+  const text = manifest.toString("latin1");
+  for (let at = text.indexOf("\n") + 1; at < text.length; ) {
+    const end = text.indexOf("\n", at);
+    yield text.slice(at, end).split(" ", 4)[3] ?? "";
+    at = end + 1;
+  }
+}
+
 function orderCheck(): (entry: LayerEntry) => void {
   const directories = new Set<string>();
   let before: LayerEntry | undefined;
@@ -126,11 +136,4 @@ function readLine(text: string): LayerEntry {
     throw new TypeError(`A line of the manifest is not as it must be: ${text.slice(0, 200)}`);
   }
   return entry;
-}
-
-function plainBytes(text: string): Buffer {
-  const plain = text.replace(/\\x([0-9a-f]{2})/g, (_, hex: string) =>
-    String.fromCharCode(Number.parseInt(hex, 16)),
-  );
-  return Buffer.from(plain, "latin1");
 }

@@ -9,7 +9,7 @@ import {
   type LayerPlaces,
   layerDirectory,
   newIncoming,
-  placesThread,
+  removeAside,
   removeSealed,
   syncDirectory,
 } from "./places.ts";
@@ -31,8 +31,6 @@ export interface NamingOptions {
   log: Log;
 }
 
-const removeTask = { module: placesThread, work: removeSealed };
-
 export function openNaming({ places, leases, guard, threads, log }: NamingOptions): Naming {
   const going = new Map<string, Promise<unknown>>();
 
@@ -47,7 +45,7 @@ export function openNaming({ places, leases, guard, threads, log }: NamingOption
         utimesSync(directory, now, now);
         // Whoever renamed it may have died, or still be busy, before this.
         syncDirectory(places.root);
-        await threads.run(removeTask, incoming);
+        await removeAside({ threads }, incoming);
         return true;
       }
     } finally {
@@ -73,7 +71,7 @@ export function openNaming({ places, leases, guard, threads, log }: NamingOption
     log.warn({ digest }, "layers.replaced");
     leases
       .retire(digest)
-      .then(() => threads.run(removeTask, aside))
+      .then(() => removeAside({ threads }, aside))
       .catch((error: unknown) => log.error({ err: error, digest }, "layers.remains"));
   }
 

@@ -8,10 +8,12 @@ import {
   openSync,
   readdirSync,
   renameSync,
-  rmSync,
+  rmdirSync,
+  unlinkSync,
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import type { Threads } from "../base/threads.ts";
 
 /** Where a thread finds the functions of this file. */
 export const placesThread = import.meta.url;
@@ -24,19 +26,20 @@ export interface LayerPlaces {
 }
 
 /**
- * Makes the directories of the layer store, and empties what a gateway that died was in the middle of. Runs may pass
- * through the root to what is mounted for them, and list nothing.
+ * Makes the directories of the layer store. Runs may pass through the root to what is mounted for them, and list nothing.
+ * What a gateway that died was in the middle of is given back as `remains`, for a thread to remove: half a layer may be
+ * half a million files, and nobody should wait for that at a start.
  */
-export function openPlaces(dataDir: string): LayerPlaces {
+export function openPlaces(dataDir: string): { places: LayerPlaces; remains: string[] } {
   const root = join(dataDir, "layers");
   const incoming = join(root, "incoming");
   mkdirSync(incoming, { recursive: true, mode: 0o700 });
   chmodSync(root, 0o711);
   chmodSync(incoming, 0o700);
-  for (const name of readdirSync(incoming)) removeSealed(join(incoming, name));
+  const remains = readdirSync(incoming).map((name) => join(incoming, name));
   syncDirectory(dataDir);
   syncDirectory(root);
-  return { root, incoming };
+  return { places: { root, incoming }, remains };
 }
 
 /** A new, empty directory in `incoming`. */
@@ -91,16 +94,46 @@ export function writeSynced(path: string, bytes: Uint8Array): void {
   }
 }
 
-/** Removes a tree that may be read-only. Its paths are no longer than the kernel takes: others never became one. */
-export function removeSealed(path: string): void {
-  const open = [Buffer.from(path)];
+const removeTask = { module: placesThread, work: removeSealed };
+
+/** Removes what is not wanted any more, by a thread; what is left when that fails goes at the next start. */
+export async function removeAside({ threads }: { threads: Threads }, path: string): Promise<void> {
+  await threads.run(removeTask, path);
+}
+
+/** The kernel takes 4095 bytes of path, of which a name takes at most 255. */
+const pathBytes = 3_500;
+
+/**
+ * Removes a tree that may be read-only, however deep it is: what lies too deep for a path is first moved up, beside what
+ * lies at the top. Follows no link.
+ */
+export function removeSealed(path: string | Buffer): void {
+  const top = Buffer.from(path);
+  const stats = lstatSync(top, { throwIfNoEntry: false });
+  if (stats === undefined) return;
+  if (!stats.isDirectory()) {
+    unlinkSync(top);
+    return;
+  }
+  const emptied: Buffer[] = [];
+  const open: Buffer[] = [top];
   for (let at = open.pop(); at !== undefined; at = open.pop()) {
-    const stats = lstatSync(at, { throwIfNoEntry: false });
-    if (!stats?.isDirectory()) continue;
     chmodSync(at, 0o700);
+    emptied.push(at);
     for (const entry of readdirSync(at, { withFileTypes: true, encoding: "buffer" })) {
-      if (entry.isDirectory()) open.push(Buffer.concat([at, Buffer.from("/"), entry.name]));
+      const below = Buffer.concat([at, Buffer.from("/"), entry.name]);
+      if (!entry.isDirectory()) unlinkSync(below);
+      else open.push(below.length <= pathBytes ? below : movedUp(below, top));
     }
   }
-  rmSync(path, { recursive: true, force: true });
+  for (const directory of emptied.reverse()) rmdirSync(directory);
+}
+
+function movedUp(directory: Buffer, top: Buffer): Buffer {
+  const place = Buffer.concat([top, Buffer.from(`/${randomUUID()}`)]);
+  // Its entry for the directory above changes with it, which asks for the right to write to it.
+  chmodSync(directory, 0o700);
+  renameSync(directory, place);
+  return place;
 }

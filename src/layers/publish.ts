@@ -1,24 +1,21 @@
-import { chmodSync, writeFileSync } from "node:fs";
+import { chmodSync } from "node:fs";
 import { join } from "node:path";
-import { assert } from "../base/assert.ts";
 import type { Threads } from "../base/threads.ts";
-import type { Hashed } from "./hash-whole.ts";
-import type { LayerEntry } from "./layer-entry.ts";
-import { fingerprintName, fingerprintOf, lookThread, manifestName } from "./look.ts";
-import { digestOf, writeManifest } from "./manifest.ts";
+import { Problem } from "../contract/problem.ts";
+import { conclude, concludeThread } from "./conclude.ts";
+import type { Owner, TreeLimits } from "./found.ts";
+import { type LeftOut, leftOutThread, removeLeftOut } from "./left-out.ts";
+import {
+  type Listed,
+  type ListOrder,
+  listThread,
+  listTree,
+  newShared,
+  type Piece,
+} from "./list-tree.ts";
 import type { Naming } from "./naming.ts";
 import type { LayerPlaces } from "./places.ts";
-import {
-  type FoundEntry,
-  type Listed,
-  listTree,
-  type Owner,
-  sealDirectories,
-  sealFiles,
-  sealLinks,
-  sealThread,
-  type TreeLimits,
-} from "./seal.ts";
+import { sealDirectories, sealFiles, sealLinks, sealThread } from "./seal.ts";
 
 /** A layer that is in the store. */
 export interface StoredLayer {
@@ -27,6 +24,8 @@ export interface StoredLayer {
   sizeBytes: number;
   /** The same tree was there before. */
   existed: boolean;
+  /** What was captured with it and is no part of it; see `left-out.ts`. */
+  leftOut: LeftOut[];
 }
 
 export type Published = { ok: true; layer: StoredLayer } | { ok: false; reason: string };
@@ -42,108 +41,144 @@ export interface Publisher {
   syncFilesystem: (path: string) => Promise<void>;
 }
 
-const listTask = { module: sealThread, work: listTree };
+export interface PublishOptions {
+  /** Told of bytes that have been hashed. */
+  onProgress?: ((bytes: number) => void) | undefined;
+  /** The digest that it must be. */
+  expected?: string | undefined;
+  /** Whether the tree is to be taken as it is, with what `left-out.ts` would leave out. */
+  isWhole: boolean;
+}
+
+const listTask = { module: listThread, work: listTree };
 const filesTask = { module: sealThread, work: sealFiles };
 const linksTask = { module: sealThread, work: sealLinks };
-const fingerprintTask = { module: lookThread, work: fingerprintOf };
 const directoriesTask = { module: sealThread, work: sealDirectories };
+const leftOutTask = { module: leftOutThread, work: removeLeftOut };
+const concludeTask = { module: concludeThread, work: conclude };
 
 /**
  * Makes `<incoming>/tree` a layer: lists it, makes it read-only and the gateway's own, hashes it where it lies, and
- * gives it its name by one rename, after every byte and name of it is on disk. Whatever is refused or fails leaves
- * `incoming` to its owner. `onProgress` is told of bytes that have been hashed.
+ * gives it its name by one rename, after every byte and name of it is on disk. A refused tree is untouched; whatever is
+ * refused or fails leaves `incoming` to its owner. Error: `digest_mismatch` when it is not the expected one.
  */
 export async function publish(
   publisher: Publisher,
   incoming: string,
   signal: AbortSignal,
-  onProgress: (bytes: number) => void = () => undefined,
+  { onProgress = () => undefined, expected, isWhole }: PublishOptions,
 ): Promise<Published> {
-  const { places, threads, limits, owner, syncFilesystem } = publisher;
+  const { places, threads, syncFilesystem } = publisher;
   const root = join(incoming, "tree");
-  const listed: Listed = await threads.run(listTask, { root, limits }, signal);
+  const listed = await list(publisher, { root, isWhole }, signal);
   if (!listed.ok) return listed;
-  const files = listed.entries.filter(({ type }) => type === "file");
-  const links = listed.entries.filter(({ type }) => type === "symlink");
-  const directories = listed.entries.filter(({ type }) => type === "directory");
-
-  const sealed = await sealAll(files, { threads, root, incoming, owner, signal, onProgress });
-  const linkPaths = links.map(({ path }) => path);
-  const targets = await threads.run(linksTask, { root, paths: linkPaths, owner }, signal);
-  const paths = [...directories.map(({ path }) => path).reverse(), new Uint8Array()];
-  await threads.run(directoriesTask, { root, paths, owner }, signal);
-
-  const entries: LayerEntry[] = [
-    ...directories.map(({ path }) => entry(path, "directory", {})),
-    ...files.map(({ path, executable }, index) => {
-      return entry(path, "file", { executable, ...sealed[index] });
-    }),
-    ...links.map(({ path }, index) => {
-      const { target, sha256 } = targets[index] ?? { target: new Uint8Array(), sha256: "" };
-      return entry(path, "symlink", { target: Buffer.from(target), sha256 });
-    }),
-  ];
-  const manifest = writeManifest(entries);
-  const digest = digestOf(manifest);
-  const fingerprint = await threads.run(fingerprintTask, { tree: root, manifest }, signal);
-  assert(fingerprint !== undefined, "a tree that nobody can reach keeps its entries");
-  writeFileSync(join(incoming, manifestName), manifest, { flag: "wx", mode: 0o400 });
-  writeFileSync(join(incoming, fingerprintName), fingerprint, { flag: "wx", mode: 0o400 });
+  const lines = Buffer.concat(listed.lists.map(({ leftOut }) => leftOut));
+  const leftOut = lines.length > 0 ? await threads.run(leftOutTask, { root, lines }, signal) : [];
+  const { parts, fileCount, sizeBytes } = await allSealed(publisher, incoming, listed, {
+    signal,
+    onProgress,
+  });
+  const digest = await threads.run(concludeTask, { incoming, parts }, signal);
+  if (expected !== undefined && digest !== expected) throw mismatch(digest, expected);
   // Runs pass through it to the tree, which is mounted with their own uid.
   chmodSync(incoming, 0o711);
   await syncFilesystem(places.root);
   const existed = await publisher.naming.give(incoming, digest, signal);
-  const sizeBytes = sealed.reduce((sum, { size }) => sum + size, 0);
-  return { ok: true, layer: { digest, fileCount: files.length, sizeBytes, existed } };
+  return { ok: true, layer: { digest, fileCount, sizeBytes, existed, leftOut } };
 }
 
-function entry(path: Uint8Array, type: LayerEntry["type"], more: Partial<LayerEntry>): LayerEntry {
-  const none = { executable: false, size: 0, sha256: null, target: null };
-  return { path: Buffer.from(path), type, ...none, ...more };
-}
+type List = Extract<Listed, { ok: true }>;
 
-/** Files of one piece of work: enough to be worth the way to a thread, few enough to be told of progress. */
-const pieceFiles = 2_000;
-const pieceBytes = 64 * 1024 * 1024;
+/** Directories that are worth another thread's help. */
+const openMax = 32;
 
-/** Two threads take pieces as they come, so that one large file does not leave the other idle. */
-async function sealAll(
-  files: FoundEntry[],
-  work: {
-    threads: Threads;
-    root: string;
-    incoming: string;
-    owner: Owner | null;
-    signal: AbortSignal;
-    onProgress: (bytes: number) => void;
-  },
-): Promise<Hashed[]> {
-  const { threads, root, incoming, owner, signal, onProgress } = work;
-  const pieces: FoundEntry[][] = [];
-  let bytes = Number.POSITIVE_INFINITY;
-  for (const file of files) {
-    if (bytes > pieceBytes || (pieces.at(-1)?.length ?? pieceFiles) >= pieceFiles) {
-      pieces.push([]);
-      bytes = 0;
-    }
-    pieces.at(-1)?.push(file);
-    bytes += file.size;
+async function list(
+  { threads, limits }: Publisher,
+  { root, isWhole }: { root: string; isWhole: boolean },
+  signal: AbortSignal,
+): Promise<{ ok: true; lists: List[] } | { ok: false; reason: string }> {
+  const order = { root, limits, isWhole, shared: newShared() };
+  const first: Listed = await threads.run(listTask, { ...order, open: [""], openMax }, signal);
+  if (!first.ok) return first;
+  if (first.open.length === 0) return { ok: true, lists: [first] };
+  const { open } = first;
+  // The directory to take next is counted from 0 again; what was found so far is not.
+  Atomics.store(new BigInt64Array(order.shared), 0, 0n);
+  const work = (either: AbortSignal) =>
+    threads.run<ListOrder, Listed>(
+      listTask,
+      { ...order, open, openMax: Number.POSITIVE_INFINITY },
+      either,
+    );
+  const others = await together([work, work], signal);
+  const lists: List[] = [first];
+  for (const other of others) {
+    if (!other.ok) return other;
+    lists.push(other);
   }
-  const stop = new AbortController();
-  const either = AbortSignal.any([signal, stop.signal]);
-  const going = pieces.map(async (piece, index) => {
-    const temporary = join(incoming, `copy-${index}`);
-    const order = { root, temporary, files: piece, owner };
+  return { ok: true, lists };
+}
+
+async function allSealed(
+  { threads, owner }: Publisher,
+  incoming: string,
+  { lists }: { lists: List[] },
+  { signal, onProgress }: { signal: AbortSignal; onProgress: (bytes: number) => void },
+): Promise<{ parts: Uint8Array[]; fileCount: number; sizeBytes: number }> {
+  const root = join(incoming, "tree");
+  // The largest first, so that no thread is left alone with it at the end.
+  const pieces = lists.flatMap((one) => one.pieces).sort((a, b) => b.bytes - a.bytes);
+  const files = pieces.map(({ lines, bytes }, index) => async (either: AbortSignal) => {
+    const order = { root, lines, owner, temporary: join(incoming, `copy-${index}`) };
     const sealed = await threads.run(filesTask, order, either);
-    onProgress(sealed.reduce((sum, { size }) => sum + size, 0));
+    onProgress(bytes);
     return sealed;
   });
+  const links = lists.map(({ links: lines }) => (either: AbortSignal) => {
+    return threads.run(linksTask, { root, lines, owner }, either);
+  });
+  const directories = (either: AbortSignal) => {
+    const lines = Buffer.concat(lists.map((one) => one.directories));
+    return threads.run(directoriesTask, { root, lines, owner }, either);
+  };
+  // A copy is renamed over the name whose link it breaks, which changes the directory.
+  const isLinked = lists.some((one) => one.isLinked);
+  const parts = await together([...files, ...links, ...(isLinked ? [] : [directories])], signal);
+  if (isLinked) parts.push(await directories(signal));
+  const sum = (of: (piece: Piece) => number) =>
+    pieces.reduce((total, piece) => total + of(piece), 0);
+  return { parts, fileCount: sum(({ files }) => files), sizeBytes: sum(({ bytes }) => bytes) };
+}
+
+/**
+ * Pieces of work that are with the threads at a time: one more than there are threads, so that none waits for the next.
+ * A large tree has thousands, and others would find the queue full, or stand at its end.
+ */
+const atOnce = 3;
+
+/** Work of several threads; when one fails, the others are stopped: none may be at work on a tree that is given back. */
+async function together<T>(
+  works: ((signal: AbortSignal) => Promise<T>)[],
+  signal: AbortSignal,
+): Promise<T[]> {
+  const stop = new AbortController();
+  const either = AbortSignal.any([signal, stop.signal]);
+  const done: T[] = [];
+  const next = works[Symbol.iterator]();
+  const going = Array.from({ length: atOnce }, async () => {
+    for (const work of next) done.push(await work(either));
+  });
   try {
-    return (await Promise.all(going)).flat();
+    await Promise.all(going);
+    return done;
   } catch (error) {
-    // No thread may be at work on a tree that is about to be removed.
     stop.abort();
     await Promise.allSettled(going);
     throw error;
   }
+}
+
+function mismatch(digest: string, expected: string): Problem {
+  const message = `The archive holds the layer ${digest}, expected ${expected}`;
+  return new Problem("digest_mismatch", message, { digest, expected });
 }

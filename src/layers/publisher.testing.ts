@@ -2,12 +2,12 @@
 import { systemClock } from "../base/clock.ts";
 import { openLog } from "../base/log.ts";
 import type { Threads } from "../base/threads.ts";
+import type { TreeLimits } from "./found.ts";
 import { type Guard, openGuard } from "./guard.ts";
 import { type Leases, openLeases } from "./leases.ts";
 import { openNaming } from "./naming.ts";
 import { openPlaces } from "./places.ts";
 import type { Publisher } from "./publish.ts";
-import type { TreeLimits } from "./seal.ts";
 
 export const roomy: TreeLimits = {
   ...{ entries: 100_000, fileBytes: 2 ** 30, totalBytes: 2 ** 32, depth: 64, pathBytes: 3000 },
@@ -24,12 +24,8 @@ export function publisherIn(
   threads: Threads,
   syncFilesystem: Publisher["syncFilesystem"],
 ): TestPublisher {
-  const [clock, log, places, leases] = [
-    systemClock,
-    openLog("silent"),
-    openPlaces(data),
-    openLeases(),
-  ];
+  const [clock, log, leases] = [systemClock, openLog("silent"), openLeases()];
+  const { places } = openPlaces(data);
   const owner = process.getuid?.() === 0 ? { uid: 0, gid: 0 } : null;
   const guard = openGuard({ places, threads, clock, log, uid: owner?.uid ?? null });
   const naming = openNaming({ places, leases, guard, threads, log });

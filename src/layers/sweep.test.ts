@@ -39,7 +39,7 @@ async function layerOf(text: string): Promise<string> {
   const incoming = newIncoming(publisher.places);
   mkdirSync(join(incoming, "tree", "deep"), { recursive: true });
   writeFileSync(join(incoming, "tree", "deep", "text"), text);
-  const published = await publish(publisher, incoming, never);
+  const published = await publish(publisher, incoming, never, { isWhole: false });
   if (!published.ok) throw new Error(published.reason);
   return published.layer.digest;
 }

@@ -7,8 +7,7 @@ import {
   layerDirectory,
   layersOf,
   newIncoming,
-  placesThread,
-  removeSealed,
+  removeAside,
   syncDirectory,
 } from "./places.ts";
 
@@ -18,8 +17,6 @@ export interface Sweeper {
   leases: Leases;
   threads: Threads;
 }
-
-const removeTask = { module: placesThread, work: removeSealed };
 
 /**
  * Removes the layers that are neither in `keep` nor held, and that were last captured before `before` (milliseconds):
@@ -54,6 +51,6 @@ async function takeAway(
   const incoming = newIncoming(places);
   renameSync(directory, join(incoming, "gone"));
   syncDirectory(places.root);
-  await threads.run(removeTask, incoming, signal);
+  await removeAside({ threads }, incoming);
   return true;
 }

@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { zstdCompressed } from "./compression.ts";
-import { digestOf, writeManifest } from "./manifest.ts";
 import { entriesOf, type Node, plant } from "./trees.testing.ts";
 import { type ArchiveLimits, packed, unpack } from "./unpack.ts";
 
@@ -35,8 +34,7 @@ describe("a layer that travels", () => {
     ]);
     const [tree, back] = [join(dir, "tree"), join(dir, "back")];
     plant(Buffer.from(tree), names);
-    const digest = await unpack(packed(tree, entriesOf(tree)), back, limits);
-    expect(digest).toBe(digestOf(writeManifest(entriesOf(tree))));
+    await unpack(packed(tree, entriesOf(tree)), back, limits);
     expect(entriesOf(back)).toEqual(entriesOf(tree));
   });
 

@@ -2,7 +2,6 @@ import { Problem } from "../contract/problem.ts";
 import { type ExpansionLimits, zstdCompressed, zstdExpanded } from "./compression.ts";
 import { asStorageProblem } from "./disk-errors.ts";
 import type { LayerEntry } from "./layer-entry.ts";
-import { digestOf, writeManifest } from "./manifest.ts";
 import { readTar, type TarLimits } from "./tar-read.ts";
 import { writeTar } from "./tar-write.ts";
 import { openTreeTarget } from "./tree-target.ts";
@@ -29,8 +28,7 @@ export function packed(
 
 /**
  * Makes the tree of an archive below `tree`, an empty directory that only the gateway can reach; its files belong to the
- * gateway, are not yet synced, and may be there in part when this fails. Gives the digest that the tree will have as a
- * layer. Errors: `invalid_request` for an archive that is
+ * gateway, are not yet synced, and may be there in part when this fails. Errors: `invalid_request` for an archive that is
  * not exactly a tree, `payload_too_large` beyond a limit, `storage_full`.
  */
 export async function unpack(
@@ -38,7 +36,7 @@ export async function unpack(
   tree: string,
   limits: ArchiveLimits,
   signal?: AbortSignal,
-): Promise<string> {
+): Promise<void> {
   const target = openTreeTarget(tree);
   try {
     const bytes = zstdExpanded(atMost(source, limits.archiveBytes), {
@@ -46,7 +44,6 @@ export async function unpack(
       totalBytes: limits.totalBytes + limits.entries * headerBytes + 2 ** 20,
     });
     await readTar(bytes, target, limits, signal);
-    return digestOf(writeManifest(target.entries));
   } catch (error) {
     throw asStorageProblem(error);
   } finally {

@@ -94,7 +94,7 @@ function networkOf(
     directories: found.mounts.map(({ source }) => source),
     links: found.links,
     environment: {
-      ...networkEnvironment({ port: relayPort, caBundle: found.caBundle }),
+      ...networkEnvironment({ port: relayPort, caBundle: found.caBundle, hosts: found.hosts }),
       ...found.environment,
     },
   };

@@ -1,5 +1,7 @@
+import { hash } from "node:crypto";
 import { limits } from "../base/limits.ts";
 import { contentView } from "../content/content.ts";
+import type { ProofOutput } from "../contract/artifact-proof.ts";
 import type { ExecResult, Place, Staged, StageRequest, Surroundings } from "../sandbox/sandbox.ts";
 import { toolRemedies } from "../sandbox/sandbox.ts";
 import { keepStream, shownText } from "./command-output.ts";
@@ -8,6 +10,8 @@ import { failure, type ToolContext, type ToolOutcome } from "./tool.ts";
 /** What became of a command, as far as every tool that runs one tells it. */
 export interface CommandOutcome extends ToolOutcome {
   end: ExecResult["end"];
+  /** What was kept of its output, as digests. */
+  written: () => ProofOutput;
 }
 
 /** Runs one command, keeps what it printed, and says how it ended in words that a model can act on. */
@@ -26,12 +30,17 @@ export async function runCommand(
   const reason = result.end.type === "killed" ? result.end.reason : undefined;
   return {
     end: result.end,
+    written: () => ({ stdout: digestOf(result.stdout.kept), stderr: digestOf(result.stderr.kept) }),
     result: told(result, context),
     ...(stdout ? { stdout } : {}),
     ...(stderr ? { stderr } : {}),
     ...(reason === "cancelled" ? { cut: true } : {}),
     ...(reason === "disk_limit" ? { runLimit: reason } : {}),
   };
+}
+
+function digestOf(bytes: Buffer): string {
+  return `sha256:${hash("sha256", bytes)}`;
 }
 
 /** A command as one argument of a shell, whatever is in it. */

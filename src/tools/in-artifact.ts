@@ -36,10 +36,16 @@ export async function runInArtifact(
     return await inClosedPlace(context, artifact, start, opened);
   } catch (error) {
     if (!(error instanceof Problem) || !isOfArtifact(error)) throw error;
-    return unusable(`Cannot run ${artifact.id}: ${error.message}`);
+    return unusable(`Cannot run ${artifact.id}: ${damagedFile(artifact, error)}${error.message}`);
   } finally {
     for (const { release } of opened) release();
   }
+}
+
+/** Nobody knows files by their digests. */
+function damagedFile({ files }: Artifact, { details }: Problem): string {
+  const file = files.find(({ sha256 }) => sha256 === details?.sha256);
+  return file === undefined ? "" : `the file ${JSON.stringify(file.name)} is damaged: `;
 }
 
 function isOfArtifact({ code }: Problem): boolean {
@@ -90,9 +96,15 @@ async function inClosedPlace(
       bins: found.PATH,
       network: null,
     };
-    const { end, ...outcome } = await runCommand(context, command, surroundings, closed.place);
+    const { end, written, ...outcome } = await runCommand(
+      context,
+      command,
+      surroundings,
+      closed.place,
+    );
     const exit_code = end.type === "exited" ? end.exitCode : null;
-    return { ...outcome, proof: proofOf(artifact, start, exit_code) };
+    const proof = { ...proofOf(artifact, start, exit_code), output: written() };
+    return { ...outcome, proof };
   } finally {
     await context.sandbox.removeOnce(closed.place);
   }

@@ -128,10 +128,13 @@ async function runHere(
     bins: [...more.bins, ...own.bins],
   };
   const run = () => runCommand(context, command, surroundings);
-  const { end: _, ...outcome } =
-    context.hosts.length === 0
-      ? await run()
-      : (await context.withNetwork(context.hosts, run)).value;
+  const {
+    end: _,
+    written: __,
+    ...outcome
+  } = context.hosts.length === 0
+    ? await run()
+    : (await context.withNetwork(context.hosts, run)).value;
   return {
     ...outcome,
     result: { ...outcome.result, ...stagingNotes(staged) },

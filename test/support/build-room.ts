@@ -107,7 +107,10 @@ export async function openBuildRoom(): Promise<BuildRoom> {
           directories: configuration.mounts.map((each) => each.target),
           links: configuration.links,
           environment: {
-            ...networkEnvironment({ port: relayPort, caBundle: configuration.caBundle }),
+            ...networkEnvironment({
+              ...{ port: relayPort, caBundle: configuration.caBundle },
+              hosts: configuration.hosts,
+            }),
             ...configuration.environment,
           },
         },

@@ -50,7 +50,12 @@ export function straced(injection: Injection): string[] {
 
 /** Traces the thread for files of a gateway that runs with `env`, until the gateway ends. */
 export async function straceFiles(pid: number, injection: Injection): Promise<ChildProcess> {
-  return attach(fileThread(pid), injection);
+  return attach(threadOf(pid, "libuv-worker"), injection);
+}
+
+/** Traces the one thread for long work of a process of ours that runs already. */
+export async function straceWorker(pid: number, injection: Injection): Promise<ChildProcess> {
+  return attach(threadOf(pid, "airlock"), injection);
 }
 
 /** Traces the main thread of a gateway that runs already. */
@@ -75,12 +80,12 @@ export async function gone(child: ChildProcess): Promise<void> {
   if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
 }
 
-function fileThread(pid: number): number {
+function threadOf(pid: number, name: string): number {
   const threads = readdirSync(`/proc/${pid}/task`).map(Number);
   const found = threads.find((thread) =>
-    readFileSync(`/proc/${pid}/task/${thread}/comm`, "utf8").startsWith("libuv-worker"),
+    readFileSync(`/proc/${pid}/task/${thread}/comm`, "utf8").startsWith(name),
   );
-  if (found === undefined) throw new Error(`Process ${pid} has no thread for files`);
+  if (found === undefined) throw new Error(`Process ${pid} has no thread ${name}`);
   return found;
 }
 
