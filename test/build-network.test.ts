@@ -15,7 +15,11 @@ import {
   configurationOf,
   openBuildRoom,
 } from "./support/build-room.ts";
-import { type LocalRegistry, openLocalRegistry } from "./support/local-registry.ts";
+import {
+  type LocalRegistry,
+  openLocalRegistry,
+  registryAddress,
+} from "./support/local-registry.ts";
 import { findNewCargo } from "./support/new-cargo.ts";
 
 let room: BuildRoom;
@@ -66,7 +70,7 @@ function buildLocally(command: string, options: Partial<BuildRun> = {}) {
   return room.build(command, {
     ...{ configuration, hosts: configuration.hosts },
     privateHosts: [registry.host, registry.plainHost],
-    resolver: async () => ["127.0.0.1"],
+    resolver: async () => [registryAddress],
     ...options,
   });
 }
@@ -76,7 +80,7 @@ function expectOnlyRegistry(built: Built): void {
   expect(built.denied).toEqual([]);
   expect(built.allowed.length).toBeGreaterThan(0);
   for (const { host, address, cut } of built.allowed) {
-    expect([host, address, cut]).toEqual(["registry.test", "127.0.0.1", null]);
+    expect([host, address, cut]).toEqual(["registry.test", registryAddress, null]);
   }
 }
 

@@ -13,6 +13,9 @@ import { openTestAuthority } from "./test-authority.ts";
 
 export const registryHost = "registry.test";
 
+/** All of 127.0.0.0/8 is this machine. Clients inside pass 127.0.0.1 over as the sandbox's own, and take this for a host. */
+export const registryAddress = "127.0.0.2";
+
 export interface LocalRegistry {
   /** `https://registry.test:<port>`. */
   url: string;
@@ -46,11 +49,12 @@ export async function openLocalRegistry(directory: string): Promise<LocalRegistr
     if (path.endsWith("/")) response.setHeader("content-type", "text/html");
     response.end(typeof found === "function" ? found() : found);
   };
-  const secure = createHttps(authority.issue(registryHost, "other.test"), answer);
+  const names = [registryHost, "other.test", registryAddress];
+  const secure = createHttps(authority.issue(...names), answer);
   const plain = createServer(answer);
   const [port, plainPort] = await Promise.all(
     [secure, plain].map(async (server) => {
-      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      await new Promise<void>((resolve) => server.listen(0, registryAddress, resolve));
       return (server.address() as AddressInfo).port;
     }),
   );
