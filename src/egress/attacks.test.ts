@@ -1,5 +1,6 @@
 /** What code inside says to the proxy in the hope to be understood in two ways, or to be let to where it may not go. */
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { afterEach, describe, expect, it } from "vitest";
 
 import { openNetworkTests, tunnelTo } from "./network.testing.ts";
@@ -198,6 +199,19 @@ describe("what is put inside a request", () => {
     ]);
     await expect.poll(() => allowed).toHaveLength(2);
     expect(denied).toEqual([{ host: "evil.test", port: 80, reason: "not_listed" }]);
+  });
+
+  it("a body that goes on in broken chunks is one record, that of its request", async () => {
+    const port = await tcp((peer) => peer.resume());
+    const host = `index.test:${port}`;
+    const { socket, denied, allowed } = await open({ hosts: [host], privateHosts: [host] });
+    const head = `POST http://${host}/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n`;
+    const { client, heard } = say(socket, `${head}3\r\nabc\r\n`);
+    await once(client, "connect");
+    client.write("no chunk\r\n");
+    await heard;
+    await expect.poll(() => allowed).toMatchObject([{ host: "index.test", port }]);
+    expect(denied).toEqual([]);
   });
 
   it("a redirect is the client's to follow, through a decision of its own", async () => {
