@@ -11,7 +11,8 @@ import { limits } from "./base/limits.ts";
 import { type Log, openLog } from "./base/log.ts";
 import { openThreads } from "./base/threads.ts";
 import { openBlobs } from "./content/content.ts";
-import { openVault } from "./egress/egress.ts";
+import type { DoctorReport } from "./contract/upkeep.ts";
+import { openVault, packageProbes } from "./egress/egress.ts";
 import { createHttp } from "./http/http.ts";
 import { openLayers } from "./layers/layers.ts";
 import { type ModelsOptions, openModels } from "./model/model.ts";
@@ -92,7 +93,7 @@ async function openRooms(
   const rooms = { store, blobs, layers, vault, models, sandbox };
   const corridor = openCorridor({ ...rooms, config, clock, log, threads });
   closers.push(() => corridor.close(limits.drainMs));
-  const doctor = () => runDoctor({ dataDir, uidRange, toolchains, clock, log });
+  const doctor = () => examineHost(config, log);
   const upkeep = openUpkeepOver({ store, blobs, layers, dataDir, clock, log, sandbox, doctor });
   // Before any run is driven: this ends whatever an earlier gateway left running.
   await sandbox.sweep();
@@ -144,16 +145,24 @@ function script({ script: own }: GatewayOptions): Pick<ModelsOptions, "script"> 
   return own === undefined ? {} : { script: own };
 }
 
+/** What a host gives: to a sandbox, and to runs that may reach registries. Needs no gateway. */
+export async function examineHost(config: Config, log: Log): Promise<DoctorReport> {
+  const { dataDir, uidRange, toolchains } = config;
+  const report = await runDoctor({ dataDir, uidRange, toolchains, clock: systemClock, log });
+  const probes = [...report.probes, ...packageProbes({ env: config.packageEnvironment })];
+  return { ...report, probes };
+}
+
 /** Upkeep of a data directory that no gateway holds: `airlock verify` and `airlock gc` offline. */
 export async function openUpkeep(config: Config): Promise<Upkeep & { close(): Promise<void> }> {
   const log = openLog(config.logLevel);
   const clock = systemClock;
-  const { dataDir, uidRange, toolchains } = config;
+  const { dataDir } = config;
   const onBroken = (error: unknown) => log.fatal({ err: error }, "store.broken");
   const store = await openStore({ dir: dataDir, clock, log, onBroken });
   const threads = openThreads({ log });
   const blobs = await openBlobs({ dir: dataDir, clock, log, threads });
-  const doctor = () => runDoctor({ dataDir, uidRange, toolchains, clock, log });
+  const doctor = () => examineHost(config, log);
   const layers = openLayers({ dataDir, clock, log, threads, syncFilesystem });
   const upkeep = openUpkeepOver({ store, blobs, layers, dataDir, clock, log, doctor });
   const close = async () => {

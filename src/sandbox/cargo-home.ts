@@ -13,16 +13,19 @@ import type { Place, Surroundings } from "./sandbox.ts";
 const registry = "/tmp/cargo_registry";
 const inHome = Buffer.from("registry");
 
+/** Only a command that can download, or that has such a layer: others have no use for it. */
+export function usesRegistry({ mounts, network }: Surroundings): boolean {
+  return network !== null || mounts.some(({ target }) => target === registry);
+}
+
 /**
  * Lets cargo keep what it downloads in `/tmp`, where a layer can be made of it: its home is in the cache, which is no
- * part of any layer. Only for a command that can download, or that has such a layer: others have no use for it.
+ * part of any layer.
  */
 export function keepRegistryInTmp(
   place: Pick<Place, "tmp" | "cache">,
-  { mounts, network }: Surroundings,
   owner: Owner | undefined,
 ): void {
-  if (network === null && !mounts.some(({ target }) => target === registry)) return;
   const create = { mode: 0o755, owner };
   try {
     within(place.tmp, (root) => closeSync(openDirectoryBelow(root, "cargo_registry", create)));

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { at, openDirectoryBelow, openRoot, statBelow, TreeError } from "../base/below.ts";
 import { walkTree } from "../base/tree.ts";
 import { Problem } from "../contract/problem.ts";
+import { keepRegistryInTmp } from "./cargo-home.ts";
 import { ownerOf } from "./identity.ts";
 import { oncePrefix } from "./once-place.ts";
 import { openTemporary, type PlacesHost, placeAt } from "./places.ts";
@@ -13,8 +14,10 @@ import type { ListedEntry, Listing, Place, WrittenFile } from "./sandbox.ts";
 const areas = ["tmp", "workspace"] as const;
 
 /** Makes the directory of the egress socket, on the way to which only the run's own uid may pass. */
-export function openNetworkDirectory(host: PlacesHost, place: Place): string {
+export function openNetworkDirectory(host: PlacesHost & { cargo: boolean }, place: Place): string {
   const owner = ownerOf(host.identity, place.uid);
+  // Now, so that what lies in the run's directories is the same whichever command comes first.
+  if (host.cargo) keepRegistryInTmp(place, owner);
   const root = openRoot(dirname(place.tmp));
   try {
     closeSync(openDirectoryBelow(root, "egress", { mode: 0o700, owner }));
