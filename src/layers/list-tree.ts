@@ -86,7 +86,8 @@ function listDirectory(
   const aboveBytes = plain(above).length;
   const isDeep = place.split("/").length >= limits.depth && place !== "";
   let bytes = 0;
-  const names = readdirSync(directory, { encoding: "latin1" });
+  // Sorted here, where they are few, they are nearly sorted when all are.
+  const names = readdirSync(directory, { encoding: "latin1" }).sort();
   const beside = new Set(names);
   const before = Number(Atomics.add(shared, entriesAt, BigInt(names.length)));
   for (const [index, name] of names.entries()) {
