@@ -11,6 +11,7 @@ import { isMet, jsonOf, type Row } from "./row.ts";
 import { corridorRows } from "./rows/corridor.ts";
 import { httpRows } from "./rows/http.ts";
 import { journalRows } from "./rows/journal.ts";
+import { layersRows } from "./rows/layers.ts";
 import { redactionRows } from "./rows/redaction.ts";
 import { restartRows } from "./rows/restart.ts";
 import { sandboxRows } from "./rows/sandbox.ts";
@@ -20,7 +21,7 @@ import { tableOf } from "./table.ts";
 
 const groups: Group[] = [
   ...[sandboxRows, startsRows, corridorRows, journalRows],
-  ...[stepsRows, httpRows, restartRows, redactionRows],
+  ...[stepsRows, httpRows, restartRows, redactionRows, layersRows],
 ];
 
 const usage = `Usage: npm run bench -- [options]
