@@ -12,6 +12,7 @@ import { corridorRows } from "./rows/corridor.ts";
 import { httpRows } from "./rows/http.ts";
 import { journalRows } from "./rows/journal.ts";
 import { layersRows } from "./rows/layers.ts";
+import { networkRows } from "./rows/network.ts";
 import { redactionRows } from "./rows/redaction.ts";
 import { restartRows } from "./rows/restart.ts";
 import { sandboxRows } from "./rows/sandbox.ts";
@@ -21,7 +22,7 @@ import { tableOf } from "./table.ts";
 
 const groups: Group[] = [
   ...[sandboxRows, startsRows, corridorRows, journalRows],
-  ...[stepsRows, httpRows, restartRows, redactionRows, layersRows],
+  ...[stepsRows, httpRows, restartRows, redactionRows, layersRows, networkRows],
 ];
 
 const usage = `Usage: npm run bench -- [options]

@@ -1,7 +1,8 @@
 /**
  * The main job from end to end, on a gateway of its own with a free port and a throw-away data directory: a run gets a
  * data file, writes a program, fails, corrects it, and hands back files in one zip. With a model key in the environment
- * a real model does it, without one a script plays the model; everything else is the same.
+ * a real model does it, without one a script plays the model; everything else is the same. Then a program with a package
+ * of somebody else, from the registry to a layer to a sandbox without network: `demo-layers.ts`.
  */
 import { chmod, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -15,6 +16,7 @@ import { type Provider, providers } from "../src/contract/submission.ts";
 import { openGateway } from "../src/gateway.ts";
 import type { Script } from "../src/model/model.ts";
 import { AirlockClient, type Run } from "../src/sdk/sdk.ts";
+import { demoHosts, layerScripts, playLayers } from "./demo-layers.ts";
 import { unpackOutputs } from "./unpack-outputs.ts";
 
 const example = resolve(import.meta.dirname, "../examples/demo");
@@ -46,15 +48,22 @@ async function demo(signal: AbortSignal): Promise<number> {
   try {
     // Sandboxes run as other users, who must be able to walk through to what is mounted.
     await chmod(dataDir, 0o711);
-    const config = readConfig(process.env, { dataDir, host: "127.0.0.1", port: 0 });
+    const own = readConfig(process.env, { dataDir, host: "127.0.0.1", port: 0 });
+    // Whoever plays the demo trusts the registries by name, also where a mirror of them has a private address.
+    const config = { ...own, privateHosts: [...own.privateHosts, ...demoHosts()] };
     const { model, why } = chooseModel(config);
     say(`Airlock demo\n\nmodel    ${model}: ${why}`);
     const script = JSON.parse(await readFile(join(example, "script.json"), "utf8")) as Script;
-    const gateway = await openGateway(config, { script, log: openLog("error") });
+    const scripts = { demo: script, ...(await layerScripts()) };
+    const gateway = await openGateway(config, { script: { scripts }, log: openLog("error") });
     try {
       say(`gateway  ${gateway.url}, data in ${dataDir} until the demo ends`);
       const token = (await readFile(gateway.adminTokenFile, "utf8")).trim();
-      return await playRun(new AirlockClient({ baseUrl: gateway.url, token }), model, signal);
+      const airlock = new AirlockClient({ baseUrl: gateway.url, token });
+      if (!(await playRun(airlock, model, signal))) return 1;
+      if (!(await playLayers(airlock, model, signal))) return 1;
+      showNext();
+      return 0;
     } finally {
       await gateway.close();
     }
@@ -67,7 +76,7 @@ async function playRun(
   airlock: AirlockClient,
   model: string,
   signal: AbortSignal,
-): Promise<number> {
+): Promise<boolean> {
   const run = await airlock.submitRun({
     model,
     prompt: await readFile(join(example, "prompt.md"), "utf8"),
@@ -93,10 +102,9 @@ async function playRun(
   showResult(ended, dir, zip, files);
   const report = files.find((file) => file.name.endsWith(".md"));
   if (report !== undefined) await showHead(report.path);
-  if (ended.status === "succeeded") showNext();
-  else
-    say(`\nThe run did not succeed: ${ended.status}, ${ended.stop_reason}. ${ended.message ?? ""}`);
-  return ended.status === "succeeded" ? 0 : 1;
+  if (ended.status === "succeeded") return true;
+  say(`\nThe run did not succeed: ${ended.status}, ${ended.stop_reason}. ${ended.message ?? ""}`);
+  return false;
 }
 
 function chooseModel(config: Config): { model: string; why: string } {

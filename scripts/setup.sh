@@ -47,8 +47,13 @@ missing_packages() {
   in_system curl || printf ' curl'
   case "${1-}" in
     --test)
+      in_system skopeo || printf ' skopeo'
       in_system strace || printf ' strace'
       in_system faketime || printf ' faketime'
+      in_system umoci || printf ' umoci'
+      in_system go || printf ' golang-go'
+      in_system cargo || printf ' cargo'
+      in_system openssl || printf ' openssl'
       ;;
     --bench)
       in_system socat || printf ' socat'
@@ -62,11 +67,11 @@ install_line() {
   if in_system apt-get; then
     printf 'sudo apt-get update && sudo apt-get install -y%s' "$1"
   elif in_system dnf; then
-    printf 'sudo dnf install -y%s' "$(printf '%s' "$1" | sed 's/libatomic1/libatomic/')"
+    printf 'sudo dnf install -y%s' "$(printf '%s' "$1" | sed 's/libatomic1/libatomic/; s/golang-go/golang/')"
   elif in_system apk; then
-    printf 'apk add%s' "$(printf '%s' "$1" | sed 's/python3-pip/py3-pip/; s/libatomic1/libatomic/')"
+    printf 'apk add%s' "$(printf '%s' "$1" | sed 's/python3-pip/py3-pip/; s/libatomic1/libatomic/; s/golang-go/go/')"
   elif in_system pacman; then
-    printf 'sudo pacman -S --needed%s' "$(printf '%s' "$1" | sed 's/python3-pip/python-pip/; s/python3/python/; s/libatomic1/gcc-libs/')"
+    printf 'sudo pacman -S --needed%s' "$(printf '%s' "$1" | sed 's/python3-pip/python-pip/; s/python3/python/; s/libatomic1/gcc-libs/; s/golang-go/go/; s/cargo/rust/')"
   else
     printf 'with your package manager:%s' "$1"
   fi

@@ -4,17 +4,20 @@
  */
 
 import { ensureAdminToken } from "./admin-token.ts";
+import { openInventory } from "./artifacts/artifacts.ts";
 import { systemClock } from "./base/clock.ts";
 import type { Config } from "./base/config.ts";
 import { limits } from "./base/limits.ts";
 import { type Log, openLog } from "./base/log.ts";
 import { openThreads } from "./base/threads.ts";
 import { openBlobs } from "./content/content.ts";
-import { openVault } from "./egress/egress.ts";
+import type { DoctorReport } from "./contract/upkeep.ts";
+import { openVault, packageProbes } from "./egress/egress.ts";
 import { createHttp } from "./http/http.ts";
-import { openModels, type Script } from "./model/model.ts";
+import { openLayers } from "./layers/layers.ts";
+import { type ModelsOptions, openModels } from "./model/model.ts";
 import { openCorridor } from "./run/run.ts";
-import { closeInheritedFds, openSandbox, runDoctor } from "./sandbox/sandbox.ts";
+import { closeInheritedFds, openSandbox, runDoctor, syncFilesystem } from "./sandbox/sandbox.ts";
 import { openStore } from "./store/store.ts";
 import { openUpkeepOver, type Upkeep } from "./upkeep.ts";
 import { version } from "./version.ts";
@@ -38,7 +41,7 @@ export interface Gateway {
 
 export interface GatewayOptions {
   /** A script for the model `scripted/…`, in place of a file. */
-  script?: Script;
+  script?: ModelsOptions["script"];
   log?: Log;
 }
 
@@ -81,15 +84,17 @@ async function openRooms(
   closers.push(() => store.close());
   const adminTokenFile = await ensureAdminToken(dataDir, store.tokens);
   const blobs = await openBlobs({ dir: dataDir, clock, log, threads, onBroken });
+  const layers = openLayers({ dataDir, clock, log, threads, syncFilesystem });
+  const inventory = openInventory({ store, blobs, layers, dataDir, clock, log });
   const vault = await openVault({ dir: dataDir });
   const models = await openModels({ config, clock, log, ...script(options) });
   const sandbox = await openSandbox({ dataDir, uidRange, toolchains, clock, log });
   closers.push(() => sandbox.close());
-  const rooms = { store, blobs, vault, models, sandbox };
+  const rooms = { store, blobs, layers, vault, models, sandbox };
   const corridor = openCorridor({ ...rooms, config, clock, log, threads });
   closers.push(() => corridor.close(limits.drainMs));
-  const doctor = () => runDoctor({ dataDir, uidRange, toolchains, clock, log });
-  const upkeep = openUpkeepOver({ store, blobs, dataDir, clock, log, sandbox, doctor });
+  const doctor = () => examineHost(config, log);
+  const upkeep = openUpkeepOver({ store, blobs, layers, dataDir, clock, log, sandbox, doctor });
   // Before any run is driven: this ends whatever an earlier gateway left running.
   await sandbox.sweep();
   await upkeep.sweepRunDirectories();
@@ -97,6 +102,7 @@ async function openRooms(
   let closing: Promise<void> | undefined;
   const http = createHttp({
     corridor,
+    inventory,
     tokens: store.tokens,
     upkeep,
     caps: {
@@ -116,9 +122,11 @@ async function openRooms(
   });
   await corridor.start();
   const sweeping = new AbortController();
-  const swept = upkeep
-    .sweepRegularly(sweeping.signal)
-    .catch((error: unknown) => log.error({ err: error }, "upkeep.failed"));
+  const { signal } = sweeping;
+  const swept = Promise.all([upkeep.sweepRegularly(signal), upkeep.scrubLayers(signal)]).then(
+    () => undefined,
+    (error: unknown) => log.error({ err: error }, "upkeep.failed"),
+  );
   closers.push(() => {
     sweeping.abort();
     // A sweep of millions of blobs may be cut off by the store's end: it is taken up at the next start.
@@ -133,21 +141,30 @@ async function openRooms(
   return { url, port, dataDir, adminTokenFile, upkeep, broken: broke.promise, close };
 }
 
-function script({ script: own }: GatewayOptions): { script?: Script } {
+function script({ script: own }: GatewayOptions): Pick<ModelsOptions, "script"> {
   return own === undefined ? {} : { script: own };
+}
+
+/** What a host gives: to a sandbox, and to runs that may reach registries. Needs no gateway. */
+export async function examineHost(config: Config, log: Log): Promise<DoctorReport> {
+  const { dataDir, uidRange, toolchains } = config;
+  const report = await runDoctor({ dataDir, uidRange, toolchains, clock: systemClock, log });
+  const probes = [...report.probes, ...packageProbes({ env: config.packageEnvironment })];
+  return { ...report, probes };
 }
 
 /** Upkeep of a data directory that no gateway holds: `airlock verify` and `airlock gc` offline. */
 export async function openUpkeep(config: Config): Promise<Upkeep & { close(): Promise<void> }> {
   const log = openLog(config.logLevel);
   const clock = systemClock;
-  const { dataDir, uidRange, toolchains } = config;
+  const { dataDir } = config;
   const onBroken = (error: unknown) => log.fatal({ err: error }, "store.broken");
   const store = await openStore({ dir: dataDir, clock, log, onBroken });
   const threads = openThreads({ log });
   const blobs = await openBlobs({ dir: dataDir, clock, log, threads });
-  const doctor = () => runDoctor({ dataDir, uidRange, toolchains, clock, log });
-  const upkeep = openUpkeepOver({ store, blobs, dataDir, clock, log, doctor });
+  const doctor = () => examineHost(config, log);
+  const layers = openLayers({ dataDir, clock, log, threads, syncFilesystem });
+  const upkeep = openUpkeepOver({ store, blobs, layers, dataDir, clock, log, doctor });
   const close = async () => {
     await store.close();
     await threads.close();

@@ -4,12 +4,14 @@ import type { Log } from "./base/log.ts";
 import { type Blobs, sweepBlobs } from "./content/content.ts";
 import { Problem } from "./contract/problem.ts";
 import type { DoctorReport, GcReport, VerifyReport } from "./contract/upkeep.ts";
+import { sweepLayers, verifyLayers } from "./layer-upkeep.ts";
+import type { LayerTrees } from "./layers/layers.ts";
 import type { Sandbox } from "./sandbox/sandbox.ts";
 import type { Store } from "./store/store.ts";
 
 /** What an operator asks of a data directory: is it whole, what can go, what does the host give. */
 export interface Upkeep {
-  /** Every chain, every row against its chain, every blob that a row refers to against its name. */
+  /** Every chain, every row against its chain, every blob and layer that a row refers to against its name. */
   verify(): Promise<VerifyReport>;
   /** Removes what no row refers to, or says what it would remove. */
   gc(options: { dryRun: boolean }): Promise<GcReport>;
@@ -19,6 +21,7 @@ export interface Upkeep {
 export interface UpkeepDeps {
   store: Store;
   blobs: Blobs;
+  layers: LayerTrees;
   dataDir: string;
   clock: Clock;
   log: Log;
@@ -33,6 +36,8 @@ export interface GatewayUpkeep extends Upkeep {
   sweepRunDirectories(): Promise<number>;
   /** Collects garbage now and then until the signal aborts. */
   sweepRegularly(signal: AbortSignal): Promise<void>;
+  /** Reads the layers again and again, slowly, until the signal aborts: a damaged one is refused before it is used. */
+  scrubLayers(signal: AbortSignal): Promise<void>;
 }
 
 const sweepEveryMs = 6 * 60 * 60_000;
@@ -45,8 +50,9 @@ export function openUpkeepOver(deps: UpkeepDeps): GatewayUpkeep {
     verify: oneAtATime(async () => {
       const report = await store.verify();
       const found = await verifyBlobs(store, blobs);
-      const defects = [...report.defects, ...found.defects];
-      return { ...report, ...found, defects, ok: defects.length === 0 };
+      const read = await verifyLayers(deps);
+      const defects = [...report.defects, ...found.defects, ...read.defects];
+      return { ...report, ...found, ...read, defects, ok: defects.length === 0 };
     }),
     gc: oneAtATime(async ({ dryRun }: { dryRun: boolean }) => {
       const report = await sweepBlobs({
@@ -57,10 +63,13 @@ export function openUpkeepOver(deps: UpkeepDeps): GatewayUpkeep {
         sparesMs: limits.sweepSparesMs,
         clock,
       });
-      return { ...report, runDirectories: await sweepRunDirectories(dryRun) };
+      const layers = await sweepLayers(deps, dryRun, new AbortController().signal);
+      return { ...report, layers, runDirectories: await sweepRunDirectories(dryRun) };
     }),
     doctor: oneAtATime(deps.doctor),
     sweepRunDirectories,
+    scrubLayers: (signal) =>
+      deps.layers.scrub(signal, (layer, reason) => log.error({ layer, reason }, "layer.damaged")),
     async sweepRegularly(signal) {
       while (!signal.aborted) {
         try {

@@ -14,7 +14,17 @@ const write = (name: string) => [
   { tool: "content_write", arguments: { name, content: name.repeat(70_000) } },
   { tool: "sandbox_exec", arguments: { command: `cp ${name} /workspace/out/` } },
 ];
-const script = { turns: [{ calls: write("a") }, { calls: write("b") }, { text: "done" }] };
+const layer = {
+  command: "mkdir deps && echo kept >deps/word",
+  capture_paths: [{ path: "/tmp/deps" }],
+};
+const script = {
+  turns: [
+    { calls: [...write("a"), { tool: "sandbox_exec", arguments: layer }] },
+    { calls: write("b") },
+    { text: "done" },
+  ],
+};
 const dataDir = newDataDir();
 const copy = newDataDir();
 afterAll(() => {
@@ -76,6 +86,14 @@ it("that was taken live restores everything, and the gateway did not notice", as
       .run(done?.id ?? "")
       .downloadOutput({ path: "a", match: "suffix" });
     expect(output.length).toBe(70_000);
+    const { layers } = await clientOf(restored).layers.list();
+    const artifact = await clientOf(restored).artifacts.create({
+      files: [{ path: "main.sh", content: "exec cat /tmp/deps/word" }],
+      entrypoints: ["main.sh"],
+      layers: layers.map(({ digest }) => ({ layer: digest, mount_path: "/tmp/deps" })),
+    });
+    const ran = await clientOf(restored).artifacts.exec(artifact.id, { entrypoint: "main.sh" });
+    expect(await ran.wait()).toMatchObject({ status: "succeeded" });
   } finally {
     await restored.stop();
   }

@@ -31,6 +31,17 @@ function play(file: string, cwd: string, env: Record<string, string> = {}): Prom
   });
 }
 
+const titles = ["Python: tabulate, with pip", "Node.js: asciichart, with npm"];
+
+/** From the registry, then from the cache, then with no network; or it is said that the registry is out of reach. */
+function expectInstalled(stdout: string, title: string): void {
+  const [, part = ""] = stdout.split(`── ${title}\n`);
+  const own = part.split("\n── ")[0] ?? "";
+  if (own.includes(`${title}: cannot reach `)) return;
+  expect(own).toMatch(/install {2}\d+ ms from the registry, \d+ ms from the build cache/);
+  expect(own).toMatch(/artifact art_\w+, proved to run with no network/);
+}
+
 describe("npm run demo", () => {
   it("fails first, corrects itself, and leaves the files that it promises", async () => {
     const cwd = await tempDir("demo");
@@ -40,6 +51,7 @@ describe("npm run demo", () => {
     const failing = stdout.indexOf("ValueError: could not convert string to float: '1,204.50'");
     expect(failing).toBeGreaterThan(0);
     expect(stdout.indexOf("201 rows read, 4 left out")).toBeGreaterThan(failing);
+    for (const title of titles) expectInstalled(stdout, title);
 
     const [result = ""] = (await readdir(cwd)).filter((name) => name.startsWith("airlock-demo-"));
     const files = await readdir(join(cwd, result, "outputs"));
@@ -59,6 +71,17 @@ describe("npm run demo", () => {
     ]);
     const left = (await readdir(cwd)).filter((name) => name.startsWith("airlock-demo-data"));
     expect(left, "the data directory is thrown away").toEqual([]);
+  });
+
+  it("names a registry that is out of reach and goes on", async () => {
+    const cwd = await tempDir("demo");
+    const { code, stdout } = await play("scripts/demo.ts", cwd, {
+      PIP_INDEX_URL: "https://127.0.0.1:9/simple",
+      PIP_RETRIES: "0",
+    });
+    expect(code, stdout).toBe(0);
+    expect(stdout).toContain("Python: tabulate, with pip: cannot reach 127.0.0.1 (unreachable)");
+    expectInstalled(stdout, "Node.js: asciichart, with npm");
   });
 
   it("says what is wrong and ends with 1 when the model that is asked for cannot be had", async () => {

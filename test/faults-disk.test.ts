@@ -102,7 +102,7 @@ if (mayAttach()) {
 
 describe("a failed fsync", () => {
   // A start takes the first; those of a run at work come after.
-  for (const nth of isSoak ? Array.from({ length: 40 }, (_, index) => index + 24) : [30, 41]) {
+  for (const nth of isSoak ? Array.from({ length: 40 }, (_, index) => index + 36) : [42, 53]) {
     it(`of the database, number ${nth}, ends the gateway and is not tried again`, async () => {
       const dataDir = newDir();
       const trace = join(dataDir, "trace.txt");

@@ -3,7 +3,12 @@
  * the gateway answers has to be in the document too, whatever it was asked; nothing is ever its own failure, and no
  * amount of it costs memory or harms a run. 3,000 requests; 100,000 with AIRLOCK_SOAK.
  */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, type IncomingMessage, request as send } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { zstdCompressSync } from "node:zlib";
 import type { ValidateFunction } from "ajv";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -117,16 +122,46 @@ function learn(known: Known, { operation }: FuzzRequest, { status, body }: Answe
   if (operation.operationId === "submitRun") keep(known.RunId, found.run.id);
   if (operation.operationId === "listRuns") keep(known.cursors, found.nextCursor);
   if (operation.operationId === "listOutputs") keep(known.OutputId, found.outputs[0]?.id);
+  if (operation.operationId === "importLayer") keep(known.LayerIdOrDigest, found.layer.id);
+  if (operation.operationId === "createArtifact") {
+    keep(known.ArtifactIdOrRef, found.artifact.id);
+    keep(known.ArtifactIdOrRef, found.artifact.ref);
+    keep(known.ArtifactRef, found.artifact.ref);
+  }
   if (operation.operationId !== "createToken") return;
   keep(known.TokenId, found.token.id);
   keep(known.otherSecrets, found.secret);
+}
+
+function layerArchive(): Buffer {
+  const directory = mkdtempSync(join(tmpdir(), "airlock-fuzz-"));
+  try {
+    writeFileSync(join(directory, "file.txt"), "in a layer");
+    const options = ["--format=ustar", "--owner=0", "--group=0", "--numeric-owner"];
+    return zstdCompressSync(
+      execFileSync("tar", [...options, "-C", directory, "-cf", "-", "file.txt"]),
+    );
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 }
 
 async function firstKnown(): Promise<Known> {
   const run = { model: "scripted/fuzz", prompt: "go" };
   const { body } = await call(gateway, "POST", "/api/runs", run);
   const made = await call(gateway, "POST", "/api/tokens", { name: "other", scopes: ["approve"] });
+  const { artifact } = (
+    await call(gateway, "POST", "/api/artifacts", {
+      files: [{ path: "main.sh", content: "echo here" }],
+      entrypoints: ["main.sh"],
+    })
+  ).body as { artifact: { id: string; ref: string } };
+  const id = `layer_${"0".repeat(32)}`;
   return {
+    LayerIdOrDigest: [id],
+    ArtifactIdOrRef: [artifact.id, artifact.id],
+    ArtifactRef: [artifact.ref],
+    layer: layerArchive(),
     RunId: [(body.run as { id: string }).id],
     OutputId: ["out_01kadz3v6m5c0jx9s2qf8t7w4b"],
     TokenId: ["tok_01kadz3v6m5c0jx9s2qf8t7w4b"],

@@ -66,14 +66,17 @@ export interface Inventory {
     idOrRef: string,
     format: "oci" | "zip",
     signal?: AbortSignal,
-  ): Promise<{ filename: string; contentType: string; stream: Readable }>;
+  ): Promise<{ filename: string; contentType: string; stream: Readable; bytes?: number }>;
   /** Takes a ref out of force. False when there is none. */
   revokeRef(workspaceId: string, ref: string): Promise<boolean>;
 }
 
 export { type EntrypointStart, entrypointStart } from "./entrypoint.ts";
-export { type LayerEnvironment, layerEnvironment } from "./layer-environment.ts";
+export {
+  environmentVariables,
+  type LayerEnvironment,
+  layerEnvironment,
+} from "./layer-environment.ts";
 export { type ArtifactInput, type Merged, mergeInputs } from "./merge-inputs.ts";
-export { mountProblem } from "./mount-path.ts";
 export { type InventoryOptions, openInventory } from "./open-inventory.ts";
 export type { Page, PageWanted } from "./pages.ts";

@@ -8,6 +8,7 @@ import type { ArtifactUpload } from "../contract/artifact-request.ts";
 import { Problem } from "../contract/problem.ts";
 import type { Store } from "../store/store.ts";
 import { type ArtifactInput, mergeInputs } from "./merge-inputs.ts";
+import { soundArtifact } from "./sound.ts";
 
 export interface ArtifactRooms {
   store: Pick<Store, "layers" | "artifacts">;
@@ -64,7 +65,7 @@ async function findInputs(
   for (const [index, name] of names.entries()) {
     const artifact = await store.artifacts.get(workspaceId, name, null);
     if (artifact === undefined) throw notFound(`inputs[${index}]`, "artifact", name);
-    const { kind, files, entrypoints, layers } = artifact;
+    const { kind, files, entrypoints, layers } = soundArtifact(artifact);
     found.push({ type: "artifact", name, manifest: { kind, files, entrypoints, layers } });
   }
   return found;

@@ -3,19 +3,22 @@ import { ZipFile } from "yazl";
 import { assert } from "../base/assert.ts";
 import { addToZip, type Blobs, nameOutputs } from "../content/content.ts";
 import type { Artifact, ArtifactFile } from "../contract/artifact.ts";
+import { ofFile } from "./sound.ts";
 
 /**
  * The files of an artifact as one zip: `files/<name>` and `manifest.json`, which says what the artifact is and where each
  * of its files lies in the zip: a name that some system would read as another place, or as the name of another file, is
  * written in another way there. Layers are named in the manifest and are not in the zip. The same artifact gives the same bytes.
- * Fails before the first byte with `digest_mismatch` or `not_found` when a blob is damaged or gone.
+ * Fails before the first byte with `digest_mismatch`, naming the file, when one is damaged or gone.
  */
 export async function exportZip(
   artifact: Artifact,
   blobs: Blobs,
   signal?: AbortSignal,
 ): Promise<Readable> {
-  for (const { sha256 } of artifact.files) await blobs.check(sha256, signal);
+  for (const file of artifact.files) {
+    await ofFile(artifact, file, blobs.check(file.sha256, signal));
+  }
   const zip = new ZipFile();
   const archive = zip.outputStream;
   assert(archive instanceof Readable, "a zip is written to a stream that can be destroyed");

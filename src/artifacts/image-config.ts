@@ -37,6 +37,7 @@ export function imageConfig(parts: ImageParts): object {
   for (const name of ["PYTHONPATH", "NODE_PATH"] as const) {
     if (environment[name].length > 0) env.push(`${name}=${environment[name].join(":")}`);
   }
+  for (const [name, value] of Object.entries(environment.variables)) env.push(`${name}=${value}`);
   return {
     created: "1970-01-01T00:00:00Z",
     architecture,

@@ -11,6 +11,7 @@ import {
   writeImageLayer,
 } from "../layers/layers.ts";
 import { headBytes } from "./image-config.ts";
+import { ofFile } from "./sound.ts";
 
 /** Writes one layer of an image, piece by piece. */
 export type WriteImageLayer = (
@@ -26,14 +27,17 @@ const compression: ImageLayerOptions["compression"] = "gzip";
  * checks every byte of them before any is sent.
  */
 export async function filesLayer(
-  files: readonly ArtifactFile[],
+  artifact: Artifact,
   blobs: Blobs,
   directory: string,
   signal: AbortSignal,
 ): Promise<WriteImageLayer[]> {
+  const { files } = artifact;
   if (files.length === 0) return [];
   const tree = treeOf(directory);
-  for (const file of files) await layOut(join(tree, file.name), file, blobs, signal);
+  for (const file of files) {
+    await ofFile(artifact, file, layOut(join(tree, file.name), file, blobs, signal));
+  }
   const entries = entriesOf(files);
   const options = { prefix: "tmp", compression };
   return [(write, stop) => writeImageLayer(tree, entries, write, { ...options, signal: stop })];

@@ -1,7 +1,5 @@
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { open, rm } from "node:fs/promises";
-import { join } from "node:path";
+import type { FileHandle } from "node:fs/promises";
 import { canonicalJson } from "../base/canonical-json.ts";
 import { Problem } from "../contract/problem.ts";
 import { blockBytes, type ImageLayer, largestHeaderSize, writeHeader } from "../layers/layers.ts";
@@ -11,8 +9,6 @@ import type { WriteImageLayer } from "./image-layers.ts";
 export interface LayoutRequest extends Omit<ImageParts, "diffIds"> {
   /** From the lowest to the topmost. */
   layers: readonly WriteImageLayer[];
-  /** Where one packed layer at a time is kept until it is sent. */
-  directory: string;
   signal: AbortSignal;
 }
 
@@ -29,22 +25,16 @@ const types = {
 };
 
 /**
- * An OCI image layout as a tar: `oci-layout`, then the blobs `blobs/sha256/<hex>`, and at the end, when all of them are
- * known, `index.json`, which names the one image by the artifact's id. Without times and owners.
+ * Writes an OCI image layout as a tar into an empty file: `oci-layout`, the blobs `blobs/sha256/<hex>`, and `index.json`,
+ * which names the one image by the artifact's id. Without times and owners. Gives the size of the tar.
  */
-export async function* imageLayout(request: LayoutRequest): AsyncGenerator<Buffer, void> {
-  const { artifact, architecture, layers, directory, signal } = request;
-  yield* fileEntry("oci-layout", json({ imageLayoutVersion: "1.0.0" }));
-  for (const name of ["blobs", "blobs/sha256"]) yield entryHeader(name, 0, "directory");
+export async function writeImageLayout(file: FileHandle, request: LayoutRequest): Promise<number> {
+  const { artifact, architecture, layers, signal } = request;
+  const tar = openTar(file);
+  await tar.file("oci-layout", json({ imageLayoutVersion: "1.0.0" }));
+  for (const name of ["blobs", "blobs/sha256"]) await tar.directory(name);
   const written: ImageLayer[] = [];
-  for (const write of layers) {
-    const path = join(directory, "layer");
-    const layer = await spoolLayer(path, write, signal);
-    // Two places of an empty layer below one directory are the same blob.
-    if (!written.some(({ digest }) => digest === layer.digest)) yield* blobFrom(path, layer);
-    await rm(path);
-    written.push(layer);
-  }
+  for (const write of layers) written.push(await tar.layer(write, signal));
   const config = json(imageConfig({ ...request, diffIds: written.map(({ diffId }) => diffId) }));
   const manifest = json({
     schemaVersion: 2,
@@ -52,55 +42,58 @@ export async function* imageLayout(request: LayoutRequest): AsyncGenerator<Buffe
     config: descriptorOf(types.config, config),
     layers: written.map(({ mediaType, digest, bytes }) => ({ mediaType, digest, size: bytes })),
   });
-  for (const blob of [config, manifest]) yield* fileEntry(blobPath(digestOf(blob)), blob);
+  for (const blob of [config, manifest]) await tar.file(blobPath(digestOf(blob)), blob);
   const image = {
     ...descriptorOf(types.manifest, manifest),
     platform: { architecture, os: "linux" },
     annotations: { "org.opencontainers.image.ref.name": artifact.id },
   };
   const index = json({ schemaVersion: 2, mediaType: types.index, manifests: [image] });
-  yield* fileEntry("index.json", index);
-  yield Buffer.alloc(2 * blockBytes);
+  await tar.file("index.json", index);
+  return tar.end();
 }
 
-async function spoolLayer(
-  path: string,
-  write: WriteImageLayer,
-  signal: AbortSignal,
-): Promise<ImageLayer> {
-  const file = await open(path, "wx", 0o600);
-  try {
-    return await write((piece) => file.writeFile(piece), signal);
-  } finally {
-    await file.close();
-  }
-}
-
-async function* blobFrom(path: string, { digest, bytes }: ImageLayer): AsyncGenerator<Buffer> {
-  yield entryHeader(blobPath(digest), bytes, "file");
-  yield* createReadStream(path, { highWaterMark: 256 * 1024 }) as AsyncIterable<Buffer>;
-  yield paddingOf(bytes);
-}
-
-function* fileEntry(name: string, bytes: Buffer): Generator<Buffer> {
-  yield entryHeader(name, bytes.length, "file");
-  yield bytes;
-  yield paddingOf(bytes.length);
-}
-
-function entryHeader(name: string, size: number, type: "file" | "directory"): Buffer {
-  if (size > largestHeaderSize) {
-    const message = `Cannot make an image layer of ${size} bytes: expected at most ${largestHeaderSize}`;
-    throw new Problem("payload_too_large", message);
-  }
-  const none = { prefix: Buffer.alloc(0), linkPath: Buffer.alloc(0), size };
-  return type === "file"
-    ? writeHeader({ ...none, name: Buffer.from(name), mode: 0o644, type: "0" })
-    : writeHeader({ ...none, name: Buffer.from(`${name}/`), mode: 0o755, type: "5" });
-}
-
-function paddingOf(size: number): Buffer {
-  return Buffer.alloc((blockBytes - (size % blockBytes)) % blockBytes);
+/** A tar that grows in a file. Only a layer's own bytes tell its name and its size, so its header is written behind it. */
+function openTar(file: FileHandle) {
+  const blobs = new Set<string>();
+  let end = 0;
+  const put = async (bytes: Uint8Array, position: number) => {
+    for (let done = 0; done < bytes.length; ) {
+      done += (await file.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
+    }
+  };
+  const append = async (bytes: Uint8Array) => {
+    await put(bytes, end);
+    end += bytes.length;
+  };
+  return {
+    directory: (name: string) => append(entryHeader(name, 0, "directory")),
+    async file(name: string, bytes: Buffer) {
+      await append(entryHeader(name, bytes.length, "file"));
+      await append(bytes);
+      await append(paddingOf(bytes.length));
+    },
+    async layer(write: WriteImageLayer, signal: AbortSignal): Promise<ImageLayer> {
+      const start = end;
+      end += blockBytes;
+      const layer = await write(append, signal);
+      const header = entryHeader(blobPath(layer.digest), layer.bytes, "file");
+      if (blobs.has(layer.digest)) {
+        // Two places of an empty layer below one directory are the same blob, which is there once.
+        await file.truncate(start);
+        end = start;
+        return layer;
+      }
+      blobs.add(layer.digest);
+      await put(header, start);
+      await append(paddingOf(layer.bytes));
+      return layer;
+    },
+    async end(): Promise<number> {
+      await append(Buffer.alloc(2 * blockBytes));
+      return end;
+    },
+  };
 }
 
 function blobPath(digest: string): string {
@@ -117,4 +110,19 @@ function digestOf(bytes: Buffer): string {
 
 function json(value: object): Buffer {
   return Buffer.from(canonicalJson(value));
+}
+
+function entryHeader(name: string, size: number, type: "file" | "directory"): Buffer {
+  if (size > largestHeaderSize) {
+    const message = `Cannot make an image layer of ${size} bytes: expected at most ${largestHeaderSize}`;
+    throw new Problem("payload_too_large", message);
+  }
+  const none = { prefix: Buffer.alloc(0), linkPath: Buffer.alloc(0), size };
+  return type === "file"
+    ? writeHeader({ ...none, name: Buffer.from(name), mode: 0o644, type: "0" })
+    : writeHeader({ ...none, name: Buffer.from(`${name}/`), mode: 0o755, type: "5" });
+}
+
+function paddingOf(size: number): Buffer {
+  return Buffer.alloc((blockBytes - (size % blockBytes)) % blockBytes);
 }

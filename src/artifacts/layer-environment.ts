@@ -44,6 +44,16 @@ export function layerEnvironment(layers: readonly MountedLayer[]): LayerEnvironm
   return found;
 }
 
+/** The variables of an environment, but PATH, which has more in it. */
+export function environmentVariables(found: LayerEnvironment): Record<string, string> {
+  const { PYTHONPATH, NODE_PATH, variables } = found;
+  return {
+    ...variables,
+    ...(PYTHONPATH.length > 0 ? { PYTHONPATH: PYTHONPATH.join(":") } : {}),
+    ...(NODE_PATH.length > 0 ? { NODE_PATH: NODE_PATH.join(":") } : {}),
+  };
+}
+
 const modules = "node_modules";
 
 /** The directories of one tree, relative to its top; `isModules` when the tree is mounted by that name. */

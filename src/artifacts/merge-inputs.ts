@@ -1,5 +1,5 @@
+import { mountProblem, mountsMax, nestedMounts } from "../base/mount-path.ts";
 import type { ArtifactFile, ArtifactLayer, ArtifactManifest } from "../contract/artifact.ts";
-import { mountProblem, mountsMax, nestedMounts } from "./mount-path.ts";
 
 /** A file of its own can be said to be executable without being an entrypoint, as a program that one calls. */
 export type ArtifactInput =

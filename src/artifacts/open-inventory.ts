@@ -1,6 +1,5 @@
 import type { Log } from "../base/log.ts";
 import type { Artifact } from "../contract/artifact.ts";
-import type { ArtifactProof } from "../contract/artifact-proof.ts";
 import { Problem } from "../contract/problem.ts";
 import type { LayerTrees } from "../layers/layers.ts";
 import type { Inventory } from "./artifacts.ts";
@@ -9,13 +8,12 @@ import { exportOci } from "./export-oci.ts";
 import { exportZip } from "./export-zip.ts";
 import { layerInventory } from "./layer-inventory.ts";
 import { pageOf } from "./pages.ts";
+import { soundArtifact } from "./sound.ts";
 import { openSpool } from "./spool.ts";
 
 export interface InventoryOptions extends ArtifactRooms {
   dataDir: string;
   layers: LayerTrees;
-  /** What was proved of an artifact, newest first. */
-  proofs?: (workspaceId: string, artifactId: string) => Promise<ArtifactProof[]>;
   log: Log;
 }
 
@@ -24,12 +22,12 @@ export interface InventoryOptions extends ArtifactRooms {
  * has to write down before it can send it; whatever an earlier gateway left there is removed.
  */
 export function openInventory(options: InventoryOptions): Inventory {
-  const { store, blobs, layers, clock, log, proofs } = options;
+  const { store, blobs, layers, clock, log } = options;
   const spool = openSpool(options.dataDir, log);
 
   async function artifactOf(workspaceId: string, idOrRef: string): Promise<Artifact> {
     const artifact = await store.artifacts.get(workspaceId, idOrRef, null);
-    if (artifact) return artifact;
+    if (artifact) return soundArtifact(artifact);
     throw new Problem("not_found", `There is no artifact ${JSON.stringify(idOrRef)}`);
   }
 
@@ -39,7 +37,7 @@ export function openInventory(options: InventoryOptions): Inventory {
       pageOf(await store.artifacts.list(workspaceId), wanted),
     async artifact(workspaceId, idOrRef) {
       const artifact = await artifactOf(workspaceId, idOrRef);
-      return { artifact, proofs: (await proofs?.(workspaceId, artifact.id)) ?? [] };
+      return { artifact, proofs: await store.artifacts.proofs(workspaceId, artifact.id) };
     },
     createArtifact: (workspaceId, upload, uploads) =>
       createArtifact({ store, blobs, clock }, workspaceId, upload, uploads),
@@ -50,8 +48,8 @@ export function openInventory(options: InventoryOptions): Inventory {
         return { filename: `${artifact.id}.zip`, contentType: "application/zip", stream };
       }
       const abis = await abisOf(workspaceId, artifact);
-      const stream = await exportOci({ artifact, abis, layers, blobs, spool }, signal);
-      return { filename: `${artifact.id}.oci.tar`, contentType: "application/x-tar", stream };
+      const image = await exportOci({ artifact, abis, layers, blobs, spool }, signal);
+      return { filename: `${artifact.id}.oci.tar`, contentType: "application/x-tar", ...image };
     },
     revokeRef: (workspaceId, ref) => store.artifacts.revokeRef(workspaceId, ref),
   };

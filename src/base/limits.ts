@@ -97,18 +97,28 @@ export const limits = {
   /** The same call with the same answer, in a row: a poll that goes nowhere. */
   guardIdenticalPolls: 5,
 
-  /** Connections that a run's build network holds open at once; npm opens 15. */
+  /** What a build network talks to at once; npm opens 15. More are answered with 503, twice as many are cut. */
   egressConnections: 64,
+  /** Names that are looked up at once, with those that nobody waits for any more: each may hold one of our threads. */
+  egressLookups: 16,
   egressHeadBytes: 32 * KiB,
   /** Longer than a ClientHello with post-quantum keys ever is. */
   egressHelloBytes: 32 * KiB,
+  /** From the client's request to a connection: name, addresses, upstream proxy. A client's head has as long. */
   egressConnectMs: 15_000,
+  /** Without a byte from or to the host. */
   egressIdleMs: 120_000,
-  /** What one opening of a build network may send, and receive: a toolchain is 300 MB, a leak is not. */
+  /**
+   * What one opening of a build network may send and receive, all its connections together: a toolchain is 300 MB, a
+   * leak is not. The connection that goes over is cut, and later ones are refused.
+   */
   egressUpBytes: 256 * MiB,
   egressDownBytes: 8 * GiB,
-  /** Different refusals that one opening reports; the same one again is counted, not repeated. */
+  /** Connections of one opening in all: each is an event, and an install of a thousand packages makes a few hundred. */
+  egressConnectionsInAll: 10_000,
+  /** Refusals that one opening reports, and of those that are the same; what comes on top is only counted. */
   egressDenials: 500,
+  egressSameDenials: 16,
   /** Of one configuration file of a package client; a bundle of authorities is 250 KiB. */
   packageConfigurationBytes: 4 * MiB,
 

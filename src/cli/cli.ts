@@ -4,11 +4,13 @@
  */
 import { Command, CommanderError } from "commander";
 import { version } from "../version.ts";
+import { addArtifacts } from "./artifacts.ts";
 import { type Cli, examples, type GlobalOptions, openContext } from "./context.ts";
 import { addDoctor } from "./doctor.ts";
 import { addEvents } from "./events.ts";
 import { exit } from "./exit.ts";
 import type { CliIo } from "./io.ts";
+import { addLayers } from "./layers.ts";
 import { addOutputs } from "./outputs.ts";
 import { watchReader } from "./print.ts";
 import { reportError } from "./report.ts";
@@ -31,14 +33,14 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
     run:
       (work) =>
       async (...args) => {
-        // Commander hands over the positional arguments, the command's own options, and the
-        // command.
+        // Commander hands over the positional arguments (the last ones perhaps as a list), the
+        // command's own options, and the command.
         const command = args.pop() as Command;
         args.pop();
         const options = command.optsWithGlobals<GlobalOptions>();
         const context = openContext(io, reader.closed, options);
         try {
-          code = (await work(context, options as never, ...(args as string[]))) ?? exit.ok;
+          code = (await work(context, options as never, ...(args.flat() as string[]))) ?? exit.ok;
         } finally {
           context.print.close();
         }
@@ -85,6 +87,8 @@ function openProgram(cli: Cli, io: CliIo): Command {
   addRuns(program, cli);
   addEvents(program, cli);
   addOutputs(program, cli);
+  addLayers(program, cli);
+  addArtifacts(program, cli);
   addTokens(program, cli);
   addUpkeep(program, cli);
   addDoctor(program, cli);

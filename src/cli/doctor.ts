@@ -1,6 +1,5 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import { systemClock } from "../base/clock.ts";
 import { readConfig } from "../base/config.ts";
 import { openLog } from "../base/log.ts";
 import type { DoctorReport } from "../contract/upkeep.ts";
@@ -31,11 +30,9 @@ export function addDoctor(program: Command, cli: Cli): void {
 async function examine(context: Context): Promise<DoctorReport> {
   const { io, options } = context;
   if (options.url !== undefined) return await (await context.client()).doctor();
-  const { runDoctor } = await import("../sandbox/sandbox.ts");
+  const { examineHost } = await import("../gateway.ts");
   const config = readConfig(io.env, options.dataDir ? { dataDir: resolve(options.dataDir) } : {});
-  const { dataDir, uidRange, toolchains } = config;
-  const log = openLog("silent");
-  return await runDoctor({ dataDir, uidRange, toolchains, clock: systemClock, log });
+  return await examineHost(config, openLog("silent"));
 }
 
 async function printReport({ print }: Context, report: DoctorReport): Promise<void> {

@@ -75,6 +75,10 @@ function remedyOf(error: AirlockError): string | undefined {
       return "Give a valid token with --token or AIRLOCK_TOKEN";
     case "insufficient_scope":
       return "Use a token with the scope that is asked for: `airlock token create`";
+    case "layer_in_use":
+      return "See what needs it: `airlock artifacts list`";
+    case "layer_unusable":
+      return "See what is wrong with it: `airlock layers verify`";
     case "run_not_finished":
       return "Cancel it first: `airlock cancel`";
     case "model_credential_missing":

@@ -71,8 +71,8 @@ async function readPrompts(prompts: string[], reader: ValueReader): Promise<stri
   return texts.length === 1 ? (texts[0] ?? "") : texts;
 }
 
-/** `PATH` or `PATH=DEST`. A file whose own name holds the sign is taken by its name. */
-async function readFileFlag(text: string): Promise<InputSource> {
+/** `PATH` or `PATH=DEST`: an input file. A file whose own name holds the sign is taken by its name. */
+export async function readFileFlag(text: string): Promise<InputSource> {
   const at = text.lastIndexOf("=");
   const whole = await access(text).then(
     () => true,
@@ -92,7 +92,8 @@ function splitPair(flag: string, text: string): [string, string] {
   return [text.slice(0, at), text.slice(at + 1)];
 }
 
-function readLimits(texts: string[]): Record<string, number> {
+/** The limits of a run, as `NAME=VALUE`. */
+export function readLimits(texts: string[]): Record<string, number> {
   const names = Object.keys(RunLimits.shape);
   return Object.fromEntries(
     texts.map((text) => {

@@ -74,6 +74,7 @@ async function printVerify({ print }: Context, report: VerifyReport): Promise<vo
     count(report.runs, "run"),
     count(report.events, "event"),
     `${count(report.blobs, "blob")} (${showBytes(report.bytes)})`,
+    count(report.layers, "layer"),
   ].join(", ");
   const verdict = report.ok
     ? "everything is as it was written"
@@ -85,6 +86,7 @@ function gcSentence(report: GcReport): string {
   const gone = [
     `${count(report.blobs, "blob")} (${showBytes(report.bytes)})`,
     count(report.tempFiles, "temporary file"),
+    count(report.layers, "layer"),
     `${report.runDirectories} run director${report.runDirectories === 1 ? "y" : "ies"}`,
   ].join(", ");
   const { blobs, bytes, young } = report.kept;

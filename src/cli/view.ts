@@ -6,6 +6,7 @@ import {
   type RunEvent,
 } from "../contract/event.ts";
 import { showDuration } from "./duration.ts";
+import { effectLines } from "./effects.ts";
 import { plain } from "./plain.ts";
 import type { Printer } from "./print.ts";
 import { statusMark } from "./run-summary.ts";
@@ -81,6 +82,7 @@ export function openView(print: Printer, options: ViewOptions = {}): RunView {
         }
         if (isEvent(event, "call.started")) await started(event.data);
         if (isEvent(event, "call.finished")) await finished(event.data);
+        for (const line of effectLines(event, color)) await print.line(line);
         if (isEvent(event, "outputs.captured") && !event.data.partial) {
           const { outputs, missing } = event.data;
           const lost = missing.length > 0 ? `, ${missing.length} missing` : "";

@@ -41,13 +41,23 @@ export function textOf(value: unknown): string | undefined {
   return `${value.head}… (${showBytes(value.bytes)} in all)`;
 }
 
-/** What a call is about, on one line: its command, its name, or all its arguments. */
+/** What a call is about, on one line: its command, its program, what it is made of, its name, or all its arguments. */
 export function callSummary(call: RequestedCall | undefined): string {
   const args = call?.arguments;
   if (typeof args !== "object" || args === null) return "";
   const members = args as Record<string, unknown>;
-  const main = textOf(members.command) ?? textOf(members.name) ?? JSON.stringify(args);
+  const main =
+    textOf(members.command) ??
+    textOf(members.entrypoint) ??
+    listOf(members.inputs) ??
+    textOf(members.name) ??
+    textOf(members.artifact_ref) ??
+    JSON.stringify(args);
   return shorten(plainLine(main.trim()), 160);
+}
+
+function listOf(value: unknown): string | undefined {
+  return Array.isArray(value) ? value.map(String).join(", ") : undefined;
 }
 
 /** Columns of equal width; the last one is left as it is. */

@@ -40,7 +40,7 @@ async function openWithoutFollowing(path: string, sha256: string): Promise<FileH
     return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     const code = errorCode(error);
-    if (code === "ENOENT") throw new Problem("not_found", `There is no blob ${sha256}`);
+    if (code === "ENOENT") throw new Problem("not_found", `There is no blob ${sha256}`, { sha256 });
     if (code === "ELOOP") throw mismatch(sha256, "is a symbolic link");
     if (code === "ENXIO") throw mismatch(sha256, "is not a regular file");
     throw error;

@@ -1,7 +1,6 @@
 import { z } from "zod";
-import { ArtifactId, ArtifactRef, artifactKinds } from "./artifact.ts";
-import { Digest } from "./ids.ts";
-import { LayerId } from "./layer.ts";
+import { ArtifactIdOrRef, artifactKinds } from "./artifact.ts";
+import { LayerIdOrDigest } from "./layer.ts";
 import { InputFile, RunLimits } from "./submission.ts";
 
 /** What a caller sends to `POST /api/artifacts`: files, the layers they need, and what can be started. */
@@ -9,7 +8,7 @@ export const ArtifactUpload = z
   .strictObject({
     files: z.array(InputFile).max(1000).optional(),
     inputs: z
-      .array(z.union([ArtifactId, ArtifactRef]))
+      .array(ArtifactIdOrRef)
       .max(32)
       .optional()
       .describe("Artifacts that are merged in first; of two things with one name the later counts"),
@@ -17,7 +16,7 @@ export const ArtifactUpload = z
     layers: z
       .array(
         z.strictObject({
-          layer: z.union([LayerId, Digest]),
+          layer: LayerIdOrDigest,
           mount_path: z.string(),
           mount_as: z.string().optional(),
         }),

@@ -13,6 +13,11 @@ export const ArtifactRef = z
   .regex(/^ar\.[0-9a-f]{24}$/, "expected ar. and 24 lower-case hex digits")
   .meta({ id: "ArtifactRef" });
 
+/** Names an artifact of one's workspace, in either way. */
+export const ArtifactIdOrRef = z
+  .union([ArtifactId, ArtifactRef], "expected art_ and 32, or ar. and 24 lower-case hex digits")
+  .meta({ id: "ArtifactIdOrRef" });
+
 export const artifactKinds = ["generic", "agent_bundle", "binary", "dataset", "report"] as const;
 
 export const ArtifactFile = z.strictObject({

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ArtifactId, ArtifactManifest, ArtifactRef } from "./artifact.ts";
+import { ProofOutput } from "./artifact-proof.ts";
 import { BlobRef } from "./blob-ref.ts";
 import { Digest, RunId } from "./ids.ts";
 import { Abi, CapturedLayer } from "./layer.ts";
@@ -119,10 +120,14 @@ const byType = {
       call_id: z.string(),
       host: z.string(),
       port: z.int(),
-      address: z.string(),
+      address: z.string().nullable().describe("null behind a proxy that resolves by itself"),
       bytes_up: z.int(),
       bytes_down: z.int(),
       duration_ms: z.int(),
+      cut: z
+        .enum(["bytes_limit", "idle"])
+        .nullable()
+        .describe("Why the gateway ended it; null when one of its two ends did"),
     })
     .describe("One connection that left the sandbox, written down when it had ended"),
   "egress.denied": z.object({
@@ -142,6 +147,7 @@ const byType = {
       args: z.array(z.string()),
       passed: z.boolean(),
       exit_code: z.int().nullable(),
+      output: ProofOutput.optional(),
       isolation: Isolation,
       network: z.literal("none"),
     })

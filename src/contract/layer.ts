@@ -7,6 +7,18 @@ export const LayerId = z
   .regex(/^layer_[0-9a-f]{32}$/, "expected layer_ and 32 lower-case hex digits")
   .meta({ id: "LayerId" });
 
+/** Names a layer of one's workspace, in either way. */
+export const LayerIdOrDigest = z
+  .union([LayerId, Digest], "expected layer_ and 32, or sha256: and 64 lower-case hex digits")
+  .meta({ id: "LayerIdOrDigest" });
+
+/** What a person calls a layer. */
+export const LayerName = z
+  .string()
+  .min(1)
+  .max(128)
+  .refine((name) => !/[\0-\x1f\x7f]/.test(name), "must not contain control characters");
+
 /** The id of the layer with this digest. */
 export function layerId(digest: Digest): string {
   return `layer_${digest.slice("sha256:".length, "sha256:".length + 32)}`;

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** What `airlock verify` found: every chain, every row against its chain, every blob against its name. */
+/** What `airlock verify` found: every chain, every row against its chain, every blob and layer against its name. */
 export const VerifyReport = z
   .object({
     ok: z.boolean(),
@@ -8,6 +8,7 @@ export const VerifyReport = z
     events: z.int(),
     blobs: z.int(),
     bytes: z.int(),
+    layers: z.int(),
     defects: z.array(
       z.object({
         kind: z.enum([
@@ -17,6 +18,7 @@ export const VerifyReport = z
           "row_mismatch",
           "blob_missing",
           "blob_corrupt",
+          "layer_damaged",
           "database_corrupt",
         ]),
         subject: z.string(),
@@ -34,6 +36,7 @@ export const GcReport = z
     blobs: z.int(),
     bytes: z.int(),
     tempFiles: z.int(),
+    layers: z.int(),
     runDirectories: z.int(),
     kept: z.object({ blobs: z.int(), bytes: z.int(), young: z.int() }),
   })

@@ -1,18 +1,16 @@
-import { chmod, chown, mkdir, rm } from "node:fs/promises";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { Socket } from "node:net";
-import { dirname } from "node:path";
+import { constants } from "node:fs";
+import { chmod, type FileHandle, lchown, mkdir, open, rm } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import { basename, dirname } from "node:path";
 import type { Duplex } from "node:stream";
-
 import type { Clock } from "../base/clock.ts";
 import { limits } from "../base/limits.ts";
-import { openDenials, openTotal } from "./accounts.ts";
+import { openDenials } from "./accounts.ts";
 import { allowList } from "./allow-list.ts";
-import { forward } from "./forward.ts";
-import { parseTarget, type Target } from "./host-name.ts";
-import { openReach, type Reached } from "./reach.ts";
+import { openConversations } from "./conversations.ts";
+import { openReach } from "./reach.ts";
+import type { EgressReason } from "./refusal.ts";
 import type { Resolver } from "./resolve.ts";
-import { type Count, type TunnelEnd, tunnel } from "./tunnel.ts";
 
 export interface EgressAllowed {
   host: string;
@@ -22,12 +20,25 @@ export interface EgressAllowed {
   bytes_up: number;
   bytes_down: number;
   duration_ms: number;
+  /** Why it was ended for both sides; null when one of them ended it. */
+  cut: "bytes_limit" | "idle" | null;
 }
 
 export interface EgressDenied {
+  /** Empty when it is not known: the connection was cut before it said so, or what it said was no host. */
   host: string;
-  port: number;
-  reason: string;
+  port: number | null;
+  reason: EgressReason;
+}
+
+/** What one opening may use; each is that of `limits` unless given. */
+export interface EgressLimits {
+  connections: number;
+  connectionsInAll: number;
+  connectMs: number;
+  idleMs: number;
+  upBytes: number;
+  downBytes: number;
 }
 
 export interface BuildNetworkOptions {
@@ -41,21 +52,35 @@ export interface BuildNetworkOptions {
   upstreamProxy?: URL;
   clock: Clock;
   resolver?: Resolver;
+  limits?: Partial<EgressLimits>;
+  /** Every connection that asks for something is one record: this when it has ended … */
   onAllowed(record: EgressAllowed): void;
+  /** … or this when it was refused. A connection that is kept for several plain requests is one for each. */
   onDenied(record: EgressDenied): void;
 }
 
 export interface BuildNetwork {
+  /** True when any public host may be reached, which has to be shown loudly. */
   anyHost: boolean;
-  /** Refusals that were the same as a reported one, or more than are reported. */
+  /** Refusals that were not reported, because so many were before them. */
   deniedUnreported(): number;
-  /** Cuts every connection, and removes the socket. */
+  /** Cuts every connection, and removes the socket. All records were given when it resolves. */
   close(): Promise<void>;
 }
+
+const houseLimits: EgressLimits = {
+  connections: limits.egressConnections,
+  connectionsInAll: limits.egressConnectionsInAll,
+  connectMs: limits.egressConnectMs,
+  idleMs: limits.egressIdleMs,
+  upBytes: limits.egressUpBytes,
+  downBytes: limits.egressDownBytes,
+};
 
 /** Opens a run's way out: an HTTP proxy on a unix socket that knows its hosts and nothing else. */
 export async function openBuildNetwork(options: BuildNetworkOptions): Promise<BuildNetwork> {
   const allowed = allowList(options.hosts, options.privateHosts);
+  const most: EgressLimits = { ...houseLimits, ...options.limits };
   const closing = new AbortController();
   const sockets = new Set<Duplex>();
   const denials = openDenials(options.onDenied);
@@ -67,21 +92,27 @@ export async function openBuildNetwork(options: BuildNetworkOptions): Promise<Bu
   const server = createServer({
     insecureHTTPParser: false,
     maxHeaderSize: limits.egressHeadBytes,
-    headersTimeout: limits.egressConnectMs,
+    headersTimeout: most.connectMs,
     requestTimeout: 0,
-    keepAliveTimeout: limits.egressIdleMs,
+    keepAliveTimeout: most.idleMs,
     connectionsCheckingInterval: 1000,
     noDelay: true,
   });
-  server.maxConnections = limits.egressConnections;
-  server.on("connection", hold);
-  const answers = openAnswers(
-    options,
-    openReach(options, allowed, hold, closing.signal),
-    denials.add,
-  );
-  server.on("connect", answers.onConnect).on("request", answers.onRequest);
-  await listen(server, options);
+  // Above the limit a client is told so; what comes in still greater numbers has no time to be listened to.
+  server.maxConnections = 2 * most.connections;
+  const tooMany: EgressDenied = { host: "", port: null, reason: "connections_limit" };
+  server.on("connection", hold).on("drop", () => denials.add(tooMany));
+  const reach = openReach({ ...options, connectMs: most.connectMs }, allowed, hold, closing.signal);
+  const talks = openConversations({
+    clock: options.clock,
+    limits: most,
+    reach,
+    onAllowed: options.onAllowed,
+    onDenied: denials.add,
+  });
+  server.on("connect", talks.onConnect).on("request", talks.onRequest);
+  server.on("clientError", talks.onBroken);
+  const directory = await listen(server, options);
   return {
     anyHost: allowed.anyHost,
     deniedUnreported: denials.unreported,
@@ -90,129 +121,35 @@ export async function openBuildNetwork(options: BuildNetworkOptions): Promise<Bu
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       for (const socket of sockets) socket.destroy();
       await closed;
+      await directory.close();
+      await talks.settled();
     },
   };
 }
 
-/** The directory is 0700 before there is a socket in it, so that no other user ever finds one open. */
-async function listen(server: Server, { socket, owner }: BuildNetworkOptions): Promise<void> {
-  const directory = dirname(socket);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  await chmod(directory, 0o700);
-  await rm(socket, { force: true });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject).listen(socket, resolve);
-  });
-  await chmod(socket, 0o600);
-  if (!owner) return;
-  await chown(socket, owner.uid, owner.gid);
-  await chown(directory, owner.uid, owner.gid);
-}
-
-function openAnswers(
-  options: BuildNetworkOptions,
-  reach: (target: Target) => Promise<Reached>,
-  deny: (record: EgressDenied) => void,
-) {
-  const total = openTotal();
-
-  /** Lets the host and the client talk, and writes down what became of it. */
-  async function account(
-    target: Target,
-    address: string | null,
-    talk: (count: Count) => Promise<TunnelEnd>,
-  ): Promise<void> {
-    const from = options.clock.monotonic();
-    const count = total.open();
-    const end = await talk(count);
-    const named = { host: target.host.text, port: target.port };
-    if (end !== "ended" && end !== "idle") deny({ ...named, reason: end });
-    if (end === "sni_mismatch" || end === "not_tls") return;
-    options.onAllowed({
-      ...named,
-      address,
-      bytes_up: count.sent(),
-      bytes_down: count.received(),
-      duration_ms: Math.round(options.clock.monotonic() - from),
+/**
+ * The directory is 0700 before there is a socket in it, so that no other user ever finds one open. A socket's name may
+ * have 107 bytes, and a data directory's path has more, so it is named by the open directory, which the answer closes.
+ */
+async function listen(server: Server, { socket, owner }: BuildNetworkOptions): Promise<FileHandle> {
+  const path = dirname(socket);
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  const directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    const name = `/proc/self/fd/${directory.fd}/${basename(socket)}`;
+    await directory.chmod(0o700);
+    await rm(name, { force: true });
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject).listen(name, resolve);
     });
-  }
-
-  async function onConnect(incoming: IncomingMessage, client: Duplex, head: Buffer) {
-    client.on("error", () => client.destroy());
-    const target = parseTarget(incoming.url ?? "");
-    if (target === undefined)
-      return refuse(client, 400, "Bad Request", "CONNECT wants host:port\n");
-    const reached = await reach(target);
-    if (!reached.ok) {
-      const { reason } = reached;
-      deny({ host: target.host.text, port: target.port, reason });
-      const phrase = `Airlock ${reason} ${name(target)}`;
-      return refuse(client, status(reason), phrase, words(target, reason));
+    await chmod(name, 0o600);
+    if (owner) {
+      await lchown(name, owner.uid, owner.gid);
+      await directory.chown(owner.uid, owner.gid);
     }
-    const host: Socket = reached.host;
-    if (client.destroyed) return void host.destroy();
-    client.write("HTTP/1.1 200 Connection established\r\n\r\n");
-    if (head.length > 0) client.unshift(head);
-    await account(target, reached.address, (count) => tunnel(client, host, target, count));
+    return directory;
+  } catch (error) {
+    await directory.close();
+    throw error;
   }
-
-  async function onRequest(incoming: IncomingMessage, answer: ServerResponse) {
-    const uri = parseUri(incoming.url ?? "");
-    if (uri === undefined) {
-      answer.writeHead(400, { connection: "close" }).end("A proxy request names its http:// URI\n");
-      return;
-    }
-    const { target } = uri;
-    const reached = await reach(target);
-    if (!reached.ok) {
-      deny({ host: target.host.text, port: target.port, reason: reached.reason });
-      answer.writeHead(status(reached.reason), { connection: "close" });
-      answer.end(words(target, reached.reason));
-      return;
-    }
-    const host: Socket = reached.host;
-    if (answer.destroyed) return void host.destroy();
-    await account(target, reached.address, (count) =>
-      forward(incoming, answer, uri.url, host, count),
-    );
-  }
-
-  // What goes wrong with one connection ends that one: nobody waits for these, and a rejection would end the process.
-  return {
-    onConnect(incoming: IncomingMessage, client: Duplex, head: Buffer): void {
-      onConnect(incoming, client, head).catch(() => client.destroy());
-    },
-    onRequest(incoming: IncomingMessage, answer: ServerResponse): void {
-      onRequest(incoming, answer).catch(() => answer.destroy());
-    },
-  };
-}
-
-function status(reason: string): number {
-  return reason === "not_listed" || reason === "private_address" ? 403 : 502;
-}
-
-function name({ host, port }: Target): string {
-  return host.kind === "ipv6" ? `[${host.text}]:${port}` : `${host.text}:${port}`;
-}
-
-function words(target: Target, reason: string): string {
-  return `Airlock cannot let this run reach ${name(target)}: ${reason}\n`;
-}
-
-function refuse(client: Duplex, status: number, phrase: string, text: string): void {
-  const length = Buffer.byteLength(text);
-  client.end(
-    `HTTP/1.1 ${status} ${phrase}\r\nContent-Length: ${length}\r\nConnection: close\r\n\r\n${text}`,
-  );
-}
-
-/** An absolute URI, whose authority is parsed by the one parser and not by URL, which would forgive too much. */
-function parseUri(text: string): { url: URL; target: Target } | undefined {
-  const authority = /^http:\/\/([^/?#\\]+)/i.exec(text)?.[1];
-  const target = authority === undefined ? undefined : parseTarget(authority, 80);
-  if (target === undefined || !URL.canParse(text)) return undefined;
-  const url = new URL(text);
-  const same = parseTarget(url.host, 80);
-  return same?.host.text === target.host.text ? { url, target } : undefined;
 }

@@ -1,12 +1,16 @@
 import { connect, type Socket } from "node:net";
 
 import { limits } from "../base/limits.ts";
-import type { Target } from "./host-name.ts";
+import { hostText, type Target } from "./host-name.ts";
 
-/** Connects to the first address that answers. Only addresses that were checked are given, so nothing is resolved here. */
+/**
+ * Connects to the first address that answers; each has its share of the time, so that a silent one does not use up that
+ * of its neighbours. Only addresses that were checked are given, so nothing is resolved here.
+ */
 export async function dial(
   addresses: string[],
   port: number,
+  withinMs: number,
   signal: AbortSignal,
 ): Promise<Socket> {
   let last: unknown;
@@ -14,6 +18,7 @@ export async function dial(
     try {
       return await connected(
         connect({ host: address, port, noDelay: true, allowHalfOpen: true }),
+        withinMs / addresses.length,
         signal,
       );
     } catch (error) {
@@ -25,9 +30,9 @@ export async function dial(
 }
 
 /** Resolves once connected; the socket is destroyed when it does not, in time or at all. */
-function connected(socket: Socket, signal: AbortSignal): Promise<Socket> {
+function connected(socket: Socket, withinMs: number, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const abort = () => socket.destroy(new Error("The build network is closed"));
+    const abort = () => socket.destroy(new Error("Nobody waits for the connection any more"));
     const settle = () => {
       socket.setTimeout(0).off("error", fail).off("timeout", late);
       signal.removeEventListener("abort", abort);
@@ -41,7 +46,7 @@ function connected(socket: Socket, signal: AbortSignal): Promise<Socket> {
       settle();
       resolve(socket);
     });
-    socket.setTimeout(limits.egressConnectMs, late).once("error", fail);
+    socket.setTimeout(Math.max(1, Math.ceil(withinMs)), late).once("error", fail);
     if (signal.aborted) abort();
     else signal.addEventListener("abort", abort, { once: true });
   });
@@ -54,12 +59,12 @@ function connected(socket: Socket, signal: AbortSignal): Promise<Socket> {
 export async function dialThrough(
   proxy: URL,
   target: Target,
+  withinMs: number,
   signal: AbortSignal,
 ): Promise<Socket> {
   const host = proxy.hostname.replace(/^\[|\]$/g, "");
-  const socket = await dial([host], Number(proxy.port || 80), signal);
-  const text = target.host.kind === "ipv6" ? `[${target.host.text}]` : target.host.text;
-  const authority = `${text}:${target.port}`;
+  const socket = await dial([host], Number(proxy.port || 80), withinMs, signal);
+  const authority = `${hostText(target)}:${target.port}`;
   const user = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
   const login =
     proxy.username === ""
@@ -80,11 +85,12 @@ function readHead(socket: Socket, signal: AbortSignal): Promise<string> {
   return new Promise((resolve, reject) => {
     let bytes = Buffer.alloc(0);
     const end = (error?: Error) => {
-      socket.off("readable", read).off("error", end).off("end", ended).setTimeout(0);
+      socket.off("readable", read).off("error", end).off("end", ended);
       signal.removeEventListener("abort", ended);
       if (error) reject(error);
     };
     const ended = () => end(new Error("The upstream proxy closed the connection"));
+    if (signal.aborted) ended();
     const read = () => {
       for (let chunk = socket.read(); chunk !== null; chunk = socket.read()) {
         bytes = Buffer.concat([bytes, chunk]);
@@ -98,7 +104,6 @@ function readHead(socket: Socket, signal: AbortSignal): Promise<string> {
       resolve(bytes.toString("latin1", 0, at));
     };
     socket.on("readable", read).on("error", end).on("end", ended);
-    socket.setTimeout(limits.egressConnectMs, ended);
     signal.addEventListener("abort", ended, { once: true });
   });
 }

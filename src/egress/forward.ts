@@ -21,11 +21,12 @@ export function forward(
   uri: URL,
   socket: Socket,
   count: Count,
-): Promise<"ended" | "bytes_limit"> {
+  idleMs: number,
+): Promise<"ended" | "bytes_limit" | "idle"> {
   return new Promise((resolve) => {
-    let end: "ended" | "bytes_limit" = "ended";
-    const stop = () => {
-      end = "bytes_limit";
+    let end: "ended" | "bytes_limit" | "idle" = "ended";
+    const stop = (reason: "bytes_limit" | "idle") => {
+      if (end === "ended") end = reason;
       socket.destroy();
       answer.destroy();
     };
@@ -43,16 +44,22 @@ export function forward(
         ...(chunked && length === undefined ? ["Transfer-Encoding", "chunked"] : []),
       ],
     });
-    socket.setTimeout(limits.egressIdleMs, () => socket.destroy());
+    socket.setTimeout(idleMs, () => stop("idle"));
     socket.on("close", () => resolve(end));
     answer.on("close", () => socket.destroy());
-    incoming.on("data", (chunk: Buffer) => count.up(chunk.length) || stop());
-    outgoing.on("error", () => {
+    incoming.on("data", (chunk: Buffer) => count.up(chunk.length) || stop("bytes_limit"));
+    const noAnswer = () => {
       if (answer.headersSent) answer.destroy();
       else answer.writeHead(502, { connection: "close" }).end("The host gave no valid answer\n");
+    };
+    outgoing.on("error", noAnswer);
+    // Nobody asked for another protocol; without this Node would drop the host and leave the client to wait.
+    outgoing.on("upgrade", () => {
+      socket.destroy();
+      noAnswer();
     });
     outgoing.on("response", (response) => {
-      response.on("data", (chunk: Buffer) => count.down(chunk.length) || stop());
+      response.on("data", (chunk: Buffer) => count.down(chunk.length) || stop("bytes_limit"));
       response.on("error", () => answer.destroy());
       // A status below 200 would make writeHead throw here, where nobody could catch it.
       const status = response.statusCode ?? 0;

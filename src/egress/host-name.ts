@@ -43,6 +43,11 @@ export function parseTarget(text: string, defaultPort?: number): Target | undefi
   return host === undefined || port === undefined ? undefined : { host, port };
 }
 
+/** A host as it is written before a colon and a port. */
+export function hostText({ host }: Target): string {
+  return host.kind === "ipv6" ? `[${host.text}]` : host.text;
+}
+
 /** A port in plain decimal, 1 to 65535. */
 export function parsePort(text: string): number | undefined {
   const port = /^[1-9]\d{0,4}$/.test(text) ? Number(text) : 0;

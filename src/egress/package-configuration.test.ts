@@ -244,17 +244,20 @@ a = [1, { b = 2 }]
 
 describe("this very machine", () => {
   it("is read, and a directory that a run's user may not enter is not mounted", () => {
-    const folder = mkdtempSync(join(tmpdir(), "airlock-wheels-"));
+    const folder = mkdtempSync("/var/tmp/airlock-wheels-");
     try {
       mkdirSync(join(folder, "open"));
       chmodSync(folder, 0o755);
       const env = { HOME: "/nowhere", PIP_FIND_LINKS: join(folder, "open") };
       expect(packageConfiguration({ env }).mounts).toHaveLength(1);
+      const inTmp = packageConfiguration({ env: { ...env, PIP_FIND_LINKS: "/tmp/wheels/" } });
+      expect(inTmp.mounts).toEqual([]);
       chmodSync(join(folder, "open"), 0o000);
       const closed = packageConfiguration({ env });
       expect(closed.mounts).toEqual([]);
       expect(closed.notes).toContain("PIP_FIND_LINKS names no directory that a run may read");
     } finally {
+      chmodSync(join(folder, "open"), 0o755);
       rmSync(folder, { recursive: true });
     }
   });

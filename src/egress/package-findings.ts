@@ -128,9 +128,15 @@ function hostOf(text: string): string | undefined {
   return new URL(url).host;
 }
 
-/** A local index is a directory of packages; these are the machine itself, or what people keep their own things in. */
+/**
+ * A local index is a directory of packages; these are the machine itself, or what people keep their own things in, or
+ * places that a sandbox fills itself, below which it would not be seen.
+ */
 function mayMount(path: string, home: string): boolean {
-  const closed = ["/etc", "/proc", "/sys", "/dev", "/run", "/boot", "/var/run"];
+  const closed = [
+    ..."/etc /proc /sys /dev /run /boot /var/run".split(" "),
+    ..."/tmp /workspace /cache /airlock /airlock-config /antpath".split(" "),
+  ];
   if (closed.some((each) => path === each || path.startsWith(`${each}/`))) return false;
   const open = ["/", "/usr", "/var", "/var/lib", "/home", "/root", "/tmp", "/opt", "/srv", "/mnt"];
   const homes = [home, homedir()];

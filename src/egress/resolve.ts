@@ -3,13 +3,13 @@ import { lookup } from "node:dns/promises";
 import { isPublicAddress } from "./address.ts";
 import type { AllowList } from "./allow-list.ts";
 import type { Target } from "./host-name.ts";
+import { LookupsLimit } from "./lookups.ts";
+import type { EgressReason } from "./refusal.ts";
 
 /** Every address of a name, in the order to be tried. */
 export type Resolver = (name: string) => Promise<string[]>;
 
-export type Resolved =
-  | { ok: true; addresses: string[] }
-  | { ok: false; reason: "not_listed" | "private_address" | "not_found" };
+export type Resolved = { ok: true; addresses: string[] } | { ok: false; reason: EgressReason };
 
 export const systemResolver: Resolver = async (name) =>
   (await lookup(name, { all: true, order: "verbatim" })).map((each) => each.address);
@@ -21,16 +21,18 @@ export const systemResolver: Resolver = async (name) =>
 export async function resolveTarget(
   target: Target,
   allowed: AllowList,
-  resolver: Resolver,
+  lookUp: (name: string, signal: AbortSignal) => Promise<string[]>,
+  signal: AbortSignal,
 ): Promise<Resolved> {
   if (!allowed.allows(target)) return { ok: false, reason: "not_listed" };
   const { host } = target;
   let addresses = [host.text];
   if (host.kind === "name") {
     try {
-      addresses = await resolver(host.text);
-    } catch {
-      return { ok: false, reason: "not_found" };
+      addresses = await lookUp(host.text, signal);
+    } catch (error) {
+      if (error instanceof LookupsLimit) return { ok: false, reason: "lookups_limit" };
+      return { ok: false, reason: signal.aborted ? "timed_out" : "not_found" };
     }
   }
   if (addresses.length === 0) return { ok: false, reason: "not_found" };

@@ -1,5 +1,4 @@
 import type { Socket } from "node:net";
-import type { Duplex } from "node:stream";
 
 import { limits } from "../base/limits.ts";
 import { readClientHello } from "./client-hello.ts";
@@ -17,10 +16,11 @@ export type TunnelEnd = "ended" | "sni_mismatch" | "not_tls" | "bytes_limit" | "
  * that serves many names must not be a way to all of them. Resolves when both ends are closed.
  */
 export async function tunnel(
-  client: Duplex,
+  client: Socket,
   host: Socket,
   target: Target,
   count: Count,
+  idleMs: number,
 ): Promise<TunnelEnd> {
   let end: TunnelEnd = "ended";
   const stop = (reason: TunnelEnd) => {
@@ -28,10 +28,11 @@ export async function tunnel(
     client.destroy();
     host.destroy();
   };
-  const closed = Promise.all([client, host].map((one) => once(one)));
-  host.on("error", () => client.destroy()).on("close", () => client.destroy());
-  client.on("error", () => host.destroy()).on("close", () => host.destroy());
-  host.setTimeout(limits.egressIdleMs, () => stop("idle"));
+  const closed = Promise.all([client, host].map(once));
+  // What one end has said before it closed still reaches the other, however slowly that one reads.
+  host.on("error", () => client.destroy()).on("close", () => client.destroySoon());
+  client.on("error", () => host.destroy()).on("close", () => host.destroySoon());
+  for (const one of [host, client]) one.setTimeout(idleMs, () => stop("idle"));
   host.on("data", (chunk: Buffer) => {
     if (!count.down(chunk.length)) stop("bytes_limit");
   });
@@ -57,7 +58,7 @@ export async function tunnel(
   return end;
 }
 
-function once(stream: Duplex): Promise<void> {
+function once(stream: Socket): Promise<void> {
   if (stream.destroyed) return Promise.resolve();
   return new Promise((resolve) => stream.once("close", () => resolve()));
 }

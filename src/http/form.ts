@@ -4,16 +4,21 @@ import { Busboy, type BusboyInstance } from "@fastify/busboy";
 import type { z } from "zod";
 import { limits } from "../base/limits.ts";
 import { Problem } from "../contract/problem.ts";
-import { RunSubmission } from "../contract/submission.ts";
-import type { Corridor, SubmitRequest } from "../run/run.ts";
+import type { Corridor } from "../run/run.ts";
 import { checked } from "./field-problems.ts";
+import type { Ctx, Front } from "./front.ts";
 import { type PartHeads, partHeadBytes, readBoundary, watchPartHeads } from "./part-heads.ts";
-import { bodyChunks, type Patience, parseJson, refuseEncoding } from "./read-body.ts";
+import { bodyChunks, type Patience, parseJson, readJsonBody, refuseEncoding } from "./read-body.ts";
 
-type Submission = z.output<typeof RunSubmission>;
-type Uploads = SubmitRequest["uploads"];
+/** What came as parts of their own, by slot, already stored. */
+export type Uploads = Map<string, { sha256: string; bytes: number }>;
 
-export interface Form {
+/** A submission whose files may come as parts. */
+export interface WithFiles {
+  files?: readonly { slot?: string | undefined }[] | undefined;
+}
+
+export interface Form<Submission extends WithFiles> {
   submission: Submission;
   uploads: Uploads;
 }
@@ -21,21 +26,22 @@ export interface Form {
 const filePart = /^file:([A-Za-z0-9_-]{1,64})$/;
 
 /**
- * Reads a multipart submission. File parts go straight to the store, one after the other, so at any moment a few socket
+ * Reads a multipart submission of the given schema. File parts go straight to the store, one after the other, so at any moment a few socket
  * buffers are in memory, however large the form. The part `submission` may come at any place. Names of files are never
  * looked at. Throws `invalid_request` or `payload_too_large`; nothing is being written any more when it does.
  */
-export async function readForm(
+async function readForm<Submission extends WithFiles>(
   request: Request,
+  schema: z.ZodType<Submission>,
   corridor: Corridor,
   patience: Patience,
-): Promise<Form> {
+): Promise<Form<Submission>> {
   refuseEncoding(request);
   const boundary = readBoundary(request.headers.get("content-type") ?? "");
   const busboy = openBusboy(boundary);
   const heads = watchPartHeads(boundary);
   let named = 0;
-  const found: Partial<Form> & { uploads: Uploads } = { uploads: new Map() };
+  const found: Found<Submission> = { uploads: new Map() };
   const open = new Set<Readable>();
   const failed = Promise.withResolvers<never>();
   let failure: { error: unknown } | undefined;
@@ -51,7 +57,7 @@ export async function readForm(
     part.on("error", (error) => fail(endedEarly(error)));
     if (failure) part.destroy();
     work = work
-      .then(() => (failure ? undefined : takePart(name, part, found, corridor)))
+      .then(() => (failure ? undefined : takePart(name, part, { found, schema, corridor })))
       .catch(fail)
       .finally(() => open.delete(part));
   });
@@ -103,18 +109,23 @@ async function pump(
   await finished;
 }
 
-async function takePart(
+interface Found<Submission extends WithFiles> {
+  submission?: Submission;
+  uploads: Uploads;
+}
+
+async function takePart<Submission extends WithFiles>(
   name: string | undefined,
   part: Readable,
-  found: Partial<Form> & { uploads: Uploads },
-  corridor: Corridor,
+  into: { found: Found<Submission>; schema: z.ZodType<Submission>; corridor: Corridor },
 ): Promise<void> {
+  const { found, schema, corridor } = into;
   const shown = name === undefined ? "without a name" : JSON.stringify(name.slice(0, 100));
   if (name === "submission") {
     if (found.submission) throw new Problem("invalid_request", `The part ${shown} comes twice`);
     const chunks: Uint8Array[] = [];
     for await (const chunk of capped(part, limits.requestJsonBytes, shown)) chunks.push(chunk);
-    found.submission = checked(RunSubmission, parseJson(Buffer.concat(chunks)), "submission");
+    found.submission = checked(schema, parseJson(Buffer.concat(chunks)), "submission");
     return;
   }
   const slot = filePart.exec(name ?? "")?.[1];
@@ -146,7 +157,7 @@ async function* capped(part: Readable, maxBytes: number, name: string) {
 }
 
 /** Holds the slots of a submission against the parts that came: each exactly once, and nothing else. */
-export function checkSlots({ submission, uploads }: Form): void {
+function checkSlots({ submission, uploads }: Form<WithFiles>): void {
   const seen = new Set<string>();
   const missing: string[] = [];
   for (const [index, file] of (submission.files ?? []).entries()) {
@@ -169,7 +180,7 @@ export function checkSlots({ submission, uploads }: Form): void {
   refuseExtra(submission, [...uploads.keys()]);
 }
 
-function refuseExtra(submission: Submission, slots: string[]): void {
+function refuseExtra(submission: WithFiles, slots: string[]): void {
   const declared = new Set(submission.files?.map((file) => file.slot));
   const extra = slots.filter((slot) => !declared.has(slot)).map((slot) => `file:${slot}`);
   if (extra.length === 0) return;
@@ -190,4 +201,23 @@ function endedEarly(cause: unknown): Problem {
     undefined,
     { cause },
   );
+}
+
+const formType = /^multipart\/form-data\s*(;|$)/i;
+
+/** Reads a submission, as JSON or as a multipart form, and holds its slots against the parts that came. */
+export async function readSubmission<Submission extends WithFiles>(
+  c: Ctx,
+  schema: z.ZodType<Submission>,
+  front: Pick<Front, "corridor"> & Patience,
+): Promise<Form<Submission>> {
+  const isForm = formType.test(c.req.header("content-type") ?? "");
+  const form = isForm
+    ? await readForm(c.req.raw, schema, front.corridor, front)
+    : {
+        submission: checked(schema, await readJsonBody(c.req.raw, front), "body"),
+        uploads: new Map(),
+      };
+  checkSlots(form);
+  return form;
 }

@@ -1,6 +1,7 @@
 import type { HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
 import type { z } from "zod";
+import type { Inventory } from "../artifacts/artifacts.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Token } from "../contract/token.ts";
@@ -27,6 +28,7 @@ export interface FrontLimits {
 /** What the front door needs of the rest of the house. */
 export interface HttpOptions {
   corridor: Corridor;
+  inventory: Inventory;
   tokens: Tokens;
   upkeep: {
     verify(): Promise<VerifyReport>;

@@ -1,5 +1,6 @@
 import { Problem } from "../contract/problem.ts";
 import type { Answers, Front } from "./front.ts";
+import type { inventoryRoutes } from "./inventory-routes.ts";
 
 type GatewayRoutes = Exclude<
   keyof Answers,
@@ -12,6 +13,7 @@ type GatewayRoutes = Exclude<
   | "listOutputs"
   | "getOutput"
   | "getArchive"
+  | keyof typeof inventoryRoutes
 >;
 
 /** Tokens, upkeep and what the gateway says about itself. */

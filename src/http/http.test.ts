@@ -9,10 +9,16 @@ import { routes } from "./routes.ts";
 const table: [string, Route][] = Object.entries(routes);
 const guarded = table.filter(([, route]) => route.scope !== "none");
 
+function idFor(tag: Route["tag"]): string {
+  if (tag === "Layers") return `layer_${"0".repeat(32)}`;
+  return newId(tag === "Tokens" ? "token" : "run");
+}
+
 function pathOf(route: Route): string {
   return route.path
     .replace("{outputId}", newId("output"))
-    .replace("{id}", newId(route.tag === "Tokens" ? "token" : "run"));
+    .replace("{ref}", `ar.${"0".repeat(24)}`)
+    .replace("{id}", idFor(route.tag));
 }
 
 async function errorOf(response: Response) {

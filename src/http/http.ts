@@ -11,12 +11,14 @@ import { z } from "zod";
 import { newId } from "../contract/ids.ts";
 import { Problem } from "../contract/problem.ts";
 import { answerProblem, safeHeaders } from "./answer-problem.ts";
+import { answerArtifacts } from "./artifacts.ts";
 import { authenticate } from "./authenticate.ts";
 import { answerEvents } from "./events.ts";
 import { checked } from "./field-problems.ts";
 import type { Answers, Ask, Ctx, Env, Front, HttpOptions } from "./front.ts";
 import { answerGateway } from "./gateway-answers.ts";
 import { checkHost } from "./host-check.ts";
+import { answerLayers } from "./layers.ts";
 import { type Listening, listen } from "./listen.ts";
 import { openApiDocument } from "./openapi.ts";
 import { answerOutputs } from "./outputs.ts";
@@ -55,6 +57,8 @@ export function createHttp(options: HttpOptions): Http {
     ...answerRuns(front),
     ...answerEvents(front),
     ...answerOutputs(front),
+    ...answerLayers(front),
+    ...answerArtifacts(front),
     ...answerGateway(front, openApiDocument(options.version)),
   };
   const app = new Hono<Env>();

@@ -37,7 +37,10 @@ async function received(socket: Socket): Promise<string> {
   return text;
 }
 
-const report: VerifyReport = { ok: true, runs: 0, events: 0, blobs: 0, bytes: 0, defects: [] };
+const report: VerifyReport = {
+  ...{ ok: true, runs: 0, events: 0, blobs: 0, bytes: 0, layers: 0 },
+  defects: [],
+};
 
 describe("requests that are hardly HTTP", () => {
   it.each([

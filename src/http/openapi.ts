@@ -32,6 +32,11 @@ export function openApiDocument(version: string): Json {
     tags: [
       { name: "Runs", description: "Submit, follow, cancel, delete" },
       { name: "Outputs", description: "The files that a run hands back" },
+      { name: "Layers", description: "Trees of installed things, named by their content" },
+      {
+        name: "Artifacts",
+        description: "Bundles of files, layers and entrypoints that run without network",
+      },
       { name: "Tokens", description: "Who may do what" },
       { name: "Upkeep", description: "Is everything as it was written" },
       { name: "Gateway", description: "The process itself" },
@@ -123,6 +128,7 @@ function operation(name: string, route: Route, schemas: Schemas): Json {
     security: route.scope === "none" ? [] : [{ bearer: [] }],
     ...(parameters.length > 0 ? { parameters } : {}),
     ...(route.body ? { requestBody: requestBody(route, route.body, schemas) } : {}),
+    ...(route.upload ? { requestBody: uploadBody(route.upload) } : {}),
     responses: responses(route, schemas),
   };
 }
@@ -162,6 +168,10 @@ function requestBody(route: Route, body: z.ZodType, schemas: Schemas): Json {
     required: true,
     content: { "application/json": { schema }, "multipart/form-data": form },
   };
+}
+
+function uploadBody({ type, description }: NonNullable<Route["upload"]>): Json {
+  return { required: true, content: { [type]: { schema: { description } } } };
 }
 
 function responses(route: Route, schemas: Schemas): Json {

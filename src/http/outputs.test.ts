@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { bodyOf, openFrontDoor } from "../../test/support/front-door.ts";
 import type { ErrorBody } from "../contract/problem.ts";
-import { attachment } from "./outputs.ts";
+import { attachment } from "./download.ts";
 
 function withOutput(name: string, bytes: Buffer, contentType?: string) {
   const door = openFrontDoor();

@@ -1,5 +1,7 @@
 import { z } from "zod";
 import { limits } from "../base/limits.ts";
+import { Digest } from "../contract/ids.ts";
+import { LayerName } from "../contract/layer.ts";
 import { RunStatus } from "../contract/run.ts";
 
 /** A whole number in a query string: digits only, so that ` 5`, `5e1` and `0x5` are mistakes and not surprises. */
@@ -30,6 +32,8 @@ const PageSize = wholeNumber(1, limits.pageRows)
     description: `Rows of one page; ${limits.pageRowsDefault} unless told`,
   });
 
+const Cursor = z.string().min(1).max(512).optional().describe("`nextCursor` of the page before");
+
 export const RunListQuery = z.strictObject({
   status: z
     .string()
@@ -38,8 +42,33 @@ export const RunListQuery = z.strictObject({
     .optional()
     .describe("Only runs with one of these statuses, separated by commas"),
   limit: PageSize,
-  cursor: z.string().min(1).max(512).optional().describe("`nextCursor` of the page before"),
+  cursor: Cursor,
 });
+
+export const PageQuery = z.strictObject({ limit: PageSize, cursor: Cursor });
+
+/** What a sender says of the archive of a layer that is the body of the request. */
+export const LayerImportQuery = z
+  .strictObject({
+    name: LayerName.describe("What the layer is called; one that is there keeps its name"),
+    digest: Digest.optional().describe("The digest that it must have"),
+    arch: z.enum(["x64", "arm64"]).optional().describe("What it runs on; left out: anything"),
+    libc: z.enum(["glibc", "musl"]).optional(),
+    python: z
+      .string()
+      .regex(/^\d{1,3}\.\d{1,3}$/, "expected a version like 3.12")
+      .optional(),
+    node: z
+      .string()
+      .regex(/^\d{1,5}$/, "expected the version of a module interface, like 137")
+      .optional(),
+  })
+  .refine(
+    ({ arch, libc, python, node }) =>
+      (arch === undefined) === (libc === undefined) &&
+      (arch !== undefined || (python === undefined && node === undefined)),
+    { path: ["arch"], message: "expected both arch and libc, and python and node only with them" },
+  );
 
 export const EventsQuery = z.strictObject({
   since: Since.optional().describe(

@@ -21,7 +21,7 @@ export interface Route {
   path: string;
   /** What a token must open. `any`: every live token; `none`: no token is asked for. */
   scope: Scope | "any" | "none";
-  tag: "Runs" | "Outputs" | "Tokens" | "Upkeep" | "Gateway";
+  tag: "Runs" | "Outputs" | "Layers" | "Artifacts" | "Tokens" | "Upkeep" | "Gateway";
   summary: string;
   description?: string;
   params?: z.ZodObject;
@@ -31,10 +31,17 @@ export interface Route {
   body?: z.ZodType;
   /** The route also takes the body as the part `submission` of a multipart form, and reads it itself. */
   multipart?: string;
+  /** The body is bytes of this media type, which the route reads itself as they come. */
+  upload?: { type: string; description: string };
   replies: Record<number, Reply>;
   /** What can go wrong, beside what the shape of the route already tells. */
   problems?: readonly ProblemCode[];
 }
+
+/** A header of every answer whose bytes are only ever saved. */
+export const attachmentHeader = {
+  "Content-Disposition": "Always an attachment, with a safely encoded name",
+};
 
 /** Every code that a route can answer with: its own, and those that follow from its shape. */
 export function problemsOf(route: Route): ProblemCode[] {
@@ -45,7 +52,7 @@ export function problemsOf(route: Route): ProblemCode[] {
   if (route.params) codes.push("not_found");
   // A name that the query does not know is refused everywhere.
   if (route.scope !== "none") codes.push("invalid_request");
-  if (route.body) codes.push("payload_too_large", "unsupported_media_type");
+  if (route.body || route.upload) codes.push("payload_too_large", "unsupported_media_type");
   return [...new Set(codes)];
 }
 

@@ -6,12 +6,12 @@ import { Run } from "../contract/run.ts";
 import { RunSubmission } from "../contract/submission.ts";
 import { NewToken, Token, Whoami } from "../contract/token.ts";
 import { DoctorReport, GcReport, VerifyReport } from "../contract/upkeep.ts";
+import { inventoryRoutes } from "./inventory-routes.ts";
 import { EventsQuery, RunListQuery } from "./query.ts";
-import type { Route } from "./route.ts";
+import { attachmentHeader, type Route } from "./route.ts";
 
 const run = z.object({ run: Run });
 const ofRun = z.object({ id: RunId });
-const attachment = { "Content-Disposition": "Always an attachment, with a safely encoded name" };
 
 /** Every route there is. `http.ts` binds each to the function of the same name. */
 export const routes = {
@@ -150,7 +150,7 @@ export const routes = {
       200: {
         description: "The bytes of the file",
         content: { "*/*": "The file, with the type that its name tells" },
-        headers: { ETag: "The digest, in double quotes", ...attachment },
+        headers: { ETag: "The digest, in double quotes", ...attachmentHeader },
       },
       304: { description: "The client has it already" },
     },
@@ -169,11 +169,12 @@ export const routes = {
       200: {
         description: "One zip file",
         content: { "application/zip": "The archive" },
-        headers: attachment,
+        headers: attachmentHeader,
       },
     },
     problems: ["run_not_started", "run_deleted", "too_many_requests"],
   },
+  ...inventoryRoutes,
   whoami: {
     method: "get",
     path: "/api/whoami",

@@ -1,9 +1,7 @@
 import { RunSubmission } from "../contract/submission.ts";
-import { checked } from "./field-problems.ts";
-import { checkSlots, type Form, readForm } from "./form.ts";
-import type { Answers, Ctx, Front } from "./front.ts";
+import { readSubmission } from "./form.ts";
+import type { Answers, Front } from "./front.ts";
 import { idempotencyKey } from "./idempotency-key.ts";
-import { readJsonBody } from "./read-body.ts";
 
 type RunRoutes = "submitRun" | "listRuns" | "getRun" | "deleteRun" | "cancelRun";
 
@@ -14,7 +12,7 @@ export function answerRuns(front: Front): Pick<Answers, RunRoutes> {
     async submitRun({ c, caller }) {
       // Before the body, which is what costs.
       front.submissions(caller.token.workspaceId);
-      const { submission, uploads } = await readSubmission(front, c);
+      const { submission, uploads } = await readSubmission(c, RunSubmission, front);
       const key = idempotencyKey(c.req.header("idempotency-key"), submission.idempotencyKey);
       const { created, run } = await corridor.submit({
         workspaceId: caller.token.workspaceId,
@@ -49,16 +47,4 @@ export function answerRuns(front: Front): Pick<Answers, RunRoutes> {
       return c.json({ run: await corridor.cancel(workspaceId, params.id, tokenId) }, 202);
     },
   };
-}
-
-async function readSubmission(front: Front, c: Ctx): Promise<Form> {
-  const isForm = /^multipart\/form-data\s*(;|$)/i.test(c.req.header("content-type") ?? "");
-  const form = isForm
-    ? await readForm(c.req.raw, front.corridor, front)
-    : {
-        submission: checked(RunSubmission, await readJsonBody(c.req.raw, front), "body"),
-        uploads: new Map(),
-      };
-  checkSlots(form);
-  return form;
 }

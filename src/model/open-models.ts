@@ -28,7 +28,7 @@ export interface ModelsOptions {
   clock: Clock;
   log: Log;
   /** A script for `scripted/…` that is given directly; it wins over the configured file. */
-  script?: Script;
+  script?: Script | { scripts: Record<string, Script> };
   /** Shortened by tests; otherwise those of the gateway. */
   limits?: Partial<AskLimits>;
   random?: () => number;

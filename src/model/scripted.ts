@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { Clock } from "../base/clock.ts";
 import { ConfigError } from "../base/config.ts";
 import type { Attempt, AttemptEvent } from "./attempt.ts";
+import { withResults } from "./script-results.ts";
 
 const tokens = z.int().min(0).default(0);
 
@@ -29,7 +30,10 @@ const ScriptTurn = z.strictObject({
     .optional(),
 });
 
-/** One turn of a script: what the model says and calls, after which delay, or how it fails. */
+/**
+ * One turn of a script: what the model says and calls, after which delay, or how it fails. Arguments may take fields of
+ * earlier results; see `withResults`.
+ */
 export type ScriptTurn = z.input<typeof ScriptTurn>;
 
 const Script = z.strictObject({ turns: z.array(ScriptTurn) });
@@ -112,7 +116,7 @@ export function scriptedAttempt(script: ParsedScript, clock: Clock): Attempt {
     const calls = (turn.calls ?? []).map((call, index) => ({
       toolCallId: `call_${request.turn}_${index}`,
       tool: call.tool,
-      arguments: call.arguments,
+      arguments: withResults(call.arguments, request.messages),
     }));
     yield {
       type: "reply",

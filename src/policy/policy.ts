@@ -66,9 +66,13 @@ export function decide(need: Need, capabilities: readonly Capability[]): Decisio
   return { decision: "deny", rule, hosts: [] };
 }
 
-/** The hosts of every `NetworkAccess` of the agent, for a call that runs code and does not refuse them. */
+/** What a call may reach: what the agent was granted, when it runs code and does not refuse it. */
 function hostsFor(need: Need, capabilities: readonly Capability[]): string[] {
-  if (need.type !== "CodeExecution" || need.network === "none") return [];
+  return need.type === "CodeExecution" && need.network !== "none" ? grantedHosts(capabilities) : [];
+}
+
+/** The hosts of every `NetworkAccess` of an agent. */
+export function grantedHosts(capabilities: readonly Capability[]): string[] {
   const hosts = capabilities.flatMap((one) => (one.type === "NetworkAccess" ? one.hosts : []));
   return [...new Set(hosts)];
 }

@@ -1,12 +1,11 @@
 import type { EventData, NewEvent } from "../contract/event.ts";
 import { decide } from "../policy/policy.ts";
 import { failure, findTool, parseArguments, type Tool, type ToolOutcome } from "../tools/tools.ts";
-import { callLimits } from "./call-limits.ts";
 import { captureBetweenCalls } from "./capture.ts";
 import { isDiskFull } from "./disk-space.ts";
 import type { Drive } from "./drive.ts";
-import { openPlace } from "./provision.ts";
 import type { CallState } from "./state.ts";
+import { toolContext } from "./tool-context.ts";
 
 type Outcome = EventData<"call.finished">["outcome"];
 
@@ -29,14 +28,16 @@ export async function makeCall(drive: Drive, call: CallState): Promise<void> {
     return ledger.append(await finished(drive, call, "invalid", { result }, 0));
   }
 
-  const decision = decide(tool.need(parsed.args), drive.capabilities);
+  const { repairHint, hosts, ...verdict } = decide(tool.need(parsed.args), drive.capabilities);
+  const data = { call_id: callId, tool: tool.name, ...verdict };
   const decided: NewEvent = {
     type: "call.decided",
-    data: { call_id: callId, tool: tool.name, ...decision },
+    data: { ...data, ...(hosts.length > 0 ? { hosts } : {}) },
   };
-  log.debug({ run: runId, call: callId, tool: tool.name, ...decision }, "call.decided");
-  if (decision.decision === "deny") {
-    const result = failure("permission", decision.rule, "Do it in another way, or do without it");
+  log.debug({ run: runId, ...data, hosts }, "call.decided");
+  if (verdict.decision === "deny") {
+    const hint = repairHint ?? "Do it in another way, or do without it";
+    const result = failure("permission", verdict.rule, hint);
     return ledger.append(decided, await finished(drive, call, "denied", { result }, 0));
   }
   if (!call.started) {
@@ -45,17 +46,24 @@ export async function makeCall(drive: Drive, call: CallState): Promise<void> {
       data: { call_id: callId, tool: tool.name, turn: call.turn },
     });
   }
-  await runTool(drive, call, tool, parsed.args);
+  await runTool(drive, call, tool, parsed.args, hosts);
 }
 
-async function runTool(drive: Drive, call: CallState, tool: Tool, args: unknown): Promise<void> {
+async function runTool(
+  drive: Drive,
+  call: CallState,
+  tool: Tool,
+  args: unknown,
+  hosts: readonly string[],
+): Promise<void> {
   const { ledger, clock } = drive;
   const start = clock.monotonic();
-  const outcome = await outcomeOf(drive, call, tool, args);
+  const outcome = await outcomeOf(drive, call, tool, args, hosts);
   if (outcome.cut && drive.stopping.aborted) return;
   const ms = clock.monotonic() - start;
   const events = [
     await finished(drive, call, outcome.cut ? "cancelled" : "returned", outcome, ms),
+    ...proved(drive, call, outcome),
     ...(await captureBetweenCalls(drive, tool)),
   ];
   if (outcome.runLimit) {
@@ -77,25 +85,10 @@ async function outcomeOf(
   call: CallState,
   tool: Tool,
   args: unknown,
+  hosts: readonly string[],
 ): Promise<ToolOutcome> {
-  const { runId, live } = drive;
   try {
-    return await tool.run(args, {
-      runId,
-      place: await openPlace(drive),
-      sandbox: drive.sandbox,
-      blobs: drive.blobs,
-      content: () => drive.store.files.content(runId),
-      placed: drive.ledger.state.placed,
-      limits: callLimits(drive.limits),
-      redact: drive.record.redact,
-      onOutput: (stream, offset, text) =>
-        live.publish(runId, {
-          type: "call.output",
-          data: { call_id: call.request.call_id, stream, offset, text },
-        }),
-      signal: drive.signal,
-    });
+    return await tool.run(args, await toolContext(drive, call.request.call_id, hosts));
   } catch (error) {
     if (!isDiskFull(error)) throw error;
     return {
@@ -104,11 +97,19 @@ async function outcomeOf(
   }
 }
 
+/** Only a run that was started to prove an artifact leaves evidence. */
+function proved(drive: Drive, call: CallState, { proof }: ToolOutcome): NewEvent[] {
+  if (proof === undefined || !drive.ledger.state.snapshot.program?.prove) return [];
+  const { isolation } = drive.sandbox;
+  const call_id = call.request.call_id;
+  return [{ type: "artifact.proved", data: { call_id, ...proof, isolation, network: "none" } }];
+}
+
 async function finished(
   drive: Drive,
   call: CallState,
   outcome: Outcome,
-  { result, content, staged, stdout, stderr }: ToolOutcome,
+  { result, content, staged, stdout, stderr, layers, artifact }: ToolOutcome,
   ms: number,
 ): Promise<NewEvent> {
   return {
@@ -123,6 +124,8 @@ async function finished(
       ...(staged ? { staged } : {}),
       ...(stdout ? { stdout } : {}),
       ...(stderr ? { stderr } : {}),
+      ...(layers?.length ? { layers } : {}),
+      ...(artifact ? { artifact } : {}),
     },
   };
 }

@@ -7,9 +7,11 @@ import type { Blobs } from "../content/content.ts";
 import { Problem } from "../contract/problem.ts";
 import { isEnd, type Run } from "../contract/run.ts";
 import type { Vault } from "../egress/egress.ts";
+import type { LayerTrees } from "../layers/layers.ts";
 import type { Models } from "../model/model.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import type { Store } from "../store/store.ts";
+import { openBuildCache } from "../tools/tools.ts";
 import { openRunArchive } from "./archive.ts";
 import { openDriver } from "./driver.ts";
 import { follow } from "./follow.ts";
@@ -17,6 +19,7 @@ import { openLive } from "./live.ts";
 import type { Corridor } from "./run.ts";
 import { shareReads } from "./share-reads.ts";
 import { submit } from "./submit.ts";
+import { submitProgram } from "./submit-program.ts";
 import { openWorker } from "./worker.ts";
 
 export interface CorridorOptions {
@@ -25,7 +28,17 @@ export interface CorridorOptions {
   vault: Vault;
   models: Models;
   sandbox: Sandbox;
-  config: Pick<Config, "runsMax" | "runsPerWorkspaceMax" | "runLimits" | "uidRange">;
+  layers: LayerTrees;
+  config: Pick<
+    Config,
+    | "runsMax"
+    | "runsPerWorkspaceMax"
+    | "runLimits"
+    | "uidRange"
+    | "privateHosts"
+    | "upstreamProxy"
+    | "packageEnvironment"
+  >;
   clock: Clock;
   log: Log;
   /** For what is too long to be searched for secrets on the main thread. */
@@ -49,7 +62,7 @@ export function openCorridor(options: CorridorOptions): OpenCorridor {
     store,
     runsMax: config.runsMax,
     runsPerWorkspaceMax: config.runsPerWorkspaceMax,
-    drive: openDriver({ ...options, live }),
+    drive: openDriver({ ...options, live, builds: openBuildCache(store.builds, clock) }),
     clock,
     log,
   });
@@ -64,6 +77,15 @@ export function openCorridor(options: CorridorOptions): OpenCorridor {
     async submit(request) {
       const deps = { journal, blobs, vault, models, runLimits: config.runLimits };
       const answer = await submit(deps, request);
+      if (answer.created) worker.enqueue(answer.run.id, answer.run.workspaceId);
+      return answer;
+    },
+    async execArtifact(request) {
+      const { artifacts } = store;
+      const answer = await submitProgram(
+        { journal, artifacts, runLimits: config.runLimits },
+        request,
+      );
       if (answer.created) worker.enqueue(answer.run.id, answer.run.workspaceId);
       return answer;
     },

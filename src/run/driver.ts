@@ -5,17 +5,18 @@ import { isDiskFull, openDiskSpace } from "./disk-space.ts";
 import type { Drive } from "./drive.ts";
 import { openLedger } from "./ledger.ts";
 import { LetGo } from "./let-go.ts";
-import type { Live } from "./live.ts";
 import { loop } from "./loop.ts";
 import type { End } from "./next-step.ts";
-import { openDrive } from "./open-drive.ts";
+import { type Claimed, openDrive } from "./open-drive.ts";
 import type { WorkerOptions } from "./worker.ts";
 
 /**
  * How a worker drives a run: claim it under this gateway's epoch, fold its journal, gather what its loop works with, and
  * loop. A defect of ours ends this run as `internal` and no other.
  */
-export function openDriver(options: CorridorOptions & { live: Live }): WorkerOptions["drive"] {
+export function openDriver(
+  options: CorridorOptions & Pick<Claimed, "live" | "builds">,
+): WorkerOptions["drive"] {
   const { store, clock, log } = options;
   const { journal, epoch } = store;
   return async (runId, workspaceId, signals) => {

@@ -32,7 +32,7 @@ export async function openLedger(options: {
     for (const event of await readFrom(journal, runId, state.seq)) applyEvent(state, event);
   };
 
-  const append = async (...events: NewEvent[]) => {
+  const appendNow = async (events: NewEvent[]) => {
     for (;;) {
       const fence = { epoch, seq: state.seq };
       const result = await patiently(() => journal.append(runId, fence, events));
@@ -45,7 +45,19 @@ export async function openLedger(options: {
     }
   };
 
-  return { state, append, refresh };
+  /** One after the other: a connection may end, and be written down, while the step that made it writes as well. */
+  let last: Promise<unknown> = Promise.resolve();
+  const inTurn = (work: () => Promise<void>) => {
+    const next = last.then(work);
+    last = next.catch(() => undefined);
+    return next;
+  };
+
+  return {
+    state,
+    append: (...events) => inTurn(() => appendNow(events)),
+    refresh: () => inTurn(refresh),
+  };
 }
 
 async function readFrom(journal: Journal, runId: string, since: number): Promise<RunEvent[]> {

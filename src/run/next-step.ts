@@ -2,6 +2,7 @@ import type { Config } from "../base/config.ts";
 import type { EndStatus, StopReason } from "../contract/run.ts";
 import type { RunSnapshot } from "../contract/submission.ts";
 import { loopGuard } from "./guard.ts";
+import { afterProgram } from "./program.ts";
 import { type CallState, type RunState, textOf } from "./state.ts";
 
 /** How a run ends: its status, why, and a sentence when that needs one. */
@@ -60,6 +61,9 @@ export function nextStep(state: RunState, limits: EffectiveLimits, elapsedMs: nu
     return { type: "call", call };
   }
   if (turn.calls.length === 0) return afterLastWord(state, limits);
+
+  const [only] = turn.calls;
+  if (state.snapshot.program && only) return { type: "finish", end: afterProgram(only) };
 
   const circle = loopGuard(state);
   if (circle !== undefined) return finish("failed", "loop_guard", circle);

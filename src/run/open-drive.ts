@@ -5,13 +5,16 @@ import { containsSecret, redactor } from "../egress/egress.ts";
 import type { Model } from "../model/model.ts";
 import { builtInCapabilities } from "../policy/policy.ts";
 import type { RunLease } from "../store/store.ts";
-import { toolsFor } from "../tools/tools.ts";
+import { type BuildCache, toolsFor } from "../tools/tools.ts";
+import { openCallNetwork } from "./call-network.ts";
 import type { CorridorOptions } from "./corridor.ts";
 import type { Patiently } from "./disk-space.ts";
 import type { Drive } from "./drive.ts";
+import { holdLayers } from "./held-layers.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Live } from "./live.ts";
 import { effectiveLimits } from "./next-step.ts";
+import { programModel } from "./program.ts";
 import { openRecord } from "./record.ts";
 import { secretContext } from "./submit.ts";
 import type { RunSignals } from "./worker.ts";
@@ -19,6 +22,7 @@ import type { RunSignals } from "./worker.ts";
 /** A run that was claimed, and the rooms it is driven through. */
 export interface Claimed extends CorridorOptions {
   live: Live;
+  builds: (workspaceId: string) => BuildCache;
   lease: RunLease;
   ledger: Ledger;
   patiently: Patiently;
@@ -45,7 +49,7 @@ export async function openDrive(claimed: Claimed): Promise<Drive> {
     limits,
     capabilities,
     tools: toolsFor(capabilities),
-    model: modelOf(claimed, keys),
+    model: openModel(claimed, keys),
     record: openRecord(blobs, redactor(secrets, claimed.threads), claimed.patiently),
     captureOutputs: openOutputCapture({
       blobs,
@@ -62,6 +66,16 @@ export async function openDrive(claimed: Claimed): Promise<Drive> {
     sandbox,
     blobs,
     store,
+    layers: claimed.layers,
+    held: holdLayers(claimed.layers, claimed.over),
+    builds: claimed.builds(workspaceId),
+    network: undefined,
+    openNetwork: (place) =>
+      openCallNetwork({
+        ...{ place, sandbox, config, clock, log },
+        gid: config.uidRange.first,
+        append: (...events) => ledger.append(...events),
+      }),
     live,
     clock,
     log,
@@ -92,9 +106,9 @@ function startClock({ clock, ledger, signals, over }: Claimed, allowedMs: number
 type Keys = Record<string, string>;
 
 /** The model is opened once, by the first turn. */
-function modelOf({ models, ledger }: Claimed, keys: Keys | undefined): () => Model {
-  const { model, fallbackModel } = ledger.state.snapshot;
-  let opened: Model | undefined;
+function openModel({ models, ledger }: Claimed, keys: Keys | undefined): () => Model {
+  const { model, fallbackModel, program } = ledger.state.snapshot;
+  let opened = program && programModel(program);
   return () => {
     if (keys === undefined) {
       throw new Problem(

@@ -1,5 +1,4 @@
 import type { Place } from "../sandbox/sandbox.ts";
-import { callLimits } from "./call-limits.ts";
 import type { Drive } from "./drive.ts";
 
 /** Gives the run its directories with its inputs, and writes down what isolation the host gives. */
@@ -32,13 +31,4 @@ export async function openPlace(drive: Drive): Promise<Place> {
     })),
   });
   return drive.place;
-}
-
-/**
- * Opens the sandbox of the next command while the model still thinks about it. A run that has not used its place since
- * this gateway started has nothing to open it in yet.
- */
-export function openSandboxAhead({ place, sandbox, tools, limits }: Drive): void {
-  const isUsed = tools.some(({ capability }) => capability === "CodeExecution");
-  if (place && isUsed) sandbox.prepare(place, callLimits(limits));
 }

@@ -48,6 +48,8 @@ export interface Corridor {
   ): Promise<{ sha256: string; bytes: number }>;
   /** I10. `created: false` when key and canonical body are those of a run that is already there. */
   submit(request: SubmitRequest): Promise<{ created: boolean; run: Run }>;
+  /** A run of one program of an artifact; key and answer are those of `submit`. See `submitProgram`. */
+  execArtifact(request: ExecArtifactRequest): Promise<{ created: boolean; run: Run }>;
   get(workspaceId: string, runId: string): Promise<Run>;
   list(
     workspaceId: string,

@@ -40,7 +40,11 @@ export interface RunState {
   captured: EventData<"outputs.captured"> | undefined;
   /** What this run last placed in `/tmp`, by name. */
   placed: Map<string, string>;
+  /** The layers that this run captured, by the path from which they are served ever since. */
+  layers: Map<string, RunLayer>;
 }
+
+export type RunLayer = NonNullable<EventData<"call.finished">["layers"]>[number];
 
 /** Folds a whole journal. It starts with `run.submitted`. */
 export function foldState(workspaceId: string, events: readonly RunEvent[]): RunState {
@@ -63,6 +67,7 @@ export function foldState(workspaceId: string, events: readonly RunEvent[]): Run
     spentMs: 0,
     captured: undefined,
     placed: new Map(),
+    layers: new Map(),
   };
   for (const event of events) applyEvent(state, event);
   return state;
@@ -93,6 +98,7 @@ export function applyEvent(state: RunState, event: RunEvent): void {
       findCall(state, event.data.call_id).finished = event.data;
       state.spentMs += event.data.duration_ms;
       for (const { name, sha256 } of event.data.staged ?? []) state.placed.set(name, sha256);
+      for (const layer of event.data.layers ?? []) applyLayer(state.layers, layer);
       return;
     case "outputs.captured":
       state.captured = event.data;
@@ -107,6 +113,15 @@ export function applyEvent(state: RunState, event: RunEvent): void {
       state.finished = true;
       return;
   }
+}
+
+/** Of two layers that cannot lie side by side the later one counts. */
+function applyLayer(layers: Map<string, RunLayer>, layer: RunLayer): void {
+  for (const path of layers.keys()) {
+    const isNested = `${path}/`.startsWith(`${layer.path}/`) || layer.path.startsWith(`${path}/`);
+    if (isNested) layers.delete(path);
+  }
+  layers.set(layer.path, layer);
 }
 
 function applyReply(state: RunState, reply: EventData<"turn.replied">): void {

@@ -7,7 +7,7 @@ import { newId } from "../contract/ids.ts";
 import { Problem } from "../contract/problem.ts";
 import type { Run } from "../contract/run.ts";
 import type { PlacedFile, RunSnapshot } from "../contract/submission.ts";
-import type { Vault } from "../egress/egress.ts";
+import { allowList, type Vault } from "../egress/egress.ts";
 import type { Models } from "../model/model.ts";
 import type { Journal, Submitted } from "../store/store.ts";
 import type { SubmitRequest } from "./run.ts";
@@ -32,6 +32,7 @@ export async function submit(
   checkSizes(submission);
   checkModels(deps.models, submission);
   checkLimits(submission.limits, deps.runLimits);
+  checkHosts(submission);
   const files = await placeFiles(deps.blobs, submission.files ?? [], request.uploads);
   const snapshot = snapshotOf(submission, files);
   const runId = newId("run");
@@ -60,7 +61,11 @@ export function bodyHash(snapshot: RunSnapshot): string {
   return `sha256:${createHash("sha256").update(canonicalJson(snapshot)).digest("hex")}`;
 }
 
-function answer(submitted: Submitted, key: string | undefined): { created: boolean; run: Run } {
+/** What a caller gets for what became of his submission. */
+export function answer(
+  submitted: Submitted,
+  key: string | undefined,
+): { created: boolean; run: Run } {
   switch (submitted.type) {
     case "created":
       return { created: true, run: submitted.run };
@@ -101,6 +106,20 @@ function checkSizes({ prompt, system, agent, metadata }: SubmitRequest["submissi
   }
 }
 
+/** What a host may be is the egress room's to say; a run whose hosts cannot be meant is not taken. */
+function checkHosts({ agent }: SubmitRequest["submission"]): void {
+  for (const [index, capability] of (agent?.capabilities ?? []).entries()) {
+    if (capability.type !== "NetworkAccess") continue;
+    try {
+      allowList(capability.hosts);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      const field = `agent.capabilities.${index}.hosts`;
+      throw new Problem(error.code, `${field}: ${error.message}`, error.details, { cause: error });
+    }
+  }
+}
+
 function checkModels(models: Models, submission: SubmitRequest["submission"]): void {
   const own = Object.keys(submission.secrets ?? {});
   for (const field of ["model", "fallbackModel"] as const) {
@@ -120,7 +139,8 @@ function checkModels(models: Models, submission: SubmitRequest["submission"]): v
   }
 }
 
-function checkLimits(asked: RunSnapshot["limits"], most: Config["runLimits"]): void {
+/** Refuses limits that are more than the operator gives. */
+export function checkLimits(asked: RunSnapshot["limits"], most: Config["runLimits"]): void {
   for (const [name, value] of Object.entries(asked ?? {})) {
     const max = most[name as keyof typeof most];
     if (typeof value === "number" && value > max) {

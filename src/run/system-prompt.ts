@@ -1,4 +1,5 @@
 import type { RunSnapshot } from "../contract/submission.ts";
+import { grantedHosts } from "../policy/policy.ts";
 import type { EffectiveLimits } from "./next-step.ts";
 
 /**
@@ -16,6 +17,17 @@ export function systemPrompt(
   return sections.join("\n\n");
 }
 
+const artifacts =
+  "What is to be used again is made an artifact: artifact_build joins files, named by content_write, with layers, and artifact_exec starts it without network. A layer is a directory that sandbox_exec filled and captured, such as the one of pip install --target.";
+
+/** What can be downloaded; a proxy stands in the environment, so clients need nothing said to them. */
+function reachable(hosts: readonly string[]): string {
+  if (hosts.length === 0) return "packages cannot be downloaded.";
+  const shown = hosts.slice(0, 20).join(", ");
+  const more = hosts.length > 20 ? ` and ${hosts.length - 20} more` : "";
+  return `commands can download from ${hosts.includes("*") ? "any public host" : `${shown}${more}`}, through the proxy that pip, npm, cargo, go, git and curl already know.`;
+}
+
 function surroundings(
   snapshot: RunSnapshot,
   tools: readonly string[],
@@ -25,9 +37,10 @@ function surroundings(
     "You are an autonomous agent. You work alone until the task is done: nobody answers questions. When you are done, reply with a short summary and no tool call.",
   ];
   if (tools.includes("sandbox_exec")) {
+    const hosts = grantedHosts(snapshot.agent?.capabilities ?? []);
     lines.push(
-      `Commands run with sandbox_exec, in bash, in a Linux sandbox without any network. The working directory is /tmp, your home is /workspace; both are kept between calls, everything else is read-only. A command may take ${limits.callSeconds} seconds. Processes that are left in the background end with the command.`,
-      "sh, bash, python3, pip, node, npm, git and curl are installed; packages cannot be downloaded.",
+      `Commands run with sandbox_exec, in bash, in a Linux sandbox ${hosts.length > 0 ? "whose only network is a proxy" : "without any network"}. The working directory is /tmp, your home is /workspace; both are kept between calls, everything else is read-only. A command may take ${limits.callSeconds} seconds. Processes that are left in the background end with the command.`,
+      `sh, bash, python3, pip, node, npm, git and curl are installed; ${reachable(hosts)}`,
     );
   }
   if (tools.includes("content_write")) {
@@ -35,6 +48,7 @@ function surroundings(
       "Write files with content_write rather than in shell commands; a file written as NAME is at /tmp/NAME for the next command.",
     );
   }
+  if (tools.includes("artifact_build")) lines.push(artifacts);
   if (snapshot.files?.length) {
     const shown = snapshot.files.slice(0, 100).map((file) => `/workspace/${file.path}`);
     const more = snapshot.files.length - shown.length;

@@ -4,7 +4,7 @@ import { newId } from "../contract/ids.ts";
 import type { Reply } from "../model/model.ts";
 import { inputSchema } from "../tools/tools.ts";
 import type { Drive } from "./drive.ts";
-import { openSandboxAhead } from "./provision.ts";
+import { openSandboxAhead } from "./sandbox-ahead.ts";
 import { systemPrompt } from "./system-prompt.ts";
 import { transcript } from "./transcript.ts";
 
@@ -16,7 +16,7 @@ export async function takeTurn(drive: Drive): Promise<void> {
   const { ledger, live, clock, runId } = drive;
   const { state } = ledger;
   const turn = state.turns.length + 1;
-  openSandboxAhead(drive);
+  await openSandboxAhead(drive);
   const start = clock.monotonic();
   const toolNames = drive.tools.map(({ name }) => name);
   const request = {

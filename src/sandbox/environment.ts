@@ -9,7 +9,7 @@ export function sandboxEnvironment(bins: readonly string[], bash: boolean): Reco
   return {
     PATH: [...path, "/workspace/.local/bin"].join(":"),
     HOME: "/workspace",
-    TMPDIR: "/tmp",
+    TMPDIR: "/cache/tmp",
     USER: "agent",
     LOGNAME: "agent",
     SHELL: bash ? "/bin/bash" : "/bin/sh",

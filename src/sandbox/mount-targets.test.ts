@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { checkMountTargets, mostMounts } from "./mount-targets.ts";
+import { mountsMax } from "../base/mount-path.ts";
+import { checkMountTargets } from "./mount-targets.ts";
 
 describe("mount targets", () => {
   it("lie side by side below the four roots", () => {
@@ -38,7 +39,7 @@ describe("mount targets", () => {
   });
 
   it("are at most sixty-four", () => {
-    const targets = Array.from({ length: mostMounts }, (_, index) => `/deps/${index}`);
+    const targets = Array.from({ length: mountsMax }, (_, index) => `/deps/${index}`);
     expect(() => checkMountTargets(targets)).not.toThrow();
     expect(() => checkMountTargets([...targets, "/deps/more"])).toThrow("65");
   });

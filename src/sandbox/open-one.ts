@@ -2,6 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { Problem } from "../contract/problem.ts";
 import { bwrapArgs, egressDirectory } from "./bwrap-args.ts";
+import { keepRegistryInTmp, usesRegistry } from "./cargo-home.ts";
 import type { Cgroups, Group } from "./cgroup.ts";
 import type { HostLayout } from "./host-layout.ts";
 import { type Identity, ownerOf } from "./identity.ts";
@@ -32,6 +33,8 @@ export interface ExecHost {
   runtime: string;
   seccomp: Buffer;
   toolchains: Toolchains;
+  /** Whether some toolchain has cargo. */
+  cargo: boolean;
   identity: Identity;
   cgroups: Cgroups | null;
   pipes: OutputPipes;
@@ -93,6 +96,7 @@ export async function openOne(
   try {
     await host.proof?.renew();
     makeMountPoints(place, surroundings.mounts, owner);
+    if (host.cargo && usesRegistry(surroundings)) keepRegistryInTmp(place, owner);
     group = await openGroup(host, limits);
     const stdout = await host.pipes.take(owner);
     taken.push(stdout);

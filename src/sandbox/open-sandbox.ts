@@ -150,7 +150,7 @@ function directoriesOf(host: OpenedHost, idle: (place: Place) => Place) {
     | "clear"
   > = {
     stage: (place, requests) => stageContent(host, idle(place), requests),
-    openClosed: (place) => openClosedPlace(host, idle(place)),
+    openClosed: (place, files = []) => openClosedPlace(host, idle(place), files),
     openFreshCache: (place) => openFreshCache(host, idle(place)),
     async removeOnce(place) {
       host.disk.delete(place.workspace);

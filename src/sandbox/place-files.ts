@@ -1,9 +1,10 @@
 import { createHash, randomUUID } from "node:crypto";
-import { closeSync, readSync, renameSync } from "node:fs";
+import { closeSync, readdirSync, readSync, renameSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { at, openDirectoryBelow, openRoot, statBelow, TreeError } from "../base/below.ts";
 import { walkTree } from "../base/tree.ts";
 import { Problem } from "../contract/problem.ts";
+import { keepRegistryInTmp } from "./cargo-home.ts";
 import { ownerOf } from "./identity.ts";
 import { oncePrefix } from "./once-place.ts";
 import { openTemporary, type PlacesHost, placeAt } from "./places.ts";
@@ -13,8 +14,10 @@ import type { ListedEntry, Listing, Place, WrittenFile } from "./sandbox.ts";
 const areas = ["tmp", "workspace"] as const;
 
 /** Makes the directory of the egress socket, on the way to which only the run's own uid may pass. */
-export function openNetworkDirectory(host: PlacesHost, place: Place): string {
+export function openNetworkDirectory(host: PlacesHost & { cargo: boolean }, place: Place): string {
   const owner = ownerOf(host.identity, place.uid);
+  // Now, so that what lies in the run's directories is the same whichever command comes first.
+  if (host.cargo) keepRegistryInTmp(place, owner);
   const root = openRoot(dirname(place.tmp));
   try {
     closeSync(openDirectoryBelow(root, "egress", { mode: 0o700, owner }));
@@ -96,8 +99,8 @@ export async function writeFiles(
 }
 
 /**
- * Takes what is at a path away, whatever it is: moved by descriptor to where the run cannot reach it, then removed. A
- * link or a file on the way to it means that there is nothing.
+ * Empties a directory, or takes away what is there in place of one: moved by descriptor to where the run cannot reach it,
+ * then removed. A directory that was there is there again, empty. A link on the way to it means that there is nothing.
  */
 export async function clearPath(host: PlacesHost, place: Place, path: string): Promise<boolean> {
   const { area, names } = partsOf(path);
@@ -107,8 +110,11 @@ export async function clearPath(host: PlacesHost, place: Place, path: string): P
   try {
     const parent = openDirectoryBelow(root, names.join("/"));
     try {
-      if (statBelow(parent, own) === undefined) return false;
+      const stats = statBelow(parent, own);
+      if (stats === undefined || (stats.isDirectory() && isEmpty(parent, own))) return false;
       renameSync(at(parent, own), aside);
+      const create = { mode: 0o755, owner: ownerOf(host.identity, place.uid) };
+      if (stats.isDirectory()) closeSync(openDirectoryBelow(parent, own, create));
     } finally {
       closeSync(parent);
     }
@@ -118,17 +124,16 @@ export async function clearPath(host: PlacesHost, place: Place, path: string): P
   } finally {
     closeSync(root);
   }
-  const wasEmpty = isEmptyDirectory(aside);
   await removeTree(aside, host.log);
-  return !wasEmpty;
+  return true;
 }
 
-function isEmptyDirectory(path: string): boolean {
+function isEmpty(parent: number, name: Buffer): boolean {
+  const directory = openDirectoryBelow(parent, name);
   try {
-    return walkTree(path).next().done === true;
-  } catch (error) {
-    if (error instanceof TreeError) return false;
-    throw error;
+    return readdirSync(`/proc/self/fd/${directory}`, { encoding: "buffer" }).length === 0;
+  } finally {
+    closeSync(directory);
   }
 }
 

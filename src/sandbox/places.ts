@@ -1,13 +1,5 @@
 import { createHash } from "node:crypto";
-import {
-  closeSync,
-  fchmodSync,
-  fchownSync,
-  mkdirSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-} from "node:fs";
+import { closeSync, fchmodSync, fchownSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { assert } from "../base/assert.ts";
 import type { Log } from "../base/log.ts";
@@ -17,7 +9,6 @@ import {
   openRoot,
   type Pieces,
   placeFileBelow,
-  statBelow,
 } from "../base/tree.ts";
 import { Problem } from "../contract/problem.ts";
 import { type Identity, ownerOf } from "./identity.ts";
@@ -28,11 +19,6 @@ export interface PlacesHost {
   /** Resolved; `runs` below it exists. */
   dataDir: string;
   identity: Identity;
-  /**
-   * Whether some toolchain has cargo: its registry is then kept in `/tmp`, where a layer can be
-   * made of it.
-   */
-  cargo: boolean;
   log: Log;
 }
 
@@ -57,7 +43,6 @@ export async function provisionPlace(host: PlacesHost, request: PlaceRequest): P
   const root = openRoot(directory);
   try {
     makePlace(root, owner);
-    makeCaches(host, root, directory, owner);
     for (const path of request.outputDirs) {
       closeSync(openDirectoryBelow(root, path.slice(1), { mode: 0o755, owner }));
     }
@@ -94,7 +79,6 @@ export function openPlaceAt(
   const root = openRoot(directory);
   try {
     makePlace(root, owner);
-    makeCaches(host, root, directory, owner);
   } finally {
     closeSync(root);
   }
@@ -114,8 +98,9 @@ export function openCacheAt(
   mkdirSync(directory, { recursive: true });
   const root = openRoot(directory);
   try {
-    closeSync(openDirectoryBelow(root, "cache", { mode: 0o755, owner }));
-    if (host.cargo) linkCargo(root, directory, owner);
+    for (const [name, mode] of cacheDirectories) {
+      closeSync(openDirectoryBelow(root, name, { mode, owner }));
+    }
     giveRoot(root, owner);
   } finally {
     closeSync(root);
@@ -123,11 +108,17 @@ export function openCacheAt(
   return join(directory, "cache");
 }
 
+/** Temporary files are not in `/tmp`, which holds the run's content, and of which Go takes no `go.mod` if it is theirs. */
+const cacheDirectories = [
+  ["cache", 0o755],
+  ["cache/tmp", 0o1777],
+] as const;
+
 function makePlace(root: number, owner: Owner | undefined): void {
   for (const [name, mode] of [
     ["tmp", 0o1777],
     ["workspace", 0o755],
-    ["cache", 0o755],
+    ...cacheDirectories,
   ] as const) {
     closeSync(openDirectoryBelow(root, name, { mode, owner }));
   }
@@ -138,28 +129,6 @@ function makePlace(root: number, owner: Owner | undefined): void {
 function giveRoot(root: number, owner: Owner | undefined): void {
   fchmodSync(root, 0o700);
   if (owner) fchownSync(root, owner.uid, owner.gid);
-}
-
-function makeCaches(
-  host: PlacesHost,
-  root: number,
-  directory: string,
-  owner: Owner | undefined,
-): void {
-  if (!host.cargo) return;
-  closeSync(openDirectoryBelow(root, "tmp/cargo_registry", { mode: 0o755, owner }));
-  linkCargo(root, directory, owner);
-}
-
-/** What cargo downloads lands in `/tmp`, where a layer can be made of it. */
-function linkCargo(root: number, directory: string, owner: Owner | undefined): void {
-  const cargo = openDirectoryBelow(root, "cache/cargo", { mode: 0o755, owner });
-  try {
-    if (statBelow(cargo, "registry") !== undefined) return;
-    symlinkSync("/tmp/cargo_registry", join(directory, "cache", "cargo", "registry"));
-  } finally {
-    closeSync(cargo);
-  }
 }
 
 /**

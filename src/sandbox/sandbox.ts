@@ -159,6 +159,22 @@ export interface WrittenFile {
   executable: boolean;
 }
 
+/** A file that one command sees at `/tmp/<path>`, and cannot change. */
+export interface ClosedFile {
+  path: string;
+  executable: boolean;
+  sha256: string;
+  read: () => Promise<Pieces>;
+}
+
+export interface ClosedPlace {
+  place: Place;
+  /** The host directory in which the files are. */
+  files: string;
+  /** One for each name at the top of the files. */
+  mounts: Mount[];
+}
+
 /** The programs inside, as far as what they make depends on them. */
 export interface ToolsInside {
   abi: Abi;
@@ -181,9 +197,10 @@ export interface Sandbox {
   prepare(place: Place, limits: ExecLimits, surroundings?: Surroundings): void;
   /**
    * Fresh, empty directories beside the run's own, for one command that is to see nothing of what the run has made.
-   * Those of an earlier command are removed. The caller gives them to `removeOnce`.
+   * Those of an earlier command are removed. The files are placed where the run cannot change them, each held against its
+   * digest, and are to be mounted. The caller gives the place to `removeOnce`.
    */
-  openClosed(place: Place): Promise<Place>;
+  openClosed(place: Place, files?: readonly ClosedFile[]): Promise<ClosedPlace>;
   /** The run's own directories with an empty cache, for one command. The caller gives it to `removeOnce`. */
   openFreshCache(place: Place): Promise<Place>;
   removeOnce(once: Place): Promise<void>;
@@ -196,7 +213,7 @@ export interface Sandbox {
   list(place: Place, most: { entries: number; bytes: number }): Listing | undefined;
   /** Writes files of the run, as it would itself. Throws `invalid_request` when something is in the way. */
   write(place: Place, files: readonly WrittenFile[]): Promise<void>;
-  /** Removes what is at a path below `/tmp` or `/workspace`. False when there was nothing, or an empty directory. */
+  /** Empties a directory below `/tmp` or `/workspace`, or takes away what is there in place of one. False: nothing to do. */
   clear(place: Place, path: string): Promise<boolean>;
   /** Keeps files for `/airlock-config` under the name of their content; returns the host directory. */
   stageConfiguration(files: readonly { path: string; data: Buffer }[]): string;

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
@@ -96,8 +97,10 @@ describe("the environment of a call", () => {
 describe("fresh directories for one command", () => {
   test("hold nothing of the run, take read-only files, and are gone afterwards", async () => {
     await run("echo own > /tmp/own; echo own > /workspace/own", {});
-    const closed = await room.sandbox.openClosed(room.place);
-    const mounts = [{ source: join(layer, "word"), target: "/tmp/word" }];
+    const bytes = Buffer.from("hello");
+    const sha256 = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+    const file = { path: "word", executable: false, sha256, read: async () => [bytes] };
+    const { place: closed, mounts } = await room.sandbox.openClosed(room.place, [file]);
     const command = "ls -A /tmp /workspace; cat /tmp/word; echo x >/tmp/word; echo y >/tmp/new";
     const said = await run(command, { mounts }, closed);
     expect(said.stdout).toBe("/tmp:\nword\n\n/workspace:\nhello");
@@ -109,8 +112,8 @@ describe("fresh directories for one command", () => {
   });
 
   test("are removed by the next, when a gateway died with them", async () => {
-    const first = await room.sandbox.openClosed(room.place);
-    const second = await room.sandbox.openClosed(room.place);
+    const { place: first } = await room.sandbox.openClosed(room.place);
+    const { place: second } = await room.sandbox.openClosed(room.place);
     const left = readdirSync(dirname(room.place.tmp)).filter((name) => name.startsWith("once-"));
     expect(left).toEqual([second.tmp.split("/").at(-2)]);
     expect(first.tmp).not.toBe(second.tmp);

@@ -8,7 +8,10 @@ export interface ToolRemedy {
 const debian = (name: string) =>
   `Install ${name} on the host, for example with apt-get install ${name}`;
 
-/** The programs that every run expects inside. */
+const toolchain = (name: string) =>
+  `${debian(name)}, or declare a newer one in AIRLOCK_TOOLCHAINS`;
+
+/** The programs that runs expect inside. */
 export const toolRemedies: readonly ToolRemedy[] = [
   { name: "sh", version: "sh -c 'echo present'", remedy: debian("dash") },
   { name: "bash", version: "bash --version", remedy: debian("bash") },
@@ -24,4 +27,6 @@ export const toolRemedies: readonly ToolRemedy[] = [
   { name: "npx", version: "npx --version", remedy: "Start airlock again: it brings its own npx" },
   { name: "git", version: "git --version", remedy: debian("git") },
   { name: "curl", version: "curl --version", remedy: debian("curl") },
+  { name: "go", version: "go version", remedy: toolchain("golang-go") },
+  { name: "cargo", version: "cargo --version", remedy: toolchain("cargo") },
 ];

@@ -50,15 +50,11 @@ export async function readText(
   return text + decoder.decode();
 }
 
-/** The whole body as bytes. */
-export async function readBytes(
-  response: Response,
-  idleMs: number,
-  signal?: AbortSignal,
-): Promise<Uint8Array<ArrayBuffer>> {
+/** All pieces as one. */
+export async function joined(pieces: AsyncIterable<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
   const parts: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of chunks(response, idleMs, signal)) {
+  for await (const chunk of pieces) {
     parts.push(chunk);
     length += chunk.length;
   }

@@ -8,38 +8,41 @@ import type { Output } from "../contract/output.ts";
 import type { Run, RunStatus } from "../contract/run.ts";
 import type { NewToken, Token, Whoami } from "../contract/token.ts";
 import type { DoctorReport, GcReport, VerifyReport } from "../contract/upkeep.ts";
+import { type ArtifactCalls, openArtifactCalls } from "./artifacts.ts";
 import { type DownloadOptions, downloadBytes } from "./download.ts";
 import { AirlockApiError } from "./errors.ts";
 import type { SavedFile } from "./files.ts";
+import { type LayerCalls, openLayerCalls } from "./layers.ts";
 import { type ClientOptions, checkOptions } from "./options.ts";
 import { RunRef } from "./run-ref.ts";
 import { type OutputSelector, selectOutput } from "./selector.ts";
 import { type StreamOptions, streamEvents } from "./stream.ts";
 import { type SubmitOptions, submitRequest } from "./submit.ts";
-import { type ApiRequest, openTransport, type Transport } from "./transport.ts";
+import { type ApiRequest, openTransport, type Signal, type Transport } from "./transport.ts";
 import { type WaitOptions, waitForEnd } from "./wait.ts";
 
+export type { Artifact } from "../contract/artifact.ts";
+export type { ArtifactProof } from "../contract/artifact-proof.ts";
 export type { LiveEvent, RunEvent } from "../contract/event.ts";
 export { isEvent, liveEventTypes } from "../contract/event.ts";
+export type { Abi, Layer } from "../contract/layer.ts";
 export type { Output } from "../contract/output.ts";
 export type { EndStatus, Run, RunStatus } from "../contract/run.ts";
 export { isEnd } from "../contract/run.ts";
 export type { Scope, Token, Whoami } from "../contract/token.ts";
 export type { DoctorReport, GcReport, VerifyReport } from "../contract/upkeep.ts";
+export type { ArtifactCalls, ArtifactCreateOptions, ArtifactExportOptions } from "./artifacts.ts";
 export type { DownloadOptions } from "./download.ts";
 export * from "./errors.ts";
 export type { SavedFile } from "./files.ts";
 export type { InputSource } from "./input-files.ts";
+export type { LayerCalls, LayerImportOptions, LayerSource } from "./layers.ts";
 export type { ClientOptions } from "./options.ts";
 export { RunRef } from "./run-ref.ts";
 export { type OutputSelector, selectOutput } from "./selector.ts";
 export type { StreamOptions } from "./stream.ts";
 export type { SubmitOptions } from "./submit.ts";
 export type { WaitOptions } from "./wait.ts";
-
-interface Signal {
-  signal?: AbortSignal | undefined;
-}
 
 /** What a stream yields: live events only when they were asked for. */
 export type EventStream<Options extends StreamOptions> = AsyncGenerator<
@@ -65,9 +68,17 @@ export type EventStream<Options extends StreamOptions> = AsyncGenerator<
 export class AirlockClient {
   readonly #transport: Transport;
 
+  /** Layers of the workspace: listed, verified, exported and imported. */
+  readonly layers: LayerCalls;
+
+  /** Artifacts of the workspace: made, started, proved and exported. */
+  readonly artifacts: ArtifactCalls;
+
   /** Throws at once, naming the option, when one cannot be used. */
   constructor(options: ClientOptions) {
     this.#transport = openTransport(checkOptions(options));
+    this.layers = openLayerCalls(this.#transport);
+    this.artifacts = openArtifactCalls(this.#transport, (runId) => this.run(runId));
   }
 
   /**
@@ -197,7 +208,7 @@ export class AirlockClient {
         ? selector.id
         : selectOutput(await this.outputs(runId, { signal }), selector).id;
     const path = `${at(runId)}/outputs/${encodeURIComponent(id)}`;
-    return await downloadBytes(this.#transport, path, options);
+    return await downloadBytes(this.#transport, { path }, options);
   }
 
   /**
@@ -208,7 +219,7 @@ export class AirlockClient {
   download(runId: string, options?: DownloadOptions): Promise<Uint8Array>;
   download(runId: string, options?: DownloadOptions): Promise<SavedFile | Uint8Array>;
   async download(runId: string, options: DownloadOptions = {}): Promise<SavedFile | Uint8Array> {
-    return await downloadBytes(this.#transport, `${at(runId)}/archive`, options);
+    return await downloadBytes(this.#transport, { path: `${at(runId)}/archive` }, options);
   }
 
   /** What this token is, what it opens, and what the gateway allows its workspace. */

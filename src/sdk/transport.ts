@@ -22,6 +22,8 @@ export interface ApiRequest {
   headers?: Record<string, string>;
   json?: unknown;
   form?: FormData;
+  /** A body of bytes, streamed from wherever the Blob has them. */
+  raw?: { blob: Blob; type: string };
   /** Sending it twice does no harm, so the transport may. GET and DELETE always are. */
   repeatable?: boolean;
   /** The answer takes as long as the work: no limit for its first byte. */
@@ -29,6 +31,30 @@ export interface ApiRequest {
   /** Overrides the client's own number of retries. */
   maxRetries?: number;
   signal?: AbortSignal | undefined;
+}
+
+export interface Signal {
+  signal?: AbortSignal | undefined;
+}
+
+/** Of one page of a list: at most 1,000 rows; `cursor` is the `nextCursor` of the page before. */
+export interface PageOptions extends Signal {
+  limit?: number;
+  cursor?: string;
+}
+
+/** All rows of a list, fetched page by page as the loop goes on. */
+export async function* pages<Page extends { nextCursor?: string }, Row>(
+  { signal }: Signal = {},
+  list: (options: PageOptions) => Promise<Page>,
+  rowsOf: (page: Page) => Row[],
+): AsyncGenerator<Row> {
+  let cursor: string | undefined;
+  do {
+    const page = await list({ signal, ...(cursor === undefined ? {} : { cursor }) });
+    yield* rowsOf(page);
+    cursor = page.nextCursor;
+  } while (cursor !== undefined);
 }
 
 export interface Transport {
@@ -144,12 +170,14 @@ function headersOf(request: ApiRequest, token: string): Record<string, string> {
     accept: "application/json",
     authorization: `Bearer ${token}`,
     ...(request.json === undefined ? {} : { "content-type": "application/json" }),
+    ...(request.raw === undefined ? {} : { "content-type": request.raw.type }),
     ...request.headers,
   };
 }
 
-function bodyOf(request: ApiRequest): { body?: string | FormData } {
+function bodyOf(request: ApiRequest): { body?: string | FormData | Blob } {
   if (request.form) return { body: request.form };
+  if (request.raw) return { body: request.raw.blob };
   return request.json === undefined ? {} : { body: JSON.stringify(request.json) };
 }
 

@@ -17,8 +17,8 @@ export async function addProof(
   const proof: ArtifactProof = {
     ...{ runId: run.runId, artifactDigest: data.artifact_digest, layers: data.layers },
     ...{ entrypoint: data.entrypoint, command: data.command, args: data.args },
-    ...{ passed: data.passed, exitCode: data.exit_code, isolation: data.isolation },
-    ...{ network: data.network, createdAt: time },
+    ...{ passed: data.passed, exitCode: data.exit_code, output: data.output ?? null },
+    ...{ isolation: data.isolation, network: data.network, createdAt: time },
   };
   await tx
     .insertInto("artifact_proofs")
@@ -46,5 +46,6 @@ export async function listProofs(
     .orderBy("created_at", "desc")
     .limit(proofsMax)
     .execute();
-  return rows.map(({ proof }) => JSON.parse(proof) as ArtifactProof);
+  // A proof that an earlier version kept has no output.
+  return rows.map(({ proof }) => ({ output: null, ...JSON.parse(proof) }) as ArtifactProof);
 }

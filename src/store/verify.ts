@@ -47,7 +47,7 @@ export async function verifyStore(
   } finally {
     reader.close();
   }
-  return { ok: defects.length === 0, runs, events, blobs: 0, bytes: 0, defects };
+  return { ok: defects.length === 0, runs, events, blobs: 0, bytes: 0, layers: 0, defects };
 }
 
 /** The next run that has a row or events: events without a row are a defect too. */

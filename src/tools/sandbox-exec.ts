@@ -1,146 +1,143 @@
 import { z } from "zod";
 import { limits } from "../base/limits.ts";
-import { contentView } from "../content/content.ts";
-import type { ExecResult, Staged, StageRequest } from "../sandbox/sandbox.ts";
-import { toolRemedies } from "../sandbox/sandbox.ts";
-import { keepStream, shownText } from "./command-output.ts";
-import { failure, type Tool, type ToolContext, type ToolOutcome } from "./tool.ts";
+import { AnyArtifact, artifactNotFound } from "./artifact-named.ts";
+import { runBuild } from "./build.ts";
+import { shownLayer } from "./capture-layers.ts";
+import { CapturePaths } from "./capture-paths.ts";
+import { runCommand, stageContent, stagingNotes } from "./command.ts";
+import { Dependencies, installDependencies } from "./dependencies.ts";
+import { runInArtifact } from "./in-artifact.ts";
+import type { Tool, ToolContext, ToolOutcome } from "./tool.ts";
 
-const SandboxExec = z.strictObject({
-  command: z
-    .string()
-    .refine((command) => command.trim() !== "", "must not be blank")
-    .refine((command) => !command.includes("\0"), "must not contain NUL")
-    .refine(
-      (command) => Buffer.byteLength(command) <= limits.commandBytes,
-      `exceeds ${limits.commandBytes} bytes: write a script with content_write and run that`,
-    )
-    .describe("A shell command. The working directory is /tmp, your files are there by name"),
-  intent: z.string().max(1000).optional().describe("What it is for, in one sentence, for people"),
-});
+const SandboxExec = z
+  .strictObject({
+    command: z
+      .string()
+      .refine((command) => command.trim() !== "", "must not be blank")
+      .refine((command) => !command.includes("\0"), "must not contain NUL")
+      .refine(
+        (command) => Buffer.byteLength(command) <= limits.commandBytes,
+        `exceeds ${limits.commandBytes} bytes: write a script with content_write and run that`,
+      )
+      .describe("A shell command. The working directory is /tmp, your files are there by name"),
+    intent: z.string().max(1000).optional().describe("What it is for, in one sentence, for people"),
+    capture_paths: CapturePaths.optional().describe(
+      "Directories to keep as immutable layers when the command has succeeded, such as one that pip install --target fills. Each starts empty",
+    ),
+    fresh: z
+      .boolean()
+      .optional()
+      .describe("With capture_paths: run it even when the same build was done before"),
+    dependencies: Dependencies.optional().describe(
+      "Packages to install before the command, as a layer of its own that is kept for later",
+    ),
+    artifact_ref: AnyArtifact.optional().describe(
+      "Run inside this artifact: its files in /tmp, its layers, nothing else, no network",
+    ),
+    artifact_id: AnyArtifact.optional().describe("The same as artifact_ref"),
+    network: z
+      .literal("none", {
+        error: 'expected "none": what may be reached is decided by NetworkAccess',
+      })
+      .optional()
+      .describe("Run without network even when there is one"),
+  })
+  .superRefine((args, check) => {
+    const refuse = (path: string, message: string) =>
+      check.addIssue({ code: "custom", path: [path], message });
+    const artifact = args.artifact_ref ?? args.artifact_id;
+    if (args.artifact_ref !== undefined && args.artifact_id !== undefined) {
+      refuse("artifact_id", "must not be given beside artifact_ref: both name the artifact");
+    }
+    if (artifact !== undefined && args.capture_paths !== undefined) {
+      refuse("capture_paths", "must not be given with an artifact: it is closed, and run as it is");
+    }
+    if (artifact !== undefined && args.dependencies !== undefined) {
+      refuse(
+        "dependencies",
+        "must not be given with an artifact: its dependencies are in its layers already, and installing them again needs a network that it does not have",
+      );
+    }
+    if (args.dependencies !== undefined && args.capture_paths !== undefined) {
+      refuse(
+        "dependencies",
+        "must not be given with capture_paths: install with the command itself",
+      );
+    }
+  });
 type SandboxExec = z.infer<typeof SandboxExec>;
 
 export const sandboxExec: Tool<SandboxExec> = {
   name: "sandbox_exec",
   description:
-    "Runs a shell command in the sandbox (bash, no network) and returns its exit code, stdout and stderr.",
+    "Runs a shell command in the sandbox (bash) and returns its exit code, stdout and stderr. It has no network, unless you have NetworkAccess. capture_paths turns directories that it fills into layers for artifact_build.",
   input: SandboxExec,
   repeatable: false,
   capability: "CodeExecution",
-  need: ({ command }) => ({ type: "CodeExecution", command, network: "granted", installs: false }),
+  need: ({ command, network, dependencies, artifact_ref, artifact_id }) => ({
+    ...{ type: "CodeExecution", command },
+    network: network ?? ((artifact_ref ?? artifact_id) ? "none" : "granted"),
+    installs: dependencies !== undefined,
+  }),
 
-  async run({ command }, context) {
-    const staged = await context.sandbox.stage(context.place, await stageRequests(context));
-    const result = await context.sandbox.exec(context.place, {
-      command,
-      limits: context.limits,
-      signal: context.signal,
-      onOutput: context.onOutput,
-    });
-    const stdout = await keepStream(result.stdout, context);
-    const stderr = await keepStream(result.stderr, context);
-    const reason = result.end.type === "killed" ? result.end.reason : undefined;
+  async run(args, context) {
+    const named = args.artifact_ref ?? args.artifact_id;
+    if (named !== undefined) {
+      const artifact = await context.findArtifact(named);
+      if (artifact === undefined) return { result: artifactNotFound(named) };
+      return runInArtifact(context, artifact, { command: args.command });
+    }
+    if (args.capture_paths !== undefined) {
+      const { command, capture_paths: captures, fresh = false } = args;
+      return runBuild(context, { command, captures, fresh });
+    }
+    if (args.dependencies === undefined) return runHere(args.command, context);
+    const installed = await installDependencies(context, args.dependencies);
+    if (!installed.ok) return { result: installed.result };
+    const outcome = await runHere(args.command, context, installed);
+    const dependency_layers = installed.layers.map(shownLayer);
     return {
-      result: { ...told(result, context), ...stagingNotes(staged) },
-      ...(staged.placed.length > 0 ? { staged: staged.placed } : {}),
-      ...(stdout ? { stdout } : {}),
-      ...(stderr ? { stderr } : {}),
-      ...(reason === "cancelled" ? { cut: true } : {}),
-      ...(reason === "disk_limit" ? { runLimit: reason } : {}),
+      ...outcome,
+      result: { ...outcome.result, dependency_layers },
+      layers: installed.layers,
     };
   },
 };
 
-/**
- * All content that the run can see, as it is to lie in `/tmp`. A version that is not the one last placed is newer, so it
- * replaces even a copy that the run changed meanwhile: the agent wrote it after that.
- */
-async function stageRequests(context: ToolContext): Promise<StageRequest[]> {
-  const versions = await context.content();
-  return contentView(versions, context.runId).current.map(({ name, sha256 }) => ({
-    name,
-    sha256,
-    placedBefore: [
-      ...new Set(versions.filter((other) => other.name === name).map((other) => other.sha256)),
-    ],
-    newer: context.placed.get(name) !== sha256,
-    read: async () => (await context.blobs.read(sha256)).stream,
-  }));
-}
-
-/** What the model is told of how the command ended. A non-zero exit is an answer, not an error. */
-function told(result: ExecResult, context: ToolContext): ToolOutcome["result"] {
-  const streams = {
-    stdout: shownText(result.stdout),
-    stderr: shownText(result.stderr),
-    duration_ms: Math.round(result.durationMs),
+/** Runs a command in the run's own directories. */
+async function runHere(
+  command: string,
+  context: ToolContext,
+  more: {
+    mounts: { source: string; target: string }[];
+    environment: Record<string, string>;
+    bins: string[];
+  } = {
+    mounts: [],
+    environment: {},
+    bins: [],
+  },
+): Promise<ToolOutcome> {
+  const staged = await stageContent(context);
+  const own = await context.surroundings(context.hosts);
+  const targets = new Set(more.mounts.map(({ target }) => target));
+  const surroundings = {
+    ...own,
+    mounts: [...own.mounts.filter(({ target }) => !targets.has(target)), ...more.mounts],
+    environment: { ...own.environment, ...more.environment },
+    bins: [...more.bins, ...own.bins],
   };
-  const { end } = result;
-  if (end.type === "exited") {
-    const missing = end.exitCode === 127 ? missingTool(streams.stderr) : undefined;
-    if (!missing) return { ok: end.exitCode === 0, exit_code: end.exitCode, ...streams };
-    return failure("resource", `The program ${missing.tool} is not installed here`, missing.hint, {
-      error_kind: "toolchain_missing",
-      exit_code: 127,
-      ...streams,
-    });
-  }
-  const [message, hint] = killed(end.reason, context);
-  return failure("execution", message, hint, {
-    error_kind: end.reason,
-    exit_code: null,
-    ...streams,
-  });
-}
-
-type KillReason = Extract<ExecResult["end"], { type: "killed" }>["reason"];
-
-function killed(reason: KillReason, { limits: own }: ToolContext): [message: string, hint: string] {
-  switch (reason) {
-    case "timeout":
-      return [
-        `The command was killed after ${own.timeoutMs / 1000} s`,
-        "Make it faster, or split the work over several commands",
-      ];
-    case "memory_limit":
-      return [
-        `The command was killed: it used more than ${own.memoryBytes} bytes of memory`,
-        "Work on the data in pieces",
-      ];
-    case "process_limit":
-      return [
-        `The command failed: it wanted more than ${own.processes} processes at once`,
-        "Do the work with fewer processes or threads",
-      ];
-    case "disk_limit":
-      return [
-        `The command was killed: the run used more than ${own.diskBytes} bytes of disk`,
-        "Nothing more can be done in this run",
-      ];
-    case "output_limit":
-      return [
-        `The command was killed: it printed more than ${own.outputKilledBytes} bytes`,
-        "Send the output to a file and look at parts of it",
-      ];
-    case "cancelled":
-      return [
-        "The command was killed because the run ends",
-        "Nothing more can be done in this run",
-      ];
-  }
-}
-
-/** A shell says "NAME: command not found" (bash) or "NAME: not found" (dash); only programs that we know have a remedy. */
-function missingTool(stderr: string): { tool: string; hint: string } | undefined {
-  const tool = /(?:^|\s)([\w.+-]+): (?:command )?not found\s*$/m.exec(stderr)?.[1];
-  const known = toolRemedies.find(({ name }) => name === tool);
-  if (!known) return undefined;
-  return { tool: known.name, hint: `Do without it; the operator can help: ${known.remedy}` };
-}
-
-function stagingNotes({ kept, refused }: Staged): Record<string, unknown> {
+  const run = () => runCommand(context, command, surroundings);
+  const {
+    end: _,
+    written: __,
+    ...outcome
+  } = context.hosts.length === 0
+    ? await run()
+    : (await context.withNetwork(context.hosts, run)).value;
   return {
-    ...(kept.length > 0 ? { kept_changed_files: kept } : {}),
-    ...(refused.length > 0 ? { not_placed: refused } : {}),
+    ...outcome,
+    result: { ...outcome.result, ...stagingNotes(staged) },
+    ...(staged.placed.length > 0 ? { staged: staged.placed } : {}),
   };
 }

@@ -1,12 +1,17 @@
 import type { z } from "zod";
 import type { Blobs, ContentVersion } from "../content/content.ts";
+import type { Artifact } from "../contract/artifact.ts";
 import type { EventData } from "../contract/event.ts";
+import type { Layer } from "../contract/layer.ts";
+import type { LayerTrees } from "../layers/layers.ts";
 import type { Need } from "../policy/policy.ts";
-import type { ExecLimits, Place, Sandbox } from "../sandbox/sandbox.ts";
+import type { ExecLimits, Place, Sandbox, Surroundings } from "../sandbox/sandbox.ts";
+import type { BuildCache } from "./build-cache.ts";
 
 /** What a tool may touch: the run's own places and the content that its tree shares. */
 export interface ToolContext {
   runId: string;
+  callId: string;
   place: Place;
   sandbox: Sandbox;
   blobs: Blobs;
@@ -19,7 +24,30 @@ export interface ToolContext {
   redact: (bytes: Uint8Array) => Promise<Uint8Array>;
   onOutput: (stream: "stdout" | "stderr", offset: number, text: string) => void;
   signal: AbortSignal;
+  /** What the decision lets this call reach; empty: it has no way out. */
+  hosts: readonly string[];
+  /** Wall-clock time, milliseconds. */
+  now: () => number;
+  /** What the run's own commands have around them; `captures` are the paths that this one captures. */
+  surroundings: (hosts: readonly string[], captures?: readonly string[]) => Promise<Surroundings>;
+  /** Lets the hosts be reached while the work is done, and says which really were. */
+  withNetwork: <T>(
+    hosts: readonly string[],
+    work: () => Promise<T>,
+  ) => Promise<{ value: T; contacted: string[] }>;
+  layers: LayerTrees;
+  /** Opens a layer and holds it as long as the run is driven: what is mounted must stay. */
+  holdLayer: (digest: string) => Promise<{ tree: string }>;
+  builds: BuildCache;
+  /** What the run's workspace and tree have. */
+  findLayer: (idOrDigest: string) => Promise<Layer | undefined>;
+  findArtifact: (idOrRef: string) => Promise<Artifact | undefined>;
 }
+
+/** A layer as the journal keeps it beside the call that captured it. */
+export type EventLayer = NonNullable<Finished["layers"]>[number];
+
+type Proof = EventData<"artifact.proved">;
 
 type Finished = EventData<"call.finished">;
 
@@ -30,6 +58,10 @@ export interface ToolOutcome {
   staged?: Finished["staged"];
   stdout?: Finished["stdout"];
   stderr?: Finished["stderr"];
+  layers?: EventLayer[];
+  artifact?: Finished["artifact"];
+  /** How an artifact did with nothing but what is in it. */
+  proof?: Omit<Proof, "call_id" | "isolation" | "network">;
   /** The call was stopped from outside before it was done. */
   cut?: boolean;
   /** The call used up a limit of the whole run: it ends with this stop reason. */

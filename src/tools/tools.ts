@@ -7,14 +7,26 @@ import { z } from "zod";
 import { assert } from "../base/assert.ts";
 import type { Capability } from "../contract/agent.ts";
 import { hasCapability } from "../policy/policy.ts";
+import { artifactBuild } from "./artifact-build.ts";
+import { artifactExec } from "./artifact-exec.ts";
+import { artifactInspect, artifactResolveRef } from "./artifact-inspect.ts";
 import { contentRead } from "./content-read.ts";
 import { contentWrite } from "./content-write.ts";
 import { sandboxExec } from "./sandbox-exec.ts";
 import { failure, type Tool, type ToolOutcome } from "./tool.ts";
 
+export { type BuildCache, openBuildCache } from "./build-cache.ts";
 export { failure, type Tool, type ToolContext, type ToolOutcome } from "./tool.ts";
 
-const toolbox: Tool[] = [contentWrite, contentRead, sandboxExec];
+const toolbox: Tool[] = [
+  contentWrite,
+  contentRead,
+  sandboxExec,
+  artifactBuild,
+  artifactInspect,
+  artifactResolveRef,
+  artifactExec,
+];
 
 /** The tools that an agent with these capabilities is shown. */
 export function toolsFor(capabilities: readonly Capability[]): Tool[] {

@@ -11,6 +11,7 @@ import { isEnd, type Run } from "../../src/contract/run.ts";
 import type { Scope, Token } from "../../src/contract/token.ts";
 import { createHttp, type HttpOptions } from "../../src/http/http.ts";
 import type { Corridor, SubmitRequest } from "../../src/run/run.ts";
+import { emptyInventory } from "./empty-inventory.ts";
 
 /*
  * The front door in front of a corridor that keeps everything in memory: small, but it keeps the promises of the
@@ -57,11 +58,15 @@ export function openFrontDoor(overrides: Partial<HttpOptions> = {}): FrontDoor {
   const tokens = openTokens();
   const options: HttpOptions = {
     corridor: memory.corridor,
+    inventory: emptyInventory,
     tokens,
     upkeep: {
-      verify: async () => ({ ok: true, runs: 1, events: 2, blobs: 3, bytes: 4, defects: [] }),
+      verify: async () => ({
+        ...{ ok: true, runs: 1, events: 2, blobs: 3, bytes: 4, layers: 5 },
+        defects: [],
+      }),
       gc: async ({ dryRun }) => ({
-        ...{ dryRun, blobs: 0, bytes: 0, tempFiles: 0, runDirectories: 0 },
+        ...{ dryRun, blobs: 0, bytes: 0, tempFiles: 0, layers: 0, runDirectories: 0 },
         kept: { blobs: 0, bytes: 0, young: 0 },
       }),
       doctor: async () => ({ grade: "A", probes: [], notExercised: [] }),
@@ -217,6 +222,10 @@ function openMemory() {
       submitted.push(request);
       return { created: true, run: addRun(request.workspaceId, "queued") };
     },
+    execArtifact: async ({ workspaceId }) => ({
+      created: true,
+      run: addRun(workspaceId, "queued"),
+    }),
     get: async (workspaceId, runId) => held(workspaceId, runId).run,
     async list(workspaceId, { status, limit, cursor }) {
       const all = [...runs.values()]

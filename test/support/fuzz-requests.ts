@@ -25,11 +25,15 @@ export interface FuzzRequest {
   body: Buffer | undefined;
 }
 
-/** What is there to be asked for: ids of runs, outputs and tokens, secrets of tokens. */
+/** What is there to be asked for: ids by the name of their schema, secrets of tokens, an archive of a layer. */
 export interface Known {
   RunId: string[];
   OutputId: string[];
   TokenId: string[];
+  LayerIdOrDigest: string[];
+  ArtifactIdOrRef: string[];
+  ArtifactRef: string[];
+  layer: Buffer;
   cursors: string[];
   /** Opens everything. */
   secret: string;
@@ -42,6 +46,10 @@ const weights: Record<string, number> = {
   verify: 0.2,
   doctor: 0.05,
   createToken: 2,
+  deleteLayer: 1,
+  execArtifact: 3,
+  proveArtifact: 3,
+  revokeArtifact: 2,
 };
 const usualWeight = 10;
 const boundary = "----fuzz";
@@ -60,6 +68,12 @@ export function openRequests(document: ApiDocument, known: Known) {
     RunId: one(known.RunId),
     OutputId: one(known.OutputId),
     TokenId: one(known.TokenId),
+    LayerIdOrDigest: one(known.LayerIdOrDigest),
+    ArtifactIdOrRef: one(known.ArtifactIdOrRef),
+    ArtifactRef: one(known.ArtifactRef),
+    ArtifactExec: (random) => random.pick<object>([{}, { entrypoint: "main.sh" }, { args: ["x"] }]),
+    ArtifactProve: (random) =>
+      random.pick<object>([{}, { command: "true" }, { entrypoint: "other.sh" }]),
     // Nobody is asked over the network: a provider that is not the script's stays unknown.
     ModelId: (random) => random.pick(["scripted/fuzz", "scripted/fuzz", "scripted/fuzz", "who/x"]),
     InputPath: (random) => random.pick(["a.txt", "b/c.txt", "b", "..", "x y/ü.md"]),
@@ -104,6 +118,11 @@ export function openRequests(document: ApiDocument, known: Known) {
   };
 
   function bodyOf(operation: Operation, random: Random, headers: Record<string, string>) {
+    if (operation.requestBody?.content["application/zstd"]) {
+      headers["content-type"] = random.chance(0.9) ? "application/zstd" : "application/json";
+      const end = random.chance(0.8) ? known.layer.length : random.int(known.layer.length);
+      return known.layer.subarray(0, end);
+    }
     const content = operation.requestBody?.content["application/json"];
     if (!content) {
       if (!random.chance(0.05)) return undefined;

@@ -5,10 +5,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkoutFor } from "./checkout-for.ts";
+import { removeTree } from "./remove-tree.ts";
 
 export interface GatewayStart {
   /** Default: a new directory below the system's temporary one, removed by `stop`. */
@@ -51,7 +52,7 @@ const made = new Set<string>();
 // A test that fails half-way leaves neither a gateway nor its data behind.
 process.once("exit", () => {
   for (const child of alive) child.kill("SIGKILL");
-  for (const dir of made) rmSync(dir, { recursive: true, force: true, maxRetries: 3 });
+  for (const dir of made) removeTree(dir);
 });
 
 /** Starts a gateway on a free port and resolves once it answers. Throws with its log when it ends before that. */
@@ -111,7 +112,7 @@ export async function startGateway(options: GatewayStart = {}): Promise<StartedG
     async stop() {
       child.kill("SIGTERM");
       const { code } = await ended;
-      if (options.dataDir === undefined) rmSync(dataDir, { recursive: true, force: true });
+      if (options.dataDir === undefined) removeTree(dataDir);
       return code;
     },
   };

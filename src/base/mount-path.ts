@@ -1,5 +1,6 @@
 const roots = ["/opt", "/deps", "/tmp", "/workspace"];
 const pathBytesMax = 512;
+/** More than any artifact has layers; each is a mount that every command of the run pays for. */
 export const mountsMax = 64;
 
 /**
@@ -8,7 +9,9 @@ export const mountsMax = 64;
  */
 export function mountProblem(path: string): string | undefined {
   if (Buffer.byteLength(path) > pathBytesMax) return `must not exceed ${pathBytesMax} bytes`;
-  if (/[\0-\x1f\x7f\\]/.test(path)) return "must not contain control characters or a backslash";
+  if (!path.isWellFormed() || /[\p{Cc}\\]/u.test(path)) {
+    return "must not contain control characters or a backslash";
+  }
   if (!path.startsWith("/")) return "must be absolute";
   const names = path.slice(1).split("/");
   if (names.some((name) => ["", ".", ".."].includes(name))) {

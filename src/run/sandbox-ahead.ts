@@ -1,0 +1,20 @@
+import { grantedHosts } from "../policy/policy.ts";
+import { callLimits } from "./call-limits.ts";
+import type { Drive } from "./drive.ts";
+import { surroundingsOf } from "./surroundings.ts";
+
+/**
+ * Opens the sandbox of the next command while the model still thinks about it. A run that has not used its place since
+ * this gateway started has nothing to open it in yet. What stands in the way of it is told by the command that needs it.
+ */
+export async function openSandboxAhead(drive: Drive): Promise<void> {
+  const { place, sandbox, tools, limits, capabilities, runId, log } = drive;
+  const isUsed = tools.some(({ capability }) => capability === "CodeExecution");
+  if (!place || !isUsed) return;
+  try {
+    const surroundings = await surroundingsOf(drive, grantedHosts(capabilities));
+    sandbox.prepare(place, callLimits(limits), surroundings);
+  } catch (error) {
+    log.warn({ run: runId, err: error }, "sandbox.not_ahead");
+  }
+}

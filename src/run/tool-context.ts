@@ -1,0 +1,37 @@
+import type { ToolContext } from "../tools/tools.ts";
+import { callLimits } from "./call-limits.ts";
+import type { Drive } from "./drive.ts";
+import { openPlace } from "./provision.ts";
+import { networkOf, surroundingsOf } from "./surroundings.ts";
+
+/** What one call may touch: its run's own, and the hosts that the decision opened to it. */
+export async function toolContext(
+  drive: Drive,
+  callId: string,
+  hosts: readonly string[],
+): Promise<ToolContext> {
+  const { runId, workspaceId, live, store, layers } = drive;
+  return {
+    ...{ runId, callId, hosts, layers },
+    place: await openPlace(drive),
+    sandbox: drive.sandbox,
+    blobs: drive.blobs,
+    content: () => store.files.content(runId),
+    placed: drive.ledger.state.placed,
+    limits: callLimits(drive.limits),
+    redact: drive.record.redact,
+    onOutput: (stream, offset, text) =>
+      live.publish(runId, { type: "call.output", data: { call_id: callId, stream, offset, text } }),
+    signal: drive.signal,
+    now: () => drive.clock.now(),
+    surroundings: (reached, captures) => surroundingsOf(drive, reached, captures),
+    async withNetwork(reached, work) {
+      if (reached.length === 0) return { value: await work(), contacted: [] };
+      return (await networkOf(drive)).during(callId, reached, work);
+    },
+    holdLayer: (digest) => drive.held.open(digest),
+    builds: drive.builds,
+    findLayer: (idOrDigest) => store.layers.get(workspaceId, idOrDigest),
+    findArtifact: (idOrRef) => store.artifacts.get(workspaceId, idOrRef, runId),
+  };
+}

@@ -1,0 +1,74 @@
+import { closeSync } from "node:fs";
+import { basename } from "node:path/posix";
+import { openRoot } from "../base/below.ts";
+import { type Layer, layerId } from "../contract/layer.ts";
+import { layerAbi } from "../layers/layers.ts";
+import type { CapturePaths } from "./capture-paths.ts";
+import { type EventLayer, failure, type ToolContext, type ToolOutcome } from "./tool.ts";
+
+export type Captured =
+  | { ok: true; layers: EventLayer[] }
+  | { ok: false; layers: EventLayer[]; result: ToolOutcome["result"] };
+
+/** Makes layers of directories that a command has filled. Those before the one that is refused stay layers. */
+export async function captureLayers(
+  context: ToolContext,
+  captures: CapturePaths,
+  contacted: string[],
+  place = context.place,
+): Promise<Captured> {
+  const layers: EventLayer[] = [];
+  for (const { path, mount_as } of captures) {
+    const taken = await captureOne(context, place, path);
+    if (!taken.ok) {
+      const message = `Cannot capture ${JSON.stringify(path)}: ${taken.reason}`;
+      const hint = "Install into exactly this directory, with plain files, directories and links";
+      return { ok: false, layers, result: failure("validation", message, hint, { path }) };
+    }
+    layers.push({
+      ...{ layer_id: layerId(taken.digest), name: basename(mount_as ?? path) },
+      ...{ digest: taken.digest, path, mount_as: mount_as ?? path, mount_path: path },
+      ...{ file_count: taken.fileCount, size_bytes: taken.sizeBytes, cached: false },
+      ...{ abi: taken.abi, hosts: contacted },
+    });
+  }
+  return { ok: true, layers };
+}
+
+type Taken =
+  | {
+      ok: true;
+      digest: string;
+      fileCount: number;
+      sizeBytes: number;
+      abi: Layer["abi"];
+    }
+  | { ok: false; reason: string };
+
+async function captureOne(
+  context: ToolContext,
+  place: ToolContext["place"],
+  path: string,
+): Promise<Taken> {
+  const [, area, ...names] = path.split("/");
+  const root = openRoot(area === "tmp" ? place.tmp : place.workspace);
+  try {
+    const source = { root, path: names.join("/") };
+    const published = await context.layers.capture(source, context.signal);
+    if (!published.ok) return published;
+    const { digest, fileCount, sizeBytes } = published.layer;
+    const entries = await context.layers.entries(digest);
+    if (entries.length === 0) return { ok: false, reason: "it is empty" };
+    // From now on it is held: the row that keeps it is written when the call is finished.
+    const { tree } = await context.holdLayer(digest);
+    const host = (await context.sandbox.toolsInside()).abi;
+    return { ok: true, digest, fileCount, sizeBytes, abi: layerAbi(tree, entries, host) };
+  } finally {
+    closeSync(root);
+  }
+}
+
+/** A captured layer as the model is told of it: `artifact_build` takes it as it is. */
+export function shownLayer({ abi: _, hosts: __, ...layer }: EventLayer): Record<string, unknown> {
+  return layer;
+}

@@ -1,0 +1,210 @@
+/** Every kind of registry in one HTTPS server on loopback, each with one package named `airlock-fixture`, version 1.0.0. */
+import { execFileSync, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createHttps } from "node:https";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
+import { ZipFile } from "yazl";
+import { makeChecksumDatabase } from "./checksum-database.ts";
+import { openTestAuthority } from "./test-authority.ts";
+
+export const registryHost = "registry.test";
+
+export interface LocalRegistry {
+  /** `https://registry.test:<port>`. */
+  url: string;
+  host: string;
+  /** Plain HTTP, with the same answers. */
+  plainHost: string;
+  /** Path of the certificate of its authority. */
+  authority: string;
+  /** What GOSUMDB says of its checksum database. */
+  sumdb: string;
+  /** The file name of its wheel, and what is in it. */
+  wheel: { name: string; data: Buffer };
+  /** The paths that were asked for, with the host that was asked. */
+  asked: string[];
+  close(): void;
+}
+
+type Answers = Map<string, Buffer | (() => string)>;
+
+export async function openLocalRegistry(directory: string): Promise<LocalRegistry> {
+  const authority = openTestAuthority(directory);
+  const answers: Answers = new Map();
+  const repositories = join(directory, "git");
+  const asked: string[] = [];
+  const answer = (incoming: IncomingMessage, response: ServerResponse) => {
+    const path = decodeURIComponent(new URL(incoming.url ?? "/", "http://x").pathname);
+    asked.push(`${incoming.headers.host} ${path}`);
+    if (path.startsWith("/git/")) return runGit(repositories, incoming, response);
+    const found = answers.get(path);
+    response.statusCode = found === undefined ? 404 : 200;
+    if (path.endsWith("/")) response.setHeader("content-type", "text/html");
+    response.end(typeof found === "function" ? found() : found);
+  };
+  const secure = createHttps(authority.issue(registryHost, "other.test"), answer);
+  const plain = createServer(answer);
+  const [port, plainPort] = await Promise.all(
+    [secure, plain].map(async (server) => {
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      return (server.address() as AddressInfo).port;
+    }),
+  );
+  const url = `https://${registryHost}:${port}`;
+  const wheel = await addWheel(answers);
+  addNpm(answers, directory, url);
+  const sumdbKey = await addGoModule(answers);
+  addCrate(answers, directory, repositories, url);
+  return {
+    url,
+    host: `${registryHost}:${port}`,
+    plainHost: `${registryHost}:${plainPort}`,
+    authority: authority.certificate,
+    sumdb: `${sumdbKey} ${url}/sumdb`,
+    wheel,
+    asked,
+    close() {
+      for (const server of [secure, plain]) {
+        server.closeAllConnections();
+        server.close();
+      }
+    },
+  };
+}
+
+async function zip(files: Record<string, string>): Promise<Buffer> {
+  const archive = new ZipFile();
+  for (const [name, text] of Object.entries(files)) archive.addBuffer(Buffer.from(text), name);
+  archive.end();
+  return buffer(archive.outputStream);
+}
+
+async function addWheel(answers: Answers): Promise<LocalRegistry["wheel"]> {
+  const info = "airlock_fixture-1.0.0.dist-info";
+  const data = await zip({
+    "airlock_fixture.py": "word = 'from the local index'\n",
+    [`${info}/METADATA`]: "Metadata-Version: 2.1\nName: airlock-fixture\nVersion: 1.0.0\n",
+    [`${info}/WHEEL`]:
+      "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    [`${info}/RECORD`]: "airlock_fixture.py,,\n",
+  });
+  const name = "airlock_fixture-1.0.0-py3-none-any.whl";
+  answers.set(`/wheels/${name}`, data);
+  answers.set("/simple/airlock-fixture/", Buffer.from(`<a href="/wheels/${name}">${name}</a>`));
+  return { name, data };
+}
+
+/** A gzipped tar with one directory of these files. */
+function tarball(directory: string, top: string, files: Record<string, string>): Buffer {
+  const place = join(directory, `tar-${top}`);
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(join(place, top, name, ".."), { recursive: true });
+    writeFileSync(join(place, top, name), text);
+  }
+  return execFileSync("tar", ["-C", place, "-czf", "-", top]);
+}
+
+function addNpm(answers: Answers, directory: string, url: string): void {
+  const manifest = { name: "airlock-fixture", version: "1.0.0", main: "index.js" };
+  const tgz = tarball(directory, "package", {
+    "package.json": JSON.stringify(manifest),
+    "index.js": "module.exports = 'from the local index';\n",
+  });
+  const integrity = `sha512-${createHash("sha512").update(tgz).digest("base64")}`;
+  const dist = { tarball: `${url}/npm/airlock-fixture/-/airlock-fixture-1.0.0.tgz`, integrity };
+  const document = {
+    name: "airlock-fixture",
+    "dist-tags": { latest: "1.0.0" },
+    versions: { "1.0.0": { ...manifest, dist } },
+  };
+  answers.set("/npm/airlock-fixture/-/airlock-fixture-1.0.0.tgz", tgz);
+  answers.set("/npm/airlock-fixture", Buffer.from(JSON.stringify(document)));
+}
+
+/** Its checksums are in a database of its own; returns that one's name and key. */
+async function addGoModule(answers: Answers): Promise<string> {
+  const at = "/go/example.test/airlock-fixture/@v";
+  const mod = "module example.test/airlock-fixture\n";
+  const below = "example.test/airlock-fixture@v1.0.0";
+  const source = 'package fixture\n\nfunc Word() string { return "from the local index" }\n';
+  answers.set(`${at}/list`, Buffer.from("v1.0.0\n"));
+  answers.set(
+    `${at}/v1.0.0.info`,
+    Buffer.from('{"Version":"v1.0.0","Time":"2020-01-01T00:00:00Z"}'),
+  );
+  answers.set(`${at}/v1.0.0.mod`, Buffer.from(mod));
+  const files = { [`${below}/go.mod`]: mod, [`${below}/fixture.go`]: source };
+  answers.set(`${at}/v1.0.0.zip`, await zip(files));
+  const module = "example.test/airlock-fixture";
+  const sumdb = makeChecksumDatabase("sum.registry.test", module, "v1.0.0", { files, mod });
+  for (const [path, data] of sumdb.answers) answers.set(`/sumdb${path}`, data);
+  return sumdb.key;
+}
+
+/** With both kinds of index: a git repository, which every cargo knows, and the newer one of single files. */
+function addCrate(answers: Answers, directory: string, repositories: string, url: string): void {
+  const crate = tarball(directory, "airlock-fixture-1.0.0", {
+    "Cargo.toml": '[package]\nname = "airlock-fixture"\nversion = "1.0.0"\nedition = "2021"\n',
+    "src/lib.rs": 'pub fn word() -> &\'static str { "from the local index" }\n',
+  });
+  answers.set("/crates/airlock-fixture/1.0.0/download", crate);
+  const index = join(repositories, "index");
+  mkdirSync(join(index, "ai/rl"), { recursive: true });
+  const cksum = createHash("sha256").update(crate).digest("hex");
+  const row = {
+    name: "airlock-fixture",
+    vers: "1.0.0",
+    deps: [],
+    cksum,
+    features: {},
+    yanked: false,
+  };
+  const files = {
+    "ai/rl/airlock-fixture": `${JSON.stringify(row)}\n`,
+    "config.json": JSON.stringify({ dl: `${url}/crates` }),
+  };
+  for (const [name, text] of Object.entries(files)) {
+    writeFileSync(join(index, name), text);
+    answers.set(`/sparse/${name}`, Buffer.from(text));
+  }
+  const git = (...args: string[]) =>
+    execFileSync("git", ["-C", index, "-c", "user.name=t", "-c", "user.email=t@t", ...args]);
+  git("init", "--quiet", "--initial-branch=main");
+  git("add", ".");
+  git("commit", "--quiet", "-m", "one crate");
+}
+
+/** git's own server, which speaks CGI. */
+function runGit(root: string, incoming: IncomingMessage, response: ServerResponse): void {
+  const url = new URL(incoming.url ?? "/", "http://x");
+  const child = spawn("git", ["-c", "safe.directory=*", "http-backend"], {
+    stdio: ["pipe", "pipe", "inherit"],
+    env: {
+      PATH: process.env.PATH,
+      GIT_PROJECT_ROOT: root,
+      GIT_HTTP_EXPORT_ALL: "1",
+      PATH_INFO: url.pathname.slice("/git".length),
+      QUERY_STRING: url.search.slice(1),
+      REQUEST_METHOD: incoming.method,
+      CONTENT_TYPE: incoming.headers["content-type"],
+      HTTP_CONTENT_ENCODING: incoming.headers["content-encoding"],
+      GIT_PROTOCOL: String(incoming.headers["git-protocol"] ?? ""),
+      REMOTE_ADDR: "127.0.0.1",
+    },
+  });
+  child.stdin.on("error", () => child.kill());
+  incoming.pipe(child.stdin);
+  void buffer(child.stdout).then((whole) => {
+    const at = whole.indexOf("\r\n\r\n");
+    for (const line of whole.toString("latin1", 0, at).split("\r\n")) {
+      const [name = "", value = ""] = line.split(/: (.*)/);
+      if (name === "Status") response.statusCode = Number.parseInt(value, 10);
+      else response.setHeader(name, value);
+    }
+    response.end(whole.subarray(at + 4));
+  });
+}

@@ -1,0 +1,52 @@
+/** A certificate authority of a test's own, as a company has one that no distribution knows. */
+import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+export interface TestAuthority {
+  /** Path of its certificate. */
+  certificate: string;
+  /** Key and certificate of a server with these names. */
+  issue(...names: string[]): { key: Buffer; cert: Buffer };
+}
+
+export function openTestAuthority(directory: string): TestAuthority {
+  const at = (name: string) => join(directory, name);
+  const openssl = (...args: string[]) => execFileSync("openssl", args, { stdio: "pipe" });
+  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+  openssl(
+    "req",
+    "-x509",
+    ...key,
+    "-keyout",
+    at("ca.key"),
+    "-out",
+    at("ca.pem"),
+    "-days",
+    "2",
+    "-subj",
+    "/CN=Test",
+  );
+  return {
+    certificate: at("ca.pem"),
+    issue(...names) {
+      const [first = ""] = names;
+      const subject = ["-subj", `/CN=${first}`];
+      openssl("req", ...key, "-keyout", at("server.key"), "-out", at("server.csr"), ...subject);
+      writeFileSync(at("server.ext"), `subjectAltName=${names.map((each) => `DNS:${each}`)}\n`);
+      const signing = ["-CA", at("ca.pem"), "-CAkey", at("ca.key"), "-CAcreateserial"];
+      const ext = ["-extfile", at("server.ext"), "-days", "2"];
+      openssl(
+        "x509",
+        "-req",
+        "-in",
+        at("server.csr"),
+        ...signing,
+        "-out",
+        at("server.pem"),
+        ...ext,
+      );
+      return { key: readFileSync(at("server.key")), cert: readFileSync(at("server.pem")) };
+    },
+  };
+}
