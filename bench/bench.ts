@@ -12,6 +12,7 @@ import { buildsRows } from "./rows/builds.ts";
 import { corridorRows } from "./rows/corridor.ts";
 import { httpRows } from "./rows/http.ts";
 import { journalRows } from "./rows/journal.ts";
+import { layersRows } from "./rows/layers.ts";
 import { networkRows } from "./rows/network.ts";
 import { redactionRows } from "./rows/redaction.ts";
 import { restartRows } from "./rows/restart.ts";
@@ -22,7 +23,7 @@ import { tableOf } from "./table.ts";
 
 const groups: Group[] = [
   ...[sandboxRows, startsRows, corridorRows, journalRows],
-  ...[stepsRows, httpRows, restartRows, redactionRows, networkRows, buildsRows],
+  ...[stepsRows, httpRows, restartRows, redactionRows, layersRows, buildsRows, networkRows],
 ];
 
 const usage = `Usage: npm run bench -- [options]

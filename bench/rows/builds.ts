@@ -168,9 +168,6 @@ for n in range(${files}):
     },
     env: {
       AIRLOCK_RUN_DISK_BYTES: String(8 * 2 ** 30),
-      ...(process.env.PROF
-        ? { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${process.env.PROF}` }
-        : {}),
     },
   });
   const client = openClient(gateway);
