@@ -22,17 +22,18 @@ export interface BuildOrder {
  * the name.
  */
 export async function runBuild(context: ToolContext, order: BuildOrder): Promise<ToolOutcome> {
+  // One that is just being opened would make directories while they are looked at.
+  await context.sandbox.discard(context.runId);
   const emptied: string[] = [];
+  const layers = new Set((await context.surroundings([])).mounts.map(({ target }) => target));
   for (const { path } of order.captures) {
-    if (await context.sandbox.clear(context.place, path)) emptied.push(path);
+    if (await context.sandbox.clear(context.place, path, layers.has(path))) emptied.push(path);
   }
   const staged = await stageContent(context);
   const paths = order.captures.map(({ path }) => path);
   const surroundings = await context.surroundings(context.hosts, paths);
-  const before = context.sandbox.list(context.place, {
-    entries: limits.buildInputEntries,
-    bytes: limits.buildInputBytes,
-  });
+  const most = { entries: limits.buildInputEntries, bytes: limits.buildInputBytes };
+  const before = context.sandbox.list(context.place, most, surroundings);
   const notes = {
     ...stagingNotes(staged),
     ...(emptied.length > 0 ? { emptied_before: emptied } : {}),
@@ -126,10 +127,11 @@ async function buildNow(
     const files = await readSideFiles(
       context,
       before,
+      surroundings,
       order.captures.map(({ path }) => path),
     );
     if (files !== undefined) {
-      const pinned = await isPinned(order.command, context);
+      const pinned = await isPinned(order.command, before, context);
       await context.builds.keep(key, { layers, files }, pinned);
     }
   }
