@@ -18,6 +18,7 @@ export async function toolContext(
     blobs: drive.blobs,
     content: () => store.files.content(runId),
     placed: drive.ledger.state.placed,
+    layerBytes: [...drive.ledger.state.layerBytes.values()].reduce((sum, bytes) => sum + bytes, 0),
     limits: callLimits(drive.limits),
     redact: drive.record.redact,
     onOutput: (stream, offset, text) =>

@@ -19,6 +19,8 @@ export interface ToolContext {
   content: () => Promise<ContentVersion[]>;
   /** What this run last placed in `/tmp`, by name; from the journal. */
   placed: ReadonlyMap<string, string>;
+  /** Bytes of the layers that this run has made. */
+  layerBytes: number;
   limits: ExecLimits;
   /** Cuts the run's secrets out of bytes that are about to be kept (I6). */
   redact: (bytes: Uint8Array) => Promise<Uint8Array>;
