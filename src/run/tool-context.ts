@@ -23,6 +23,8 @@ export async function toolContext(
     redact: drive.record.redact,
     onOutput: (stream, offset, text) =>
       live.publish(runId, { type: "call.output", data: { call_id: callId, stream, offset, text } }),
+    onCapturing: (path, bytes) =>
+      live.publish(runId, { type: "call.capturing", data: { call_id: callId, path, bytes } }),
     signal: drive.signal,
     now: () => drive.clock.now(),
     surroundings: (reached, captures) => surroundingsOf(drive, reached, captures),

@@ -25,6 +25,8 @@ export interface ToolContext {
   /** Cuts the run's secrets out of bytes that are about to be kept (I6). */
   redact: (bytes: Uint8Array) => Promise<Uint8Array>;
   onOutput: (stream: "stdout" | "stderr", offset: number, text: string) => void;
+  /** How many bytes of a directory are in its layer by now. */
+  onCapturing: (path: string, bytes: number) => void;
   signal: AbortSignal;
   /** What the decision lets this call reach; empty: it has no way out. */
   hosts: readonly string[];
