@@ -2,7 +2,7 @@ import { type Kysely, sql } from "kysely";
 import { artifactIdentity } from "../base/artifact-identity.ts";
 import { canonicalJson } from "../base/canonical-json.ts";
 import { limits } from "../base/limits.ts";
-import type { Artifact, ArtifactManifest } from "../contract/artifact.ts";
+import { type Artifact, ArtifactManifest } from "../contract/artifact.ts";
 import { layerId } from "../contract/layer.ts";
 import { Problem } from "../contract/problem.ts";
 import type { Parts } from "./journal.ts";
@@ -152,6 +152,16 @@ async function listArtifacts(
   return { rows, more: sizes.length > page.length };
 }
 
+/** Throws `digest_mismatch` for a row that no artifact could have made. */
+function manifestOf({ id, manifest }: { id: string; manifest: string }): ArtifactManifest {
+  try {
+    return ArtifactManifest.parse(JSON.parse(manifest));
+  } catch (cause) {
+    const message = `The artifact ${id} is not what its digest says`;
+    throw new Problem("digest_mismatch", message, { artifact: id }, { cause });
+  }
+}
+
 async function findArtifact(
   db: Kysely<Schema>,
   workspaceId: string,
@@ -178,7 +188,7 @@ async function findArtifacts(
     rows.map((row) => [
       row.id,
       {
-        ...(JSON.parse(row.manifest) as ArtifactManifest),
+        ...manifestOf(row),
         ...{ id: row.id, digest: row.digest, ref: row.ref, name: row.name },
         ...{ createdAt: row.created_at, runId: row.run_id, callId: row.call_id },
       },

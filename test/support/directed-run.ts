@@ -72,6 +72,15 @@ export async function openDirector(): Promise<Director> {
       const model = `compatible/${name}`;
       const run = await clientOf(gateway).submitRun({ ...submission, model, prompt: "go" });
       let at = 0;
+      const over = run.wait().then(
+        (ended): never => {
+          throw new Error(`The run has ended: ${JSON.stringify(ended)}`);
+        },
+        // A gateway that was killed comes back at another address.
+        () => new Promise<never>(() => undefined),
+      );
+      // Told to the call that waits when it happens; a run that ends when it should is no error.
+      over.catch(() => undefined);
       return {
         ...{ id: run.id, run },
         async call(tool, args) {
@@ -80,7 +89,7 @@ export async function openDirector(): Promise<Director> {
           const call = { name: tool, arguments: JSON.stringify(args) };
           const tool_calls = [{ index: 0, id: `c${at}`, type: "function", function: call }];
           turn.reply.resolve({ tool_calls });
-          return turn.told.promise;
+          return Promise.race([turn.told.promise, over]);
         },
         end() {
           turnOf(name, at).reply.resolve({ content: "done" });
