@@ -96,6 +96,7 @@ describe("an artifact", () => {
     expect(listed).toContainEqual(artifact);
   });
 
+  // D06.
   it("is the same one when it is made again, with a new ref; anything else in it is another", async () => {
     const first = await create(whole());
     const again = await call(gateway, "POST", "/api/artifacts", {
@@ -182,6 +183,7 @@ describe("an artifact", () => {
   });
 });
 
+// D07, among others.
 describe("an artifact is refused, and the field is named, when", () => {
   const at = (mount_path: string) => ({ layers: [{ layer: layer.id, mount_path }] });
   const file = (path: string) => ({ files: [{ path, content: "x" }] });
@@ -360,6 +362,7 @@ describe("an artifact as a zip", () => {
     expect(await bytesOf(artifact, "zip")).toEqual(bytes);
   });
 
+  // D09.
   it("gives names that no system reads as another place or another file, each once", async () => {
     const names = [
       ...["con.txt", "sub/AUX", "a:ads", "C:x", "trail.", "trail ", "A.txt", "a.txt"],
@@ -501,6 +504,7 @@ describe("images that nobody takes", () => {
   });
 });
 
+// D01, D02 and D03: bits, lengths, other good bytes, and what is no file.
 describe("what somebody changed on disk", () => {
   const blobOf = (text: string) => {
     const hex = createHash("sha256").update(text).digest("hex");

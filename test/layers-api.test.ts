@@ -416,6 +416,7 @@ describe("a workspace", () => {
     expect(listed.map((layer) => layer.id)).not.toContain(id);
   });
 
+  // C14.
   it("that brings a layer which another one has is not told so, and loses it alone", async () => {
     const mine = await bring("shared");
     const theirs = await send(archiveOf(packageOf("shared")), { name: "own" }, type, other);
