@@ -8,6 +8,7 @@ import { compareWithBaseline, writeBaseline } from "./baseline.ts";
 import { type Bench, type Group, openDirectories } from "./group.ts";
 import { writePage } from "./page.ts";
 import { isMet, jsonOf, type Row } from "./row.ts";
+import { buildsRows } from "./rows/builds.ts";
 import { corridorRows } from "./rows/corridor.ts";
 import { httpRows } from "./rows/http.ts";
 import { journalRows } from "./rows/journal.ts";
@@ -22,7 +23,7 @@ import { tableOf } from "./table.ts";
 
 const groups: Group[] = [
   ...[sandboxRows, startsRows, corridorRows, journalRows],
-  ...[stepsRows, httpRows, restartRows, redactionRows, layersRows, networkRows],
+  ...[stepsRows, httpRows, restartRows, redactionRows, layersRows, buildsRows, networkRows],
 ];
 
 const usage = `Usage: npm run bench -- [options]

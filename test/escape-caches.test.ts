@@ -111,13 +111,13 @@ it(
           swapped += 1;
           // What the gateway itself does in the run's directories follows no link either.
           await sandbox.removeOnce(await sandbox.openFreshCache(swaps));
-          sandbox.list(swaps, { entries: 10_000, bytes: 64 * MiB });
+          sandbox.list(swaps, { entries: 10_000, bytes: 64 * MiB }, bareSurroundings);
         } catch (error) {
           // A link where the layer has to be: the call is refused, and the run has to take it away itself.
           if (!(error instanceof Problem) || !error.message.startsWith("Cannot mount at"))
             throw error;
           refused += 1;
-          await sandbox.clear(swaps, "/tmp/deps");
+          await sandbox.clear(swaps, "/tmp/deps", false);
         }
       }
     }

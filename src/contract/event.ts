@@ -213,9 +213,16 @@ export type LiveEvent =
   | {
       type: "call.output";
       data: { call_id: string; stream: "stdout" | "stderr"; offset: number; text: string };
-    };
+    }
+  /** `bytes` of the directory at `path` are in its layer by now. */
+  | { type: "call.capturing"; data: { call_id: string; path: string; bytes: number } };
 
-export const liveEventTypes = ["model.delta", "model.reset", "call.output"] as const;
+export const liveEventTypes = [
+  "model.delta",
+  "model.reset",
+  "call.output",
+  "call.capturing",
+] as const;
 
 /** Narrows an event that came over the wire to one type with its data. */
 export function isEvent<T extends EventType>(

@@ -1,4 +1,5 @@
 import type { EventData, NewEvent } from "../contract/event.ts";
+import { Problem } from "../contract/problem.ts";
 import { decide } from "../policy/policy.ts";
 import { failure, findTool, parseArguments, type Tool, type ToolOutcome } from "../tools/tools.ts";
 import { captureBetweenCalls } from "./capture.ts";
@@ -79,7 +80,10 @@ async function runTool(
   await ledger.append(...events);
 }
 
-/** Runs the tool. A full disk is a result; a sandbox that cannot be had is the end of the run and is thrown on. */
+/**
+ * Runs the tool. A full disk, stored bytes that are not what they were and what the run itself has laid in the way are
+ * results; a sandbox that cannot be had is the end of the run and is thrown on.
+ */
 async function outcomeOf(
   drive: Drive,
   call: CallState,
@@ -90,11 +94,26 @@ async function outcomeOf(
   try {
     return await tool.run(args, await toolContext(drive, call.request.call_id, hosts));
   } catch (error) {
-    if (!isDiskFull(error)) throw error;
-    return {
-      result: failure("resource", "The gateway's disk is full", "Try again with less data"),
-    };
+    if (isDiskFull(error)) {
+      return {
+        result: failure("resource", "The gateway's disk is full", "Try again with less data"),
+      };
+    }
+    const result = error instanceof Problem ? toldProblem(error) : undefined;
+    if (result === undefined) throw error;
+    return { result };
   }
+}
+
+/** What of an artifact, a layer or the run's own directories stands in the way, when the model can do something about it. */
+function toldProblem({ code, message }: Problem): ToolOutcome["result"] | undefined {
+  if (code === "digest_mismatch" || code === "layer_unusable") {
+    const hint = "It was changed on the gateway's disk: make it again, under another name";
+    return failure("resource", message, hint, { error_kind: code });
+  }
+  if (code !== "invalid_request") return undefined;
+  const hint = "Where a layer is mounted, sandbox_exec with that path in capture_paths clears it";
+  return failure("validation", message, hint);
 }
 
 /** Only a run that was started to prove an artifact leaves evidence. */

@@ -2,11 +2,10 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { Problem } from "../contract/problem.ts";
 import { bwrapArgs, egressDirectory } from "./bwrap-args.ts";
-import { keepRegistryInTmp, usesRegistry } from "./cargo-home.ts";
 import type { Cgroups, Group } from "./cgroup.ts";
 import type { HostLayout } from "./host-layout.ts";
 import { type Identity, ownerOf } from "./identity.ts";
-import { makeMountPoints } from "./mount-points.ts";
+import { makeDirectories } from "./own-directories.ts";
 import type { OutputPipe, OutputPipes } from "./pipes.ts";
 import { lowerPriority } from "./priority.ts";
 import type { ProcessScan } from "./process-scan.ts";
@@ -95,8 +94,7 @@ export async function openOne(
   };
   try {
     await host.proof?.renew();
-    makeMountPoints(place, surroundings.mounts, owner);
-    if (host.cargo && usesRegistry(surroundings)) keepRegistryInTmp(place, owner);
+    makeDirectories(host, place, surroundings);
     group = await openGroup(host, limits);
     const stdout = await host.pipes.take(owner);
     taken.push(stdout);

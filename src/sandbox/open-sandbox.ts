@@ -9,6 +9,7 @@ import { openIdentity, prepareDataDir } from "./identity.ts";
 import { openClosedPlace, openFreshCache, removeOnce } from "./once-place.ts";
 import { openNext } from "./open-next.ts";
 import type { ExecHost } from "./open-one.ts";
+import { makeDirectories } from "./own-directories.ts";
 import { openOutputPipes } from "./pipes.ts";
 import { clearPath, listPlace, openNetworkDirectory, writeFiles } from "./place-files.ts";
 import { type PlacesHost, provisionPlace, runDirectory } from "./places.ts";
@@ -157,9 +158,12 @@ function directoriesOf(host: OpenedHost, idle: (place: Place) => Place) {
       await removeOnce(host, place);
     },
     networkDirectory: (place) => openNetworkDirectory(host, place),
-    list: (place, most) => listPlace(idle(place), most),
+    list(place, most, surroundings) {
+      makeDirectories(host, idle(place), surroundings);
+      return listPlace(place, most);
+    },
     write: (place, files) => writeFiles(host, idle(place), files),
-    clear: (place, path) => clearPath(host, idle(place), path),
+    clear: (place, path, isLayer) => clearPath(host, idle(place), path, isLayer),
   };
   return directories;
 }

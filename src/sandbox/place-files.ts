@@ -1,10 +1,9 @@
 import { createHash, randomUUID } from "node:crypto";
-import { closeSync, readdirSync, readSync, renameSync } from "node:fs";
+import { closeSync, readdirSync, readSync, renameSync, rmdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { at, openDirectoryBelow, openRoot, statBelow, TreeError } from "../base/below.ts";
 import { walkTree } from "../base/tree.ts";
 import { Problem } from "../contract/problem.ts";
-import { keepRegistryInTmp } from "./cargo-home.ts";
 import { ownerOf } from "./identity.ts";
 import { oncePrefix } from "./once-place.ts";
 import { openTemporary, type PlacesHost, placeAt } from "./places.ts";
@@ -14,10 +13,8 @@ import type { ListedEntry, Listing, Place, WrittenFile } from "./sandbox.ts";
 const areas = ["tmp", "workspace"] as const;
 
 /** Makes the directory of the egress socket, on the way to which only the run's own uid may pass. */
-export function openNetworkDirectory(host: PlacesHost & { cargo: boolean }, place: Place): string {
+export function openNetworkDirectory(host: PlacesHost, place: Place): string {
   const owner = ownerOf(host.identity, place.uid);
-  // Now, so that what lies in the run's directories is the same whichever command comes first.
-  if (host.cargo) keepRegistryInTmp(place, owner);
   const root = openRoot(dirname(place.tmp));
   try {
     closeSync(openDirectoryBelow(root, "egress", { mode: 0o700, owner }));
@@ -100,9 +97,15 @@ export async function writeFiles(
 
 /**
  * Empties a directory, or takes away what is there in place of one: moved by descriptor to where the run cannot reach it,
- * then removed. A directory that was there is there again, empty. A link on the way to it means that there is nothing.
+ * then removed. A directory that was there is there again, empty, unless it is `isLayer`: then it was only where a layer is
+ * mounted. A link on the way to it means that there is nothing.
  */
-export async function clearPath(host: PlacesHost, place: Place, path: string): Promise<boolean> {
+export async function clearPath(
+  host: PlacesHost,
+  place: Place,
+  path: string,
+  isLayer: boolean,
+): Promise<boolean> {
   const { area, names } = partsOf(path);
   const own = Buffer.from(names.pop() ?? "");
   const root = openRoot(place[area]);
@@ -111,10 +114,14 @@ export async function clearPath(host: PlacesHost, place: Place, path: string): P
     const parent = openDirectoryBelow(root, names.join("/"));
     try {
       const stats = statBelow(parent, own);
-      if (stats === undefined || (stats.isDirectory() && isEmpty(parent, own))) return false;
+      if (stats === undefined) return false;
+      if (stats.isDirectory() && isEmpty(parent, own)) {
+        if (isLayer) rmdirSync(at(parent, own));
+        return false;
+      }
       renameSync(at(parent, own), aside);
       const create = { mode: 0o755, owner: ownerOf(host.identity, place.uid) };
-      if (stats.isDirectory()) closeSync(openDirectoryBelow(parent, own, create));
+      if (stats.isDirectory() && !isLayer) closeSync(openDirectoryBelow(parent, own, create));
     } finally {
       closeSync(parent);
     }

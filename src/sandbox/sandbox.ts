@@ -207,14 +207,22 @@ export interface Sandbox {
   /** Makes the directory of the run's egress socket, which its sandboxes can reach and nobody else. */
   networkDirectory(place: Place): string;
   /**
-   * What lies in `/tmp` and `/workspace`, by path, or undefined when it is more than `most`. Only while nothing of the
-   * run is running.
+   * What a command with these surroundings finds in `/tmp` and `/workspace`, by path, or undefined when it is more than
+   * `most`: the empty directories that its sandbox needs are made first. Only while nothing of the run is running, and
+   * no sandbox is opened in advance.
    */
-  list(place: Place, most: { entries: number; bytes: number }): Listing | undefined;
+  list(
+    place: Place,
+    most: { entries: number; bytes: number },
+    surroundings: Surroundings,
+  ): Listing | undefined;
   /** Writes files of the run, as it would itself. Throws `invalid_request` when something is in the way. */
   write(place: Place, files: readonly WrittenFile[]): Promise<void>;
-  /** Empties a directory below `/tmp` or `/workspace`, or takes away what is there in place of one. False: nothing to do. */
-  clear(place: Place, path: string): Promise<boolean>;
+  /**
+   * Empties a directory below `/tmp` or `/workspace`, or takes away what is there in place of one. With `isLayer` the
+   * directory is only where a layer of the run was mounted, and goes too. False: nothing was in it.
+   */
+  clear(place: Place, path: string, isLayer: boolean): Promise<boolean>;
   /** Keeps files for `/airlock-config` under the name of their content; returns the host directory. */
   stageConfiguration(files: readonly { path: string; data: Buffer }[]): string;
   /** What programs run on inside. Asked of a real sandbox once. */

@@ -8,8 +8,7 @@ export interface ToolRemedy {
 const debian = (name: string) =>
   `Install ${name} on the host, for example with apt-get install ${name}`;
 
-const toolchain = (name: string) =>
-  `${debian(name)}, or declare a newer one in AIRLOCK_TOOLCHAINS`;
+const toolchain = (name: string) => `${debian(name)}, or declare a newer one in AIRLOCK_TOOLCHAINS`;
 
 /** The programs that runs expect inside. */
 export const toolRemedies: readonly ToolRemedy[] = [

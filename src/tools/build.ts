@@ -6,7 +6,7 @@ import type { CapturePaths } from "./capture-paths.ts";
 import { type CommandOutcome, runCommand, stageContent, stagingNotes } from "./command.ts";
 import { isPinned } from "./pinned.ts";
 import { readSideFiles } from "./side-files.ts";
-import type { ToolContext, ToolOutcome } from "./tool.ts";
+import { failure, type ToolContext, type ToolOutcome } from "./tool.ts";
 
 export interface BuildOrder {
   command: string;
@@ -22,17 +22,18 @@ export interface BuildOrder {
  * the name.
  */
 export async function runBuild(context: ToolContext, order: BuildOrder): Promise<ToolOutcome> {
+  // One that is just being opened would make directories while they are looked at.
+  await context.sandbox.discard(context.runId);
   const emptied: string[] = [];
+  const layers = new Set((await context.surroundings([])).mounts.map(({ target }) => target));
   for (const { path } of order.captures) {
-    if (await context.sandbox.clear(context.place, path)) emptied.push(path);
+    if (await context.sandbox.clear(context.place, path, layers.has(path))) emptied.push(path);
   }
   const staged = await stageContent(context);
   const paths = order.captures.map(({ path }) => path);
   const surroundings = await context.surroundings(context.hosts, paths);
-  const before = context.sandbox.list(context.place, {
-    entries: limits.buildInputEntries,
-    bytes: limits.buildInputBytes,
-  });
+  const most = { entries: limits.buildInputEntries, bytes: limits.buildInputBytes };
+  const before = context.sandbox.list(context.place, most, surroundings);
   const notes = {
     ...stagingNotes(staged),
     ...(emptied.length > 0 ? { emptied_before: emptied } : {}),
@@ -93,6 +94,20 @@ async function areThere(context: ToolContext, { layers }: Build): Promise<boolea
   return true;
 }
 
+/** Layers leave the run's directories, so they are counted beside them: else a run could fill the gateway's disk (I9). */
+export function layersFull({
+  layerBytes,
+  limits: own,
+}: ToolContext): ToolOutcome["result"] | undefined {
+  if (layerBytes < own.diskBytes) return undefined;
+  return failure(
+    "resource",
+    `The layers of this run have ${layerBytes} bytes; it may use ${own.diskBytes} bytes of disk`,
+    "Use the layers that are there, or go on in another run",
+    { error_kind: "disk_limit" },
+  );
+}
+
 async function buildNow(
   context: ToolContext,
   order: BuildOrder,
@@ -100,6 +115,8 @@ async function buildNow(
   before: Listing | undefined,
   key: string | undefined,
 ): Promise<ToolOutcome> {
+  const full = layersFull(context);
+  if (full !== undefined) return { result: full };
   const place = await context.sandbox.openFreshCache(context.place);
   let ran: { value: CommandOutcome; contacted: string[] };
   try {
@@ -126,10 +143,11 @@ async function buildNow(
     const files = await readSideFiles(
       context,
       before,
+      surroundings,
       order.captures.map(({ path }) => path),
     );
     if (files !== undefined) {
-      const pinned = await isPinned(order.command, context);
+      const pinned = await isPinned(order.command, before, context);
       await context.builds.keep(key, { layers, files }, pinned);
     }
   }

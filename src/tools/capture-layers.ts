@@ -54,7 +54,11 @@ async function captureOne(
   const root = openRoot(area === "tmp" ? place.tmp : place.workspace);
   try {
     const source = { root, path: names.join("/") };
-    const published = await context.layers.capture(source, context.signal);
+    let done = 0;
+    const published = await context.layers.capture(source, context.signal, (bytes) => {
+      done += bytes;
+      context.onCapturing(path, done);
+    });
     if (!published.ok) return published;
     const { digest, fileCount, sizeBytes } = published.layer;
     const entries = await context.layers.entries(digest);

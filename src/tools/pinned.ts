@@ -1,20 +1,25 @@
 import { contentView } from "../content/content.ts";
+import type { Listing } from "../sandbox/sandbox.ts";
 import type { ToolContext } from "./tool.ts";
 
 type Read = (name: string) => Promise<string | undefined>;
 
 /**
  * Whether all that a command installs is fixed by hashes in a lock that lies in `/tmp` as content. Only commands of
- * which nothing else can be meant are recognised; what is not, is out of date after a day.
+ * which nothing else can be meant are recognised; what is not, is out of date after a day. `before` is what lay in the
+ * run's directories: a lock that the run changed there is not the one that was written as content.
  */
 export async function isPinned(
   command: string,
+  before: Listing,
   context: Pick<ToolContext, "content" | "blobs" | "runId">,
 ): Promise<boolean> {
   const view = contentView(await context.content(), context.runId);
   const read: Read = async (name) => {
     const found = view.current.find((one) => one.name === name);
-    return found && (await context.blobs.get(found.sha256)).toString("utf8");
+    const placed = before.get(`/tmp/${Buffer.from(name).toString("latin1")}`);
+    if (found === undefined || `sha256:${placed?.sha256}` !== found.sha256) return undefined;
+    return (await context.blobs.get(found.sha256)).toString("utf8");
   };
   const steps = command.trim().split(/\s*&&\s*/);
   const installs = steps.filter((step) => !/^(cd \/tmp|mkdir -p [\w./-]+)$/.test(step));
@@ -25,8 +30,9 @@ export async function isPinned(
   const words = install.split(/\s+/);
   return (
     (await isPinnedPip(words, read)) ||
-    (await isPinnedNpm(words, read)) ||
-    (await isPinnedOther(words, read))
+    (!before.has("/tmp/npm-shrinkwrap.json") && (await isPinnedNpm(words, read))) ||
+    (await isPinnedGo(words, read)) ||
+    (await isPinnedCargo(words, read))
   );
 }
 
@@ -56,24 +62,52 @@ function hasHashes(text: string): boolean {
   );
 }
 
+/** What may stand beside `npm ci` without another directory, lock or source being meant. */
+const npmOptions =
+  /^(ci|--prefix=\/tmp|--ignore-scripts|--no-(audit|fund)|--(omit|include)=[a-z]+)$/;
+
 async function isPinnedNpm(words: string[], read: Read): Promise<boolean> {
-  if (words[0] !== "npm" || words[1] !== "ci") return false;
+  const [npm, ci, ...options] = words
+    .join(" ")
+    .replace("--prefix /tmp", "--prefix=/tmp")
+    .split(" ");
+  if (npm !== "npm" || ci !== "ci") return false;
+  if (!options.every((option) => npmOptions.test(option))) return false;
   const text = await read("package-lock.json");
   if (text === undefined) return false;
+  let packages: Record<string, Record<string, unknown>> | undefined;
   try {
-    const { packages } = JSON.parse(text) as { packages?: Record<string, Record<string, unknown>> };
-    return Object.entries(packages ?? {}).every(
-      ([path, entry]) => path === "" || entry.link === true || typeof entry.integrity === "string",
-    );
+    packages = (JSON.parse(text) as { packages?: typeof packages } | null)?.packages;
   } catch {
     return false;
   }
+  // Locks of an older kind have no such member, and nothing here that could be looked at.
+  if (typeof packages !== "object" || packages === null) return false;
+  const runsNothing = options.includes("--ignore-scripts");
+  return Object.entries(packages).every(
+    ([path, entry]) =>
+      path === "" ||
+      entry.link === true ||
+      // What a script of a package fetches has no hash here.
+      (typeof entry.integrity === "string" && (runsNothing || entry.hasInstallScript !== true)),
+  );
 }
 
-async function isPinnedOther(words: string[], read: Read): Promise<boolean> {
-  const line = words.join(" ");
-  if (line === "go mod download") return (await read("go.sum")) !== undefined;
-  if (line !== "cargo fetch --locked") return false;
+async function isPinnedGo(words: string[], read: Read): Promise<boolean> {
+  const [start, options] = [words.slice(0, 3), words.slice(3)];
+  if (start.join(" ") !== "go mod download") return false;
+  if (!options.every((option) => option === "-modcacherw" || option === "-x")) return false;
+  const [modules, sums] = [await read("go.mod"), await read("go.sum")];
+  if (modules === undefined || sums === undefined || /^\s*replace\b/m.test(modules)) return false;
+  const wanted = modules.matchAll(/^\s*(?:require\s+)?([^\s()]+)\s+(v\d[^\s/]*)/gm);
+  const lines = sums.split("\n");
+  return [...wanted].every(([, path, version]) =>
+    lines.some((line) => line.startsWith(`${path} ${version} h1:`)),
+  );
+}
+
+async function isPinnedCargo(words: string[], read: Read): Promise<boolean> {
+  if (words.join(" ") !== "cargo fetch --locked") return false;
   const lock = await read("Cargo.lock");
   if (lock === undefined) return false;
   const packages = lock.split("[[package]]").slice(1);

@@ -1,7 +1,7 @@
 import { closeSync, readFileSync } from "node:fs";
 import { openDirectoryBelow, openFileBelow, openRoot } from "../base/below.ts";
 import { limits } from "../base/limits.ts";
-import type { ListedEntry, Listing } from "../sandbox/sandbox.ts";
+import type { ListedEntry, Listing, Surroundings } from "../sandbox/sandbox.ts";
 import type { Build } from "./build-cache.ts";
 import type { ToolContext } from "./tool.ts";
 
@@ -12,12 +12,14 @@ import type { ToolContext } from "./tool.ts";
 export async function readSideFiles(
   context: ToolContext,
   before: Listing,
+  surroundings: Surroundings,
   captures: readonly string[],
 ): Promise<Build["files"] | undefined> {
-  const after = context.sandbox.list(context.place, {
+  const most = {
     entries: limits.buildInputEntries + limits.buildSideFiles,
     bytes: limits.buildInputBytes + limits.buildSideBytes,
-  });
+  };
+  const after = context.sandbox.list(context.place, most, surroundings);
   if (after === undefined) return undefined;
   const isOurs = (path: string) => captures.some((own) => `${path}/`.startsWith(`${own}/`));
   for (const path of before.keys()) if (!after.has(path) && !isOurs(path)) return undefined;

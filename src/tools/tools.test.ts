@@ -77,8 +77,12 @@ describe("the toolbox", () => {
     const names = (capabilities: Parameters<typeof toolsFor>[0]) =>
       toolsFor(capabilities).map(({ name }) => name);
     expect(names([])).toEqual([]);
-    expect(names([{ type: "ReadAccess", scopes: ["self.*"] }])).toEqual(["content_read"]);
-    expect(names([{ type: "CodeExecution", patterns: ["*"] }])).toEqual(["sandbox_exec"]);
+    expect(names([{ type: "ReadAccess", scopes: ["self.*"] }])).toEqual([
+      ...["content_read", "artifact_inspect", "artifact_resolve_ref"],
+    ]);
+    expect(names([{ type: "CodeExecution", patterns: ["*"] }]).sort()).toEqual([
+      ...["artifact_exec", "sandbox_exec"],
+    ]);
   });
 
   it("describes arguments as a closed JSON Schema with a sentence for each that needs one", () => {

@@ -4,6 +4,8 @@ import { createHash, generateKeyPairSync, sign } from "node:crypto";
 export interface ChecksumDatabase {
   /** As GOSUMDB names it, before its address: name and public key. */
   key: string;
+  /** The module's lines in a go.sum. */
+  sums: string;
   /** What it answers, by path below its address. */
   answers: Map<string, Buffer>;
 }
@@ -31,6 +33,7 @@ export function makeChecksumDatabase(
   const note = `${head}\n— ${name} ${signature.toString("base64")}\n`;
   return {
     key: `${name}+${keyHash.toString("hex")}+${key.toString("base64")}`,
+    sums: text,
     answers: new Map([
       ["/latest", Buffer.from(note)],
       [`/lookup/${module}@${version}`, Buffer.from(`0\n${text}\n${note}`)],

@@ -4,14 +4,17 @@ import { createHash } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createHttps } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Server } from "node:net";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { ZipFile } from "yazl";
-import { makeChecksumDatabase } from "./checksum-database.ts";
+import { type ChecksumDatabase, makeChecksumDatabase } from "./checksum-database.ts";
 import { openTestAuthority } from "./test-authority.ts";
 
 export const registryHost = "registry.test";
+
+/** All of 127.0.0.0/8 is this machine. */
+export const registryAddress = "127.0.0.2";
 
 export interface LocalRegistry {
   /** `https://registry.test:<port>`. */
@@ -19,6 +22,8 @@ export interface LocalRegistry {
   host: string;
   /** Plain HTTP, with the same answers. */
   plainHost: string;
+  /** The same, at `localhost`. */
+  loopbackHost: string;
   /** Path of the certificate of its authority. */
   authority: string;
   /** What GOSUMDB says of its checksum database. */
@@ -27,6 +32,10 @@ export interface LocalRegistry {
   wheel: { name: string; data: Buffer };
   /** The paths that were asked for, with the host that was asked. */
   asked: string[];
+  /** The hashes of its packages, as the locks of their clients write them. */
+  hashes: { integrity: string; crate: string; goSum: string };
+  /** Connections that were made to it so far. */
+  connections(): number;
   close(): void;
 }
 
@@ -46,29 +55,37 @@ export async function openLocalRegistry(directory: string): Promise<LocalRegistr
     if (path.endsWith("/")) response.setHeader("content-type", "text/html");
     response.end(typeof found === "function" ? found() : found);
   };
-  const secure = createHttps(authority.issue(registryHost, "other.test"), answer);
+  const names = [registryHost, "other.test", registryAddress];
+  const secure = createHttps(authority.issue(...names), answer);
   const plain = createServer(answer);
-  const [port, plainPort] = await Promise.all(
-    [secure, plain].map(async (server) => {
-      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-      return (server.address() as AddressInfo).port;
-    }),
-  );
+  let connections = 0;
+  for (const server of [secure, plain]) server.on("connection", () => connections++);
+  const loopback = createServer(answer);
+  const listen = async (server: Server, address: string) => {
+    await new Promise<void>((resolve) => server.listen(0, address, resolve));
+    return (server.address() as AddressInfo).port;
+  };
+  const port = await listen(secure, registryAddress);
+  const plainPort = await listen(plain, registryAddress);
+  const loopbackPort = await listen(loopback, "127.0.0.1");
   const url = `https://${registryHost}:${port}`;
   const wheel = await addWheel(answers);
-  addNpm(answers, directory, url);
-  const sumdbKey = await addGoModule(answers);
-  addCrate(answers, directory, repositories, url);
+  const integrity = addNpm(answers, directory, url);
+  const sumdb = await addGoModule(answers);
+  const crate = addCrate(answers, directory, repositories, url);
   return {
     url,
     host: `${registryHost}:${port}`,
     plainHost: `${registryHost}:${plainPort}`,
+    loopbackHost: `localhost:${loopbackPort}`,
     authority: authority.certificate,
-    sumdb: `${sumdbKey} ${url}/sumdb`,
+    sumdb: `${sumdb.key} ${url}/sumdb`,
     wheel,
     asked,
+    hashes: { integrity, crate, goSum: sumdb.sums },
+    connections: () => connections,
     close() {
-      for (const server of [secure, plain]) {
+      for (const server of [secure, plain, loopback]) {
         server.closeAllConnections();
         server.close();
       }
@@ -108,7 +125,7 @@ function tarball(directory: string, top: string, files: Record<string, string>):
   return execFileSync("tar", ["-C", place, "-czf", "-", top]);
 }
 
-function addNpm(answers: Answers, directory: string, url: string): void {
+function addNpm(answers: Answers, directory: string, url: string): string {
   const manifest = { name: "airlock-fixture", version: "1.0.0", main: "index.js" };
   const tgz = tarball(directory, "package", {
     "package.json": JSON.stringify(manifest),
@@ -123,10 +140,11 @@ function addNpm(answers: Answers, directory: string, url: string): void {
   };
   answers.set("/npm/airlock-fixture/-/airlock-fixture-1.0.0.tgz", tgz);
   answers.set("/npm/airlock-fixture", Buffer.from(JSON.stringify(document)));
+  return integrity;
 }
 
-/** Its checksums are in a database of its own; returns that one's name and key. */
-async function addGoModule(answers: Answers): Promise<string> {
+/** Its checksums are in a database of its own. */
+async function addGoModule(answers: Answers): Promise<ChecksumDatabase> {
   const at = "/go/example.test/airlock-fixture/@v";
   const mod = "module example.test/airlock-fixture\n";
   const below = "example.test/airlock-fixture@v1.0.0";
@@ -142,11 +160,11 @@ async function addGoModule(answers: Answers): Promise<string> {
   const module = "example.test/airlock-fixture";
   const sumdb = makeChecksumDatabase("sum.registry.test", module, "v1.0.0", { files, mod });
   for (const [path, data] of sumdb.answers) answers.set(`/sumdb${path}`, data);
-  return sumdb.key;
+  return sumdb;
 }
 
 /** With both kinds of index: a git repository, which every cargo knows, and the newer one of single files. */
-function addCrate(answers: Answers, directory: string, repositories: string, url: string): void {
+function addCrate(answers: Answers, directory: string, repositories: string, url: string): string {
   const crate = tarball(directory, "airlock-fixture-1.0.0", {
     "Cargo.toml": '[package]\nname = "airlock-fixture"\nversion = "1.0.0"\nedition = "2021"\n',
     "src/lib.rs": 'pub fn word() -> &\'static str { "from the local index" }\n',
@@ -176,6 +194,7 @@ function addCrate(answers: Answers, directory: string, repositories: string, url
   git("init", "--quiet", "--initial-branch=main");
   git("add", ".");
   git("commit", "--quiet", "-m", "one crate");
+  return cksum;
 }
 
 /** git's own server, which speaks CGI. */
