@@ -92,8 +92,11 @@ export async function publish(
 
 type List = Extract<Listed, { ok: true }>;
 
-/** Directories that are worth another thread's help. */
-const openMax = 32;
+/**
+ * Directories that are worth another thread's help, and enough of them that a huge one among them does not decide how
+ * long it takes.
+ */
+const openMax = 150;
 
 async function list(
   { threads, limits }: Publisher,
