@@ -102,7 +102,16 @@ const byType = {
     stdout: z.object({ blob: Digest, bytes: z.int(), truncated: z.boolean() }).optional(),
     stderr: z.object({ blob: Digest, bytes: z.int(), truncated: z.boolean() }).optional(),
     layers: z
-      .array(CapturedLayer.extend({ abi: Abi.nullable(), hosts: z.array(z.string()) }))
+      .array(
+        CapturedLayer.extend({
+          abi: Abi.nullable(),
+          hosts: z.array(z.string()),
+          left_out: z
+            .array(z.object({ what: z.string(), count: z.int() }))
+            .optional()
+            .describe("What package managers keep for themselves, and is in no layer"),
+        }),
+      )
       .optional()
       .describe("Layers that this call captured, or found built already"),
     artifact: z
