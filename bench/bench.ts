@@ -8,9 +8,11 @@ import { compareWithBaseline, writeBaseline } from "./baseline.ts";
 import { type Bench, type Group, openDirectories } from "./group.ts";
 import { writePage } from "./page.ts";
 import { isMet, jsonOf, type Row } from "./row.ts";
+import { buildsRows } from "./rows/builds.ts";
 import { corridorRows } from "./rows/corridor.ts";
 import { httpRows } from "./rows/http.ts";
 import { journalRows } from "./rows/journal.ts";
+import { layersRows } from "./rows/layers.ts";
 import { networkRows } from "./rows/network.ts";
 import { redactionRows } from "./rows/redaction.ts";
 import { restartRows } from "./rows/restart.ts";
@@ -21,7 +23,7 @@ import { tableOf } from "./table.ts";
 
 const groups: Group[] = [
   ...[sandboxRows, startsRows, corridorRows, journalRows],
-  ...[stepsRows, httpRows, restartRows, redactionRows, networkRows],
+  ...[stepsRows, httpRows, restartRows, redactionRows, layersRows, buildsRows, networkRows],
 ];
 
 const usage = `Usage: npm run bench -- [options]

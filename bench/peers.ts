@@ -5,7 +5,7 @@
 import { execFile } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
-import { delimiter, dirname, join } from "node:path";
+import { basename, delimiter, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import type { Bench } from "./group.ts";
@@ -70,10 +70,15 @@ export function findProgram(name: string, further: string[] = []): string | unde
 
 async function install(bench: Bench): Promise<void> {
   if (!bench.peers) throw new Error("peers were left out");
+  await installPackages(bench, directory);
+}
+
+/** Brings the packages of a directory's lock into its `node_modules`, unless they are there. */
+export async function installPackages(bench: Bench, directory: string): Promise<void> {
   const installed = join(directory, "node_modules/.package-lock.json");
   const wanted = join(directory, "package-lock.json");
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(wanted).mtimeMs) return;
-  bench.say("installing the peers into bench/peers");
+  bench.say(`installing the packages of bench/${basename(directory)}`);
   const npm = join(
     dirname(createRequire(import.meta.url).resolve("npm/package.json")),
     "bin/npm-cli.js",

@@ -6,13 +6,14 @@
 import { ensureAdminToken } from "./admin-token.ts";
 import { openInventory } from "./artifacts/artifacts.ts";
 import { systemClock } from "./base/clock.ts";
-import type { Config } from "./base/config.ts";
+import { type Config, ConfigError } from "./base/config.ts";
 import { limits } from "./base/limits.ts";
 import { type Log, openLog } from "./base/log.ts";
 import { openThreads } from "./base/threads.ts";
 import { openBlobs } from "./content/content.ts";
+import { Problem } from "./contract/problem.ts";
 import type { DoctorReport } from "./contract/upkeep.ts";
-import { openVault, packageProbes } from "./egress/egress.ts";
+import { allowList, openVault, packageProbes } from "./egress/egress.ts";
 import { createHttp } from "./http/http.ts";
 import { openLayers } from "./layers/layers.ts";
 import { type ModelsOptions, openModels } from "./model/model.ts";
@@ -75,6 +76,7 @@ async function openRooms(
 ): Promise<Gateway> {
   const clock = systemClock;
   const { dataDir, uidRange, toolchains } = config;
+  checkPrivateHosts(config);
   const broke = Promise.withResolvers<Error>();
   const onBroken = (error: unknown) =>
     broke.resolve(error instanceof Error ? error : new Error(String(error)));
@@ -139,6 +141,16 @@ async function openRooms(
     return closing;
   };
   return { url, port, dataDir, adminTokenFile, upkeep, broken: broke.promise, close };
+}
+
+/** Before anything is opened: a list that nobody can mean would be noticed by the first build only. */
+function checkPrivateHosts({ privateHosts }: Config): void {
+  try {
+    allowList([], privateHosts);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    throw new ConfigError(`Cannot use AIRLOCK_PRIVATE_HOSTS: ${error.message}`);
+  }
 }
 
 function script({ script: own }: GatewayOptions): Pick<ModelsOptions, "script"> {

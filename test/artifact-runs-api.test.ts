@@ -271,9 +271,35 @@ describe("the terminal", () => {
 
   it("shows what a program wrote, and ends with its exit code", async () => {
     const well = await airlock("artifacts", "exec", artifact.id, "main.py", "--", "--name");
-    expect(well).toMatchObject({ code: 0, out: expect.stringContaining("hello --name") });
+    expect(well).toMatchObject({ code: 0, out: "hello --name\n" });
+    expect(well.err).toMatch(/^run_\w+\nand to stderr\n$/);
     const { code } = await airlock("artifacts", "exec", artifact.id, "main.py", "--", "fail");
     expect(code).toBe(7);
+  });
+
+  it("says why a program was not run, or did not come to its end", async () => {
+    const held = await bring("def greet(name): return 'to be removed'\n");
+    const own = await create(held);
+    const slow = [
+      "artifacts",
+      "prove",
+      own.id,
+      "--command",
+      "sleep 60",
+      "--limit",
+      "callSeconds=1",
+    ];
+    const killed = await airlock(...slow);
+    expect(killed).toMatchObject({ code: 1, err: expect.stringContaining("killed after 1 s") });
+    expect(killed.out).toContain("no exit code: it was killed");
+    removeTree(join(gateway.dataDir, "layers", held.digest.slice(7)));
+    for (const argv of [
+      ["exec", own.id, "main.py"],
+      ["prove", own.id],
+    ]) {
+      const { code, out, err } = await airlock("artifacts", ...argv);
+      expect([code, out, err]).toEqual([1, "", expect.stringContaining(held.id)]);
+    }
   });
 
   it("prints a proof whole, and lists it with the artifact", async () => {

@@ -1,11 +1,20 @@
 /** Artifacts through the API: made of files and layers, handed over, taken out of force, and read by other programs. */
 import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createHash, randomBytes } from "node:crypto";
+import {
+  chmodSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { limits } from "../src/base/limits.ts";
 import type { Artifact, ArtifactCreateOptions, Layer } from "../src/sdk/sdk.ts";
 import { call, clientOf, type Reachable } from "./support/airlock-api.ts";
 import { archiveOf } from "./support/hostile-tar.ts";
@@ -87,6 +96,7 @@ describe("an artifact", () => {
     expect(listed).toContainEqual(artifact);
   });
 
+  // D06.
   it("is the same one when it is made again, with a new ref; anything else in it is another", async () => {
     const first = await create(whole());
     const again = await call(gateway, "POST", "/api/artifacts", {
@@ -173,6 +183,7 @@ describe("an artifact", () => {
   });
 });
 
+// D07, among others.
 describe("an artifact is refused, and the field is named, when", () => {
   const at = (mount_path: string) => ({ layers: [{ layer: layer.id, mount_path }] });
   const file = (path: string) => ({ files: [{ path, content: "x" }] });
@@ -231,6 +242,57 @@ describe("an artifact is refused, and the field is named, when", () => {
   ])("it needs a %s that is not there", async (_, wanted) => {
     const { status, body } = await call(gateway, "POST", "/api/artifacts", wanted());
     expect([status, JSON.stringify(body)]).toEqual([404, expect.stringContaining("[0]")]);
+  });
+});
+
+describe("a name in another form than its own", () => {
+  it("stands for no artifact", async () => {
+    const { id, ref } = await create(program);
+    const hex = id.slice("art_".length);
+    for (const name of [
+      ...[
+        id.toUpperCase(),
+        `art_${hex.toUpperCase()}`,
+        hex,
+        `sha256:${hex}`,
+        `${id}0`,
+        id.slice(1),
+      ],
+      ...[
+        `${id}%00`,
+        `${id}%0a`,
+        `%20${id}`,
+        `ART.${hex}`,
+        ref?.toUpperCase(),
+        `${ref}%2f..`,
+        "..%2f",
+      ],
+    ]) {
+      for (const [method, rest] of [
+        ["GET", ""],
+        ["GET", "/export?format=zip"],
+        ["POST", "/exec"],
+        ["DELETE", ""],
+      ] as const) {
+        const body = method === "POST" ? { entrypoint: "main.py" } : undefined;
+        const { status } = await call(gateway, method, `/api/artifacts/${name}${rest}`, body);
+        expect(status, `${method} ${name}${rest}`).toBe(404);
+      }
+    }
+    expect((await clientOf(gateway).artifacts.get(id)).artifact.ref).toBe(ref);
+  });
+
+  it("stands for no layer and no file either", async () => {
+    const upper = layer.digest.toUpperCase().replace("SHA256", "sha256");
+    for (const wanted of [
+      { layers: [{ layer: upper, mount_path: "/opt/x" }] },
+      { layers: [{ layer: layer.digest.replace("256", "512"), mount_path: "/opt/x" }] },
+      { files: [{ ...main, sha256: digestOf(main.content).slice("sha256:".length) }] },
+      { files: [{ ...main, sha256: digestOf(main.content).toUpperCase() }] },
+    ]) {
+      const { status } = await call(gateway, "POST", "/api/artifacts", wanted);
+      expect(status, JSON.stringify(wanted)).toBe(400);
+    }
   });
 });
 
@@ -300,6 +362,7 @@ describe("an artifact as a zip", () => {
     expect(await bytesOf(artifact, "zip")).toEqual(bytes);
   });
 
+  // D09.
   it("gives names that no system reads as another place or another file, each once", async () => {
     const names = [
       ...["con.txt", "sub/AUX", "a:ads", "C:x", "trail.", "trail ", "A.txt", "a.txt"],
@@ -417,6 +480,31 @@ describe("an export", () => {
   });
 });
 
+describe("images that nobody takes", () => {
+  it("are bounded for each workspace, refused in words beyond, and gone when their readers are", async () => {
+    const bytes = randomBytes(12e6);
+    const bulky = { files: [{ path: "bulk", bytes }] };
+    const { id } = await create(bulky);
+    const theirs = await clientOf(other).artifacts.create(bulky);
+    const path = `${gateway.url}/api/artifacts/${id}/export?format=oci`;
+    const headers = { authorization: `Bearer ${gateway.token}` };
+    const leave = new AbortController();
+    const open = () => fetch(path, { headers, signal: leave.signal });
+    const held = await Promise.all(Array.from({ length: limits.imagesAtOnce }, open));
+    expect(held.map(({ status }) => status)).toEqual(held.map(() => 200));
+    const refused = await fetch(path, { headers });
+    expect([refused.status, refused.headers.get("retry-after")]).toEqual([429, "10"]);
+    expect(await refused.json()).toMatchObject({ error: { code: "too_many_requests" } });
+    const image = await clientOf(other).artifacts.export(theirs.id, { format: "oci" });
+    expect((image as Uint8Array).length).toBeGreaterThan(bytes.length);
+    leave.abort();
+    const spool = join(dataDir, "exports");
+    await expect.poll(() => readdirSync(spool), { timeout: 20_000 }).toEqual([]);
+    expect((await bytesOf({ id }, "oci")).length).toBe((image as Uint8Array).length);
+  });
+});
+
+// D01, D02 and D03: bits, lengths, other good bytes, and what is no file.
 describe("what somebody changed on disk", () => {
   const blobOf = (text: string) => {
     const hex = createHash("sha256").update(text).digest("hex");

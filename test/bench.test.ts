@@ -30,6 +30,7 @@ describe("the benchmark", () => {
       ...["sandbox.warm", "sandbox.cold", "starts.sustained", "corridor.exec"],
       ...["journal.serial", "journal.parallel", "http.first-event", "http.p99-under-load"],
       ...["restart.next-event", "redaction.text", "redaction.bytes", "redaction.search"],
+      ...["layers.capture", "layers.open", "layers.memory"],
       ...["network.added", "network.slow-host"],
     ]);
     for (const { name, value, unit, target, met } of promised) {

@@ -17,7 +17,7 @@ interface Said {
   heard: string[];
   allowed: EgressAllowed[];
   denied: EgressDenied[];
-  /** Connections that the host on loopback has seen, and the bytes that came with them. */
+  /** Connections that the host has seen, and the bytes that came with them. */
   met: number;
   received: number;
 }
@@ -42,7 +42,17 @@ function inSmallInternet(world: World): Said {
   const at = (name: string) => realpathSync(`/etc/${name}`);
   const args = [
     ...["--unshare-user", "--unshare-net", "--unshare-pid", "--die-with-parent"],
-    ...["--cap-add", "CAP_NET_BIND_SERVICE", "--dev-bind", "/", "/", "--proc", "/proc"],
+    ...[
+      "--cap-add",
+      "CAP_NET_BIND_SERVICE",
+      "--cap-add",
+      "CAP_NET_ADMIN",
+      "--dev-bind",
+      "/",
+      "/",
+      "--proc",
+      "/proc",
+    ],
     ...["--ro-bind", join(folder, "resolv.conf"), at("resolv.conf")],
     ...["--ro-bind", join(folder, "nsswitch.conf"), at("nsswitch.conf")],
     ...[process.execPath, script, JSON.stringify(world)],
@@ -96,6 +106,19 @@ describe("names, with a name server that counts", () => {
       "local.test private_address",
     ]);
     expect(said.heard.join("")).toContain('list "alias.test" in AIRLOCK_PRIVATE_HOSTS');
+    expect(said.met).toBe(0);
+  });
+
+  it("of this machine's own public address are refused, and so is that address", () => {
+    const said = inSmallInternet({
+      hosts: ["*", "own.test", "199.7.83.42"],
+      bytes: [tunnel("own.test:443"), tunnel("199.7.83.42:443"), tunnel("93.184.216.34:443")],
+    });
+    expect(reasons(said)).toEqual([
+      "own.test private_address",
+      "199.7.83.42 private_address",
+      "93.184.216.34 unreachable",
+    ]);
     expect(said.met).toBe(0);
   });
 

@@ -15,7 +15,11 @@ import {
   configurationOf,
   openBuildRoom,
 } from "./support/build-room.ts";
-import { type LocalRegistry, openLocalRegistry } from "./support/local-registry.ts";
+import {
+  type LocalRegistry,
+  openLocalRegistry,
+  registryAddress,
+} from "./support/local-registry.ts";
 import { findNewCargo } from "./support/new-cargo.ts";
 
 let room: BuildRoom;
@@ -65,8 +69,8 @@ function buildLocally(command: string, options: Partial<BuildRun> = {}) {
   const configuration = options.configuration ?? local;
   return room.build(command, {
     ...{ configuration, hosts: configuration.hosts },
-    privateHosts: [registry.host, registry.plainHost],
-    resolver: async () => ["127.0.0.1"],
+    privateHosts: [registry.host, registry.plainHost, registry.loopbackHost],
+    resolver: async (name) => [name === "localhost" ? "127.0.0.1" : registryAddress],
     ...options,
   });
 }
@@ -76,7 +80,7 @@ function expectOnlyRegistry(built: Built): void {
   expect(built.denied).toEqual([]);
   expect(built.allowed.length).toBeGreaterThan(0);
   for (const { host, address, cut } of built.allowed) {
-    expect([host, address, cut]).toEqual(["registry.test", "127.0.0.1", null]);
+    expect([host, address, cut]).toEqual(["registry.test", registryAddress, null]);
   }
 }
 
@@ -190,6 +194,59 @@ it("pip installs from a directory of wheels of this machine, and reaches no host
   } finally {
     rmSync(wheels, { recursive: true });
   }
+});
+
+describe("against an index on the machine's own loopback, which clients ask no proxy for", () => {
+  const curl = () =>
+    `curl -sS http://${registry.loopbackHost}/simple/airlock-fixture/ -o /dev/null`;
+  const mirrors = () => ({
+    PIP_INDEX_URL: `http://${registry.loopbackHost}/simple/`,
+    ...{ GOPROXY: `http://${registry.loopbackHost}/go`, GOSUMDB: "off" },
+    npm_config_registry: "http://localhost:3128/",
+  });
+
+  it.each([
+    ["pip", pipInstall],
+    ["go", goBuild],
+  ])("%s installs, through the same proxy", async (_name, command) => {
+    const configuration = machine({}, mirrors());
+    const install = `rm -rf /tmp/go_modules; ${curl()} && ${command}`;
+    const built = await buildLocally(install, { configuration });
+    expect(built.stdout, built.stderr).toMatch(/from the local index\n?$/);
+    expect(built.denied).toEqual([]);
+    // The relay's own port is taken, and is no reason for it to give up.
+    expect(configuration.files.map(({ data }) => data.toString())).toContain(
+      `${registry.loopbackHost}\nlocalhost:3128\n`,
+    );
+    expect(built.allowed.length).toBeGreaterThan(1);
+    const [host, address] = ["localhost", "127.0.0.1"];
+    for (const each of built.allowed) expect(each).toMatchObject({ host, address, cut: null });
+  });
+
+  it.each([
+    ["the agent was not granted", { hosts: [] }, "to the hosts of NetworkAccess"],
+    ["the operator did not list", { privateHosts: [] }, "in AIRLOCK_PRIVATE_HOSTS"],
+  ])("nothing comes of one that %s, and the answer says so", async (_name, options, remedy) => {
+    const configuration = machine({}, mirrors());
+    const command = `curl -sS http://${registry.loopbackHost}/simple/; ${pipInstall}`;
+    const built = await buildLocally(command, { configuration, ...options });
+    expect(built.stdout).toContain(`"${registry.loopbackHost}" ${remedy}`);
+    expect(built.stdout).not.toContain("from the local index");
+    expect(built.denied.length).toBeGreaterThan(1);
+    expect(built.allowed).toEqual([]);
+  });
+
+  it("nothing else of the loopback is there", async () => {
+    const { loopbackHost, plainHost } = registry;
+    const other = `127.0.0.1:${plainHost.split(":")[1]}`;
+    const configuration = machine({}, mirrors());
+    const built = await buildLocally(
+      `curl -sS http://${other}/ http://${loopbackHost.replace("localhost", "127.0.0.2")}/`,
+      { configuration },
+    );
+    expect(built.stderr).toContain("curl: (7)");
+    expect(built.allowed).toEqual([]);
+  });
 });
 
 it("no client trusts a registry whose authority this machine does not have", async () => {

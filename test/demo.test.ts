@@ -76,7 +76,7 @@ describe("npm run demo", () => {
   it("names a registry that is out of reach and goes on", async () => {
     const cwd = await tempDir("demo");
     const { code, stdout } = await play("scripts/demo.ts", cwd, {
-      PIP_INDEX_URL: "https://127.0.0.1:9/simple",
+      PIP_INDEX_URL: "https://127.0.0.1:10009/simple",
       PIP_RETRIES: "0",
     });
     expect(code, stdout).toBe(0);

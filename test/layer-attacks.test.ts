@@ -266,7 +266,7 @@ describe("a tree that changes while it is captured", () => {
 const swapper = `
 const { workerData: { run, canary } } = require("node:worker_threads");
 const { mkdirSync, renameSync, symlinkSync, writeFileSync } = require("node:fs");
-const attempt = (work) => { try { work(); } catch {} };
+const attempt = (work) => { try { work(); } catch (error) { return error; } };
 for (let n = 0; ; n++) {
   attempt(() => { mkdirSync(run + "/next"); writeFileSync(run + "/next/own", "own"); });
   attempt(() => renameSync(run + "/tree", run + "/old" + n));

@@ -6,7 +6,7 @@
  * second store, undisturbed, opens what it left. `npm test` takes every rename and synchronisation and a few of the others,
  * a soak takes all.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   closeSync,
@@ -16,10 +16,12 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { afterAll, describe, expect, it } from "vitest";
 import { systemClock } from "../src/base/clock.ts";
 import { openLog } from "../src/base/log.ts";
@@ -35,6 +37,7 @@ import {
   gone,
   type Injection,
   mayAttach,
+  straced,
   straceMain,
   straceWorker,
 } from "./support/strace.ts";
@@ -132,27 +135,34 @@ const works: Record<string, Work> = {
 
 type Part = "main" | "worker";
 
-/** Plays one work, with the fault; resolves when the process is gone. */
-async function play(work: Work, part: Part, dataDir: string, injection: Injection): Promise<void> {
+const program = "test/support/layer-process.ts";
+
+/** Plays one work, with the fault; what the process said of it, which is nothing when it died. */
+async function play(
+  work: Work,
+  part: Part,
+  dataDir: string,
+  injection: Injection,
+): Promise<string> {
   const { node, root } = checkoutFor(undefined);
-  const program = join(root, "test/support/layer-process.ts");
-  const child = spawn(node, [program, dataDir, work.argument], {
+  const plain = [node, join(root, program)];
+  const [command = "", ...words] = mayAttach() ? plain : straced(injection, program);
+  const child = spawn(command, [...words, dataDir, work.argument], {
     stdio: ["pipe", "pipe", "inherit"],
   });
+  // Told to begin when it has gone already.
+  child.stdin.on("error", () => undefined);
   const ended = once(child, "exit");
-  await ready(child);
-  const pid = child.pid ?? 0;
-  const trace = await (part === "main" ? straceMain : straceWorker)(pid, injection);
-  child.stdin?.write("go\n");
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  if ((await lines.next()).value === "ready" && mayAttach()) {
+    const attach = part === "main" ? straceMain : straceWorker;
+    const trace = await attach(child.pid ?? 0, injection);
+    child.stdin.write("go\n");
+    await ended;
+    await gone(trace);
+  } else child.stdin.write("go\n");
   await ended;
-  await gone(trace);
-}
-
-async function ready(child: ChildProcess): Promise<void> {
-  for await (const text of child.stdout?.iterator({ destroyOnReturn: false }) ?? []) {
-    if (String(text).includes("ready")) return;
-  }
-  throw new Error("The process ended before it began");
+  return String((await lines.next()).value ?? "");
 }
 
 async function prepared(work: Work): Promise<string> {
@@ -231,29 +241,73 @@ function moments(call: string, count: number): number[] {
   return sampled.includes(call) ? [Math.ceil(count / 2)] : [];
 }
 
-const parts: Part[] = mayAttach() ? ["main", "worker"] : [];
+const parts: Part[] = mayAttach() ? ["main", "worker"] : ["main"];
+const timeout = isSoak ? 3_600_000 : 300_000;
+
+/** Plays a work again and again, each time with its fault at another call. */
+async function playAll(
+  { name, work, part }: { name: string; work: Work; part: Part },
+  faultOf: (call: string) => string | undefined,
+  check: (dataDir: string, said: string) => Promise<string[]>,
+): Promise<string[]> {
+  const counted = await learn(work, part);
+  // Control: what is done to be durable was seen.
+  if (part === "main") expect(counted.get("fsync"), "fsync").toBeGreaterThan(0);
+  const faults = [...counted].flatMap(([call, count]) => {
+    const fault = faultOf(call);
+    return fault === undefined ? [] : moments(call, count).map((k) => ({ call, fault, count, k }));
+  });
+  const found: string[] = [];
+  await sideBySide(faults, async ({ call, fault, count, k }) => {
+    const dataDir = await prepared(work);
+    const said = await play(work, part, dataDir, { calls: call, fault: `${fault}:when=${k}` });
+    const defects = await check(dataDir, said);
+    if (defects.length > 0) found.push(`${call} ${k} of ${count}: ${defects.join("; ")}`);
+    rmSync(dataDir, { recursive: true, force: true });
+  });
+  process.stdout.write(`${name}, ${part}: ${faults.length} faults\n`);
+  return found;
+}
 
 for (const [name, work] of Object.entries(works)) {
-  describe(`kill -9 in the middle of ${name}`, () => {
+  describe(`kill -9 in the middle of ${name}`, { timeout }, () => {
     for (const part of parts) {
-      it(`on its ${part} thread leaves no half layer, no wrong one, and nothing after the sweep`, {
-        timeout: 1_800_000,
-      }, async () => {
-        const counted = await learn(work, part);
-        // Control: what is done to be durable was seen.
-        if (part === "main") expect(counted.get("fsync"), "fsync").toBeGreaterThan(0);
-        const deaths = [...counted].flatMap(([call, count]) =>
-          moments(call, count).map((k) => ({ call, count, k })),
+      it(`on its ${part} thread leaves no half layer, no wrong one, and nothing after the sweep`, async () => {
+        const found = await playAll(
+          { name, work, part },
+          () => "signal=SIGKILL",
+          (dataDir) => defectsIn(dataDir, work),
         );
-        const found: string[] = [];
-        await sideBySide(deaths, async ({ call, count, k }) => {
-          const dataDir = await prepared(work);
-          await play(work, part, dataDir, { calls: call, fault: `signal=SIGKILL:when=${k}` });
-          const defects = await defectsIn(dataDir, work);
-          if (defects.length > 0) found.push(`${call} ${k} of ${count}: ${defects.join("; ")}`);
-          rmSync(dataDir, { recursive: true, force: true });
-        });
-        process.stdout.write(`${name}, ${part}: ${deaths.length} deaths\n`);
+        expect(found).toEqual([]);
+      });
+    }
+  });
+}
+
+/** Those whose failure is that of a disk or of its space, and not of a thread or a program that cannot start. */
+const ofTheDisk = (call: string) => !["write", "writev", "clone", "clone3", "vfork"].includes(call);
+
+for (const name of mayAttach() ? ["a capture", "an import"] : []) {
+  describe(`a disk that fails in the middle of ${name}`, { timeout }, () => {
+    for (const part of parts) {
+      it(`on its ${part} thread is told, and the run has its tree again or the layer is there`, async () => {
+        const work = works[name];
+        if (work === undefined) throw new Error(name);
+        const found = await playAll(
+          { name, work, part },
+          (call) => (ofTheDisk(call) ? "error=ENOSPC" : undefined),
+          async (dataDir, said) => {
+            const tree = join(dataDir, "run/tree");
+            const layer = join(dataDir, "layers", digest.slice("sha256:".length));
+            const defects: string[] = [];
+            if (!/^(done|failed )/.test(said)) defects.push(`it said ${JSON.stringify(said)}`);
+            if (said === "done" && !existsSync(layer)) defects.push("done, and no layer");
+            const isBack = existsSync(join(tree, "bin/tool"));
+            if (!isBack && !existsSync(layer)) defects.push(`neither tree nor layer: ${said}`);
+            if (isBack && (statSync(tree).mode & 0o700) !== 0o700) defects.push("locked");
+            return [...defects, ...(await defectsIn(dataDir, work))];
+          },
+        );
         expect(found).toEqual([]);
       });
     }

@@ -105,6 +105,22 @@ describe("a layer", () => {
     expect(onDisk()).toEqual(before);
   });
 
+  it("is one layer when many bring it at once, in two workspaces", async () => {
+    const archive = archiveOf(packageOf("at once"));
+    const sent = await Promise.all(
+      Array.from({ length: 20 }, (_, n) =>
+        send(archive, { name: `n${n}` }, type, n % 2 === 0 ? gateway : other),
+      ),
+    );
+    expect(sent.map(({ status }) => status)).toEqual(sent.map(() => 201));
+    expect(new Set(sent.map(({ layer }) => layer?.digest)).size).toBe(1);
+    const [first] = sent;
+    const { layers } = clientOf(gateway);
+    const listed = (await layers.list()).layers.filter(({ id }) => id === first?.layer?.id);
+    expect(listed).toHaveLength(1);
+    expect(await layers.verify(listed[0]?.id ?? "")).toEqual({ ok: true });
+  });
+
   it("leaves as an archive that any tar reads, and arrives elsewhere as the same layer", async () => {
     const layer = await bring("travels");
     const bytes = (await clientOf(gateway).layers.export(layer.id)) as Uint8Array;
@@ -137,6 +153,22 @@ describe("a layer", () => {
     }
     const headers = { authorization, "if-none-match": '"else"' };
     expect((await fetch(gateway.url + path, { headers })).status).toBe(200);
+  });
+
+  it("tells how far it is while it comes and goes", async () => {
+    const { layers } = clientOf(gateway);
+    const archive = archiveOf([{ name: "big", bytes: randomText(4e6) }]);
+    const sent: number[] = [];
+    const onProgress = (bytes: number) => void sent.push(bytes);
+    const path = join(gateway.dataDir, "big.tar.zst");
+    writeFileSync(path, archive);
+    const { id } = await layers.import(path, { name: "big", onProgress });
+    expect(sent.length).toBeGreaterThan(2);
+    expect(sent).toEqual(sent.toSorted((a, b) => a - b));
+    expect(sent.at(-1)).toBe(archive.length);
+    const came: number[] = [];
+    const bytes = (await layers.export(id, { onProgress: (n) => came.push(n) })) as Uint8Array;
+    expect([came.length > 2, came.at(-1)]).toEqual([true, bytes.length]);
   });
 
   it("is listed page by page, each once, and a cursor that nobody gave is refused", async () => {
@@ -384,6 +416,7 @@ describe("a workspace", () => {
     expect(listed.map((layer) => layer.id)).not.toContain(id);
   });
 
+  // C14.
   it("that brings a layer which another one has is not told so, and loses it alone", async () => {
     const mine = await bring("shared");
     const theirs = await send(archiveOf(packageOf("shared")), { name: "own" }, type, other);

@@ -42,6 +42,20 @@ const scripts = {
       { text: "end" },
     ],
   },
+  layers: {
+    turns: [
+      {
+        calls: [1, 2, 3].map((n) => ({
+          tool: "sandbox_exec",
+          arguments: {
+            command: `mkdir /tmp/deps && head -c 6000000 /dev/zero | tr '\\0' ${n} > /tmp/deps/f`,
+            capture_paths: [{ path: "/tmp/deps" }],
+          },
+        })),
+      },
+      { text: "end" },
+    ],
+  },
   lastword: { turns: [{ text: "end", usage: { output_tokens: 1000 } }] },
 };
 
@@ -122,6 +136,17 @@ describe("a run that reaches a limit", () => {
 });
 
 describe("a command that reaches a limit", () => {
+  it("makes no more layers than the run may use of the disk, which they leave its directories for", async () => {
+    const { run, ended } = await play("layers", { limits: { diskBytes: 8 * MiB } });
+    expect(ended).toMatchObject({ status: "succeeded", reply: "end" });
+    const [first, second, third] = await resultsOf(gateway, run.id);
+    expect([first?.ok, second?.ok, third?.ok]).toEqual([true, true, false]);
+    expect(third).toMatchObject({ error_type: "resource", error_kind: "disk_limit" });
+    expect(third?.message).toBe(
+      "The layers of this run have 12000000 bytes; it may use 8388608 bytes of disk",
+    );
+  });
+
   it("is killed at its time, and the run goes on", async () => {
     const { run, ended } = await play("slow", { limits: { callSeconds: 0.5 } });
     expect(ended).toMatchObject({ status: "succeeded", reply: "end" });

@@ -8,6 +8,7 @@ import { isEvent } from "../src/sdk/sdk.ts";
 import { clientOf, historyOf } from "./support/airlock-api.ts";
 import type { CallAnswer, DirectedRun } from "./support/directed-run.ts";
 import { identities } from "./support/escape-identities.ts";
+import { registryAddress } from "./support/local-registry.ts";
 import { openPackageHost, type PackageHost } from "./support/package-host.ts";
 import { impatient, installRow, packageRow, rowNames, word } from "./support/package-rows.ts";
 
@@ -57,7 +58,7 @@ describe.each(identities)("the packager of a gateway of $name", ({ uid }) => {
       expect(host.registry.connections()).toBe(connections);
       expect(await run.end()).toMatchObject({ status: "succeeded" });
 
-      expect(await contactedBy(run)).toEqual([`${host.registry.host} 127.0.0.1`]);
+      expect(await contactedBy(run)).toEqual([`${host.registry.host} ${registryAddress}`]);
       const layers = clientOf(host.gateway).layers;
       const layer = await layers.get(captured.layer_id);
       expect(layer).toMatchObject({ digest: captured.digest, hosts: ["registry.test"] });

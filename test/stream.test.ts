@@ -16,7 +16,16 @@ const turns = Array.from({ length: 40 }, (_, i) => ({
 
 let gateway: StartedGateway;
 beforeAll(async () => {
-  gateway = await startGateway({ script: { turns: [...turns, { text: "end" }] } });
+  const capture = {
+    command:
+      "mkdir deps && head -c 40000000 /dev/urandom >deps/a && head -c 10000000 /dev/urandom >deps/b",
+    capture_paths: [{ path: "/tmp/deps" }],
+  };
+  const captures = {
+    turns: [{ calls: [{ tool: "sandbox_exec", arguments: capture }] }, { text: "end" }],
+  };
+  const scripts = { x: { turns: [...turns, { text: "end" }] }, captures };
+  gateway = await startGateway({ script: { scripts } });
 });
 afterAll(() => gateway.stop());
 
@@ -95,4 +104,15 @@ it("sends live deltas without an id, in order, and none of a turn after its repl
   }
   expect(deltas).toBeGreaterThan(0);
   expect(seen.at(-1)?.event).toBe("run.finished");
+});
+
+it("shows how far the capture of a layer is, to its last byte", async () => {
+  const run = await clientOf(gateway).submitRun({ model: "scripted/captures", prompt: "go" });
+  const shown: number[] = [];
+  for await (const event of run.stream({ live: true })) {
+    if (event.type === "call.capturing") shown.push(event.data.bytes as number);
+  }
+  expect(shown.length).toBeGreaterThanOrEqual(2);
+  expect([...shown].sort((a, b) => a - b)).toEqual(shown);
+  expect(shown.at(-1)).toBe(50_000_000);
 });

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Bench, Group } from "../group.ts";
 import { type Client, openClient } from "../http-client.ts";
+import { latencies } from "../latencies.ts";
 import { middle, quantile, shownQuantiles } from "../measure.ts";
 import { atMost, type Row } from "../row.ts";
 import { serve } from "../serve.ts";
@@ -13,9 +14,6 @@ const promisedRate = 1_000;
 const appendsPerTurn = 1 + 2 * load.calls;
 /** The intent is two events: decided and started. */
 const eventsPerTurn = 1 + 3 * load.calls;
-/** Between two requests whose time is taken: fixed, so that a slow answer does not thin out the others. */
-const everyMs = 10;
-
 /** What a client waits for: an answer while the gateway is at work, and the first event of its run. */
 export const httpRows: Group = {
   name: "http",
@@ -118,29 +116,6 @@ async function underLoad(client: Client, windows: number, seconds: number): Prom
 async function eventsOf(client: Client, runs: readonly string[]): Promise<number> {
   const texts = await Promise.all(runs.map((run) => client.ask("GET", `/api/runs/${run}`)));
   return texts.reduce((sum, text) => sum + runOf(text).lastSeq, 0);
-}
-
-/** Reads runs and pages of their journals at a fixed pace. */
-async function latencies(
-  client: Client,
-  runs: readonly string[],
-  seconds: number,
-): Promise<number[]> {
-  const asked: Promise<number>[] = [];
-  const start = performance.now();
-  for (let count = 0; count * everyMs < seconds * 1000; count++) {
-    const run = runs[count % runs.length];
-    const path = count % 2 ? `/api/runs/${run}` : `/api/runs/${run}/events?limit=20`;
-    asked.push(latency(client, path));
-    await sleep(Math.max(0, start + (count + 1) * everyMs - performance.now()));
-  }
-  return Promise.all(asked);
-}
-
-async function latency(client: Client, path: string): Promise<number> {
-  const start = performance.now();
-  await client.ask("GET", path);
-  return performance.now() - start;
 }
 
 function firstEventRow(took: readonly number[]): Row {

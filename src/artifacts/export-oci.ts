@@ -14,6 +14,7 @@ import { layerEnvironment } from "./layer-environment.ts";
 import type { Spool } from "./spool.ts";
 
 export interface OciRequest {
+  workspaceId: string;
   artifact: Artifact;
   /** What its layers were built on, of those that say so. */
   abis: readonly Abi[];
@@ -35,7 +36,7 @@ export interface Exported {
  * (`layer_unusable`, `digest_mismatch`, `storage_full`) and never half an image.
  */
 export async function exportOci(request: OciRequest, signal?: AbortSignal): Promise<Exported> {
-  const place = await request.spool.open();
+  const place = await request.spool.open(request.workspaceId);
   try {
     const path = join(place.path, "image.tar");
     const bytes = await writeImage(request, place.path, path, signal ?? neverAborted);

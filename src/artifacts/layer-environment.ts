@@ -1,6 +1,6 @@
-import { closeSync, readdirSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { basename } from "node:path/posix";
-import { openDirectoryBelow, openRoot, TreeError } from "../base/tree.ts";
+import { namesBelow, openRoot } from "../base/below.ts";
 import type { ArtifactLayer } from "../contract/artifact.ts";
 
 /** A layer where programs find it: its places in the sandbox, and its tree on this machine. */
@@ -26,7 +26,7 @@ export function layerEnvironment(layers: readonly MountedLayer[]): LayerEnvironm
     const root = openRoot(tree);
     try {
       const isModules = [mount_path, mount_as ?? ""].some((path) => basename(path) === modules);
-      const added = recognise((path) => namesIn(root, path), isModules);
+      const added = recognise((path) => namesBelow(root, path), isModules);
       for (const name of ["PATH", "PYTHONPATH", "NODE_PATH"] as const) {
         const paths = added[name].map((path) =>
           path === "" ? mount_path : `${mount_path}/${path}`,
@@ -35,7 +35,7 @@ export function layerEnvironment(layers: readonly MountedLayer[]): LayerEnvironm
       }
       Object.assign(
         found.variables,
-        offline((path) => namesIn(root, path), mount_path),
+        offline((path) => namesBelow(root, path), mount_path),
       );
     } finally {
       closeSync(root);
@@ -89,19 +89,4 @@ function offline(namesOf: (path: string) => string[], path: string): Record<stri
     return { GOMODCACHE: path, GOPROXY: "off", GOFLAGS: "-mod=mod", GOSUMDB: "off" };
   }
   return names.includes("cache") && names.includes("index") ? { CARGO_NET_OFFLINE: "true" } : {};
-}
-
-/** The names in a directory of a tree; none when it is not there, or a file, or a link, which may lead anywhere. */
-function namesIn(tree: number, path: string): string[] {
-  try {
-    const directory = openDirectoryBelow(tree, path);
-    try {
-      return readdirSync(`/proc/self/fd/${directory}`);
-    } finally {
-      closeSync(directory);
-    }
-  } catch (error) {
-    if (error instanceof TreeError) return [];
-    throw error;
-  }
 }

@@ -34,7 +34,7 @@ export function layerInventory({
   }
 
   return {
-    layers: async (workspaceId, wanted) => pageOf(await store.layers.list(workspaceId), wanted),
+    layers: (workspaceId, wanted) => pageOf((page) => store.layers.list(workspaceId, page), wanted),
     layer: layerOf,
     async sbom(workspaceId, idOrDigest, signal) {
       const { digest, hosts } = await layerOf(workspaceId, idOrDigest);

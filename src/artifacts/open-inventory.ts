@@ -33,8 +33,8 @@ export function openInventory(options: InventoryOptions): Inventory {
 
   return {
     ...layerInventory({ store, layers, clock }),
-    artifacts: async (workspaceId, wanted) =>
-      pageOf(await store.artifacts.list(workspaceId), wanted),
+    artifacts: (workspaceId, wanted) =>
+      pageOf((page) => store.artifacts.list(workspaceId, page), wanted),
     async artifact(workspaceId, idOrRef) {
       const artifact = await artifactOf(workspaceId, idOrRef);
       return { artifact, proofs: await store.artifacts.proofs(workspaceId, artifact.id) };
@@ -48,7 +48,7 @@ export function openInventory(options: InventoryOptions): Inventory {
         return { filename: `${artifact.id}.zip`, contentType: "application/zip", stream };
       }
       const abis = await abisOf(workspaceId, artifact);
-      const image = await exportOci({ artifact, abis, layers, blobs, spool }, signal);
+      const image = await exportOci({ workspaceId, artifact, abis, layers, blobs, spool }, signal);
       return { filename: `${artifact.id}.oci.tar`, contentType: "application/x-tar", ...image };
     },
     revokeRef: (workspaceId, ref) => store.artifacts.revokeRef(workspaceId, ref),

@@ -1,4 +1,3 @@
-import { limits } from "../base/limits.ts";
 import { Problem } from "../contract/problem.ts";
 
 /** What a caller wants of a list. */
@@ -14,44 +13,40 @@ export interface Page<Row> {
   nextCursor?: string;
 }
 
+/** What the store gives of a list, and where to go on. */
+type List<Row> = (wanted: { limit: number; after?: Place | undefined }) => Promise<{
+  rows: Row[];
+  more: boolean;
+}>;
+
 /** Where a row stands in a list that is newest first, and by id among those of one time. */
-interface Listed {
+interface Place {
   id: string;
   createdAt: string;
 }
 
 /**
- * One page of a list, bounded in rows and in bytes (I9). The cursor names a place and not a row, so that a row which is
- * gone by the next page does not end the list. Throws `invalid_request` for a cursor that no page gave.
+ * One page of a list. The cursor names a place and not a row, so that a row which is gone by the next page does not end
+ * the list. Throws `invalid_request` for a cursor that no page gave.
  */
-export function pageOf<Row extends Listed>(rows: readonly Row[], wanted: PageWanted): Page<Row> {
-  const after = wanted.cursor === undefined ? undefined : readCursor(wanted.cursor);
-  const left = after === undefined ? rows : rows.filter((row) => comesAfter(row, after));
-  const page: Row[] = [];
-  let bytes = 0;
-  for (const row of left.slice(0, wanted.limit)) {
-    bytes += JSON.stringify(row).length;
-    if (bytes > limits.pageBytes && page.length > 0) break;
-    page.push(row);
-  }
-  const last = page.at(-1);
-  if (last === undefined || page.length === left.length) return { rows: page };
-  return { rows: page, nextCursor: cursorAfter(last) };
-}
-
-function comesAfter(row: Listed, place: Listed): boolean {
-  if (row.createdAt !== place.createdAt) return row.createdAt < place.createdAt;
-  return row.id > place.id;
+export async function pageOf<Row extends Place>(
+  list: List<Row>,
+  { limit, cursor }: PageWanted,
+): Promise<Page<Row>> {
+  const after = cursor === undefined ? undefined : readCursor(cursor);
+  const { rows, more } = await list({ limit, after });
+  const last = rows.at(-1);
+  return more && last !== undefined ? { rows, nextCursor: cursorAfter(last) } : { rows };
 }
 
 const version = "1";
 
 /** Opaque to callers, so that it may change. */
-function cursorAfter({ createdAt, id }: Listed): string {
+function cursorAfter({ createdAt, id }: Place): string {
   return Buffer.from(`${version} ${createdAt} ${id}`).toString("base64url");
 }
 
-function readCursor(cursor: string): Listed {
+function readCursor(cursor: string): Place {
   const [given, createdAt = "", id = ""] = Buffer.from(cursor, "base64url").toString().split(" ");
   const place = { createdAt, id };
   if (given === version && /^\w{1,64}$/.test(id) && cursorAfter(place) === cursor) return place;

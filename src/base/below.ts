@@ -14,6 +14,7 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   renameSync,
   unlinkSync,
   writeSync,
@@ -235,4 +236,19 @@ function splitPath(path: string | Buffer): Buffer[] {
 /** A name for a message: bytes that are not UTF-8 are marked. */
 export function show(path: string | Buffer): string {
   return JSON.stringify(path.toString("utf8"));
+}
+
+/** The names in a directory below an open one; none when it is not there, or a file, or a link is on the way. */
+export function namesBelow(root: number, path: string): string[] {
+  try {
+    const directory = openDirectoryBelow(root, path);
+    try {
+      return readdirSync(`/proc/self/fd/${directory}`);
+    } finally {
+      closeSync(directory);
+    }
+  } catch (error) {
+    if (error instanceof TreeError) return [];
+    throw error;
+  }
 }

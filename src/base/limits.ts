@@ -66,6 +66,9 @@ export const limits = {
   /** The archive of one layer as it comes, compressed. */
   layerArchiveBytes: 8 * GiB,
 
+  /** Images of a workspace that are being written down or sent: each takes the disk that its artifact takes, packed. */
+  imagesAtOnce: 4,
+
   /** Rows of one page of a list. */
   pageRows: 1000,
   pageRowsDefault: 100,

@@ -3,9 +3,10 @@ import { isEvent, type LiveEvent, type Run, type RunEvent, type RunRef } from ".
 import { type Cli, type Context, examples } from "./context.ts";
 import { exit } from "./exit.ts";
 import { collect, duration } from "./option-values.ts";
+import { plain } from "./plain.ts";
+import { openProgramOutput } from "./program-output.ts";
 import { showProof } from "./proofs.ts";
 import { readLimits } from "./run-options.ts";
-import { openView } from "./view.ts";
 import { exitCodeOf, leftBehind, watchRun } from "./watch.ts";
 
 interface RunFlags {
@@ -51,6 +52,7 @@ async function execArtifact(
   const run = await artifacts.exec(ref, { entrypoint, args, ...bodyOf(flags) });
   const watched = await watch(context, run, flags);
   if (watched.run === undefined) return leftBehind(context, run.id);
+  if (watched.exitCode === undefined) sayWhy(context, watched.run);
   return watched.exitCode ?? exitCodeOf(watched.run);
 }
 
@@ -76,12 +78,20 @@ async function proveArtifact(
   const kept = artifactId === undefined ? [] : (await artifacts.get(artifactId)).proofs;
   const proof = kept.find(({ runId }) => runId === run.id);
   if (artifactId === undefined || proof === undefined) {
-    context.print.note("Nothing was proved: the run ended before its program did");
+    sayWhy(context, watched.run);
+    context.print.note("Nothing was proved: the program was not run to its end");
     return exit.failed;
   }
+  if (proof.exitCode === null) sayWhy(context, watched.run);
   if (context.print.json) await context.print.value({ proof });
   else await showProof(context.print, artifactId, proof);
   return proof.passed ? exit.ok : exit.failed;
+}
+
+/** The program did not end by itself. */
+function sayWhy({ print }: Context, { status, stop_reason, message }: Run): void {
+  const why = message ?? `The run ended as ${status} (${stop_reason})`;
+  print.note(`${print.color.red("airlock:")} ${plain(why)}`);
 }
 
 function bodyOf({ limit, idempotencyKey }: RunFlags) {
@@ -100,10 +110,10 @@ interface Watched {
   artifactId?: string;
 }
 
-/** Shows what happens as `run --follow` does, and keeps what came of it. */
+/** Shows what the program writes, and keeps what came of it. */
 async function watch(context: Context, ref: RunRef, flags: RunFlags): Promise<Watched> {
-  const { print } = context;
-  const view = openView(print, { live: true });
+  const { print, io } = context;
+  const output = openProgramOutput(print, io);
   const kept: Omit<Watched, "run"> = {};
   const keep = (event: RunEvent | LiveEvent) => {
     if (!("seq" in event)) return;
@@ -114,11 +124,11 @@ async function watch(context: Context, ref: RunRef, flags: RunFlags): Promise<Wa
   };
   print.note(print.color.dim(ref.id));
   const run = await watchRun(context, ref, {
-    live: print.interactive,
+    live: !print.json,
     timeoutMs: flags.timeout,
     onEvent: async (event) => {
       keep(event);
-      await (print.json ? print.value(event) : view.show(event));
+      await (print.json ? print.value(event) : output.show(event));
     },
   });
   if (run && print.json) await print.value({ run });

@@ -6,7 +6,7 @@ import { type Cli, type Context, examples } from "./context.ts";
 import { exit, usage } from "./exit.ts";
 import { collect, whole } from "./option-values.ts";
 import { plain, plainLine } from "./plain.ts";
-import { downloadProgress } from "./progress.ts";
+import { transferProgress } from "./progress.ts";
 import { proofLine } from "./proofs.ts";
 import { readFileFlag } from "./run-options.ts";
 import { count, showBytes, table } from "./words.ts";
@@ -202,7 +202,7 @@ function addExport(artifacts: Command, cli: Cli): void {
         const calls = (await client()).artifacts;
         const { id } = (await calls.get(name)).artifact;
         const to = out ?? `${id}.${format === "oci" ? "oci.tar" : "zip"}`;
-        const onProgress = downloadProgress(print, `exporting ${id}`);
+        const onProgress = transferProgress(print, `exporting ${id}`);
         const saved = await calls.export(id, { format, to, onProgress });
         if (print.json) await print.value({ artifact: id, format, ...saved });
         else await print.line(`${plain(saved.path)}  ${showBytes(saved.bytes)}`);

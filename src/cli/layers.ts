@@ -6,7 +6,7 @@ import { type Cli, type Context, examples } from "./context.ts";
 import { CliError, exit, usage } from "./exit.ts";
 import { whole } from "./option-values.ts";
 import { plain, plainLine } from "./plain.ts";
-import { downloadProgress } from "./progress.ts";
+import { transferProgress } from "./progress.ts";
 import { count, showBytes, table } from "./words.ts";
 
 const sample = "layer_0f343b0931126a20f133d67c2b018a3b";
@@ -186,7 +186,7 @@ function addTransport(layers: Command, cli: Cli): void {
       cli.run<{ out?: string }>(async ({ client, print }, { out }, name) => {
         const { layers: calls } = await client();
         const { id } = await calls.get(name);
-        const onProgress = downloadProgress(print, `exporting ${id}`);
+        const onProgress = transferProgress(print, `exporting ${id}`);
         const saved = await calls.export(id, { to: out ?? `${id}.tar.zst`, onProgress });
         if (print.json) await print.value({ layer: id, ...saved });
         else await print.line(`${plain(saved.path)}  ${showBytes(saved.bytes)}`);
@@ -208,9 +208,9 @@ function addTransport(layers: Command, cli: Cli): void {
         const { name = basename(file).replace(/\.tar(\.zst)?$/, ""), digest } = flags;
         const abi = abiOf(flags);
         const { layers: calls } = await client();
-        print.spinner.show(`importing ${plainLine(file)}`);
+        const onProgress = transferProgress(print, `importing ${plainLine(file)}`);
         const layer = await calls.import(file, {
-          name,
+          ...{ name, onProgress },
           ...(digest === undefined ? {} : { digest }),
           ...(abi === undefined ? {} : { abi }),
         });

@@ -1,8 +1,8 @@
 import type { Printer } from "./print.ts";
 import { showBytes } from "./words.ts";
 
-/** Shows on stderr how much of a download has come; a terminal is written to only when the words change. */
-export function downloadProgress({ spinner }: Printer, label: string): (bytes: number) => void {
+/** Shows on stderr how much of a transfer is done; a terminal is written to only when the words change. */
+export function transferProgress({ spinner }: Printer, label: string): (bytes: number) => void {
   let shown = "";
   spinner.show(label);
   return (bytes) => {

@@ -10,7 +10,7 @@ import { effectLines } from "./effects.ts";
 import { plain } from "./plain.ts";
 import type { Printer } from "./print.ts";
 import { statusMark } from "./run-summary.ts";
-import { callSummary, count, firstLines, shorten, textOf } from "./words.ts";
+import { callSummary, count, firstLines, shorten, showBytes, textOf } from "./words.ts";
 
 /** A run as people read it: turns, calls with what came of them, and the end. */
 export interface RunView {
@@ -70,6 +70,10 @@ export function openView(print: Printer, options: ViewOptions = {}): RunView {
       if (isLive(event)) {
         if (event.type === "model.delta") return await said.hear(event.data);
         if (event.type === "model.reset") return await said.reset(event.data.reason);
+        if (event.type === "call.capturing") {
+          const { path, bytes } = event.data;
+          return spinner.show(`capturing ${plain(path)}: ${showBytes(bytes)}`);
+        }
         if (!options.turnsOnly) await output.hear(event.data);
         return;
       }

@@ -102,7 +102,16 @@ const byType = {
     stdout: z.object({ blob: Digest, bytes: z.int(), truncated: z.boolean() }).optional(),
     stderr: z.object({ blob: Digest, bytes: z.int(), truncated: z.boolean() }).optional(),
     layers: z
-      .array(CapturedLayer.extend({ abi: Abi.nullable(), hosts: z.array(z.string()) }))
+      .array(
+        CapturedLayer.extend({
+          abi: Abi.nullable(),
+          hosts: z.array(z.string()),
+          left_out: z
+            .array(z.object({ what: z.string(), count: z.int() }))
+            .optional()
+            .describe("What package managers keep for themselves, and is in no layer"),
+        }),
+      )
       .optional()
       .describe("Layers that this call captured, or found built already"),
     artifact: z
@@ -213,9 +222,16 @@ export type LiveEvent =
   | {
       type: "call.output";
       data: { call_id: string; stream: "stdout" | "stderr"; offset: number; text: string };
-    };
+    }
+  /** `bytes` of the directory at `path` are in its layer by now. */
+  | { type: "call.capturing"; data: { call_id: string; path: string; bytes: number } };
 
-export const liveEventTypes = ["model.delta", "model.reset", "call.output"] as const;
+export const liveEventTypes = [
+  "model.delta",
+  "model.reset",
+  "call.output",
+  "call.capturing",
+] as const;
 
 /** Narrows an event that came over the wire to one type with its data. */
 export function isEvent<T extends EventType>(

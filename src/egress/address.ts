@@ -6,6 +6,8 @@ for (const range of [
   "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24",
   "192.0.2.0/24 192.88.99.0/24 192.168.0.0/16 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24",
   "224.0.0.0/4 240.0.0.0/4",
+  // An address of the internet by its number, and of the machine's own host in one cloud: its metadata are there.
+  "168.63.129.16/32",
 ].flatMap((row) => row.split(" "))) {
   const [net = "", bits] = range.split("/");
   special4.addSubnet(net, Number(bits), "ipv4");

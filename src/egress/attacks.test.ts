@@ -1,5 +1,6 @@
 /** What code inside says to the proxy in the hope to be understood in two ways, or to be let to where it may not go. */
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { afterEach, describe, expect, it } from "vitest";
 
 import { openNetworkTests, tunnelTo } from "./network.testing.ts";
@@ -23,7 +24,7 @@ async function listener() {
 }
 
 const special4 =
-  "0.0.0.0 0.1.2.3 10.0.0.1 100.64.0.1 100.100.100.200 127.0.0.1 127.8.8.8 169.254.169.254 172.16.0.1 172.31.255.255 " +
+  "0.0.0.0 0.1.2.3 10.0.0.1 100.64.0.1 100.100.100.200 127.0.0.1 127.8.8.8 169.254.169.254 168.63.129.16 172.16.0.1 172.31.255.255 " +
   "192.0.0.1 192.0.0.192 192.0.2.1 192.88.99.1 192.168.0.1 198.18.0.1 198.51.100.1 203.0.113.1 224.0.0.1 240.0.0.1 255.255.255.255";
 const shapes4 =
   "2130706433 0x7f000001 017700000001 0x7f.1 0177.0.0.1 127.1 127.0.1 0x7f.0.0.1 2852039166 0xa9fea9fe 0251.0376.0251.0376";
@@ -198,6 +199,19 @@ describe("what is put inside a request", () => {
     ]);
     await expect.poll(() => allowed).toHaveLength(2);
     expect(denied).toEqual([{ host: "evil.test", port: 80, reason: "not_listed" }]);
+  });
+
+  it("a body that goes on in broken chunks is one record, that of its request", async () => {
+    const port = await tcp((peer) => peer.resume());
+    const host = `index.test:${port}`;
+    const { socket, denied, allowed } = await open({ hosts: [host], privateHosts: [host] });
+    const head = `POST http://${host}/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n`;
+    const { client, heard } = say(socket, `${head}3\r\nabc\r\n`);
+    await once(client, "connect");
+    client.write("no chunk\r\n");
+    await heard;
+    await expect.poll(() => allowed).toMatchObject([{ host: "index.test", port }]);
+    expect(denied).toEqual([]);
   });
 
   it("a redirect is the client's to follow, through a decision of its own", async () => {

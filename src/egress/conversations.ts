@@ -41,7 +41,8 @@ export function openConversations(options: ConverseOptions) {
     const uri = parseUri(incoming.url ?? "");
     const plain = { connection: "close", "content-type": "text/plain" };
     if (uri === undefined) {
-      answer.writeHead(400, plain).end(`${misunderstood("not_understood")}\n`);
+      const words = misunderstood("not_understood");
+      answer.writeHead(400, words, plain).end(`${words}\n`);
       return;
     }
     const { target, url } = uri;
@@ -53,7 +54,8 @@ export function openConversations(options: ConverseOptions) {
       return forward(incoming, answer, url, host, count, options.limits.idleMs);
     });
     if (reason === undefined) return;
-    answer.writeHead(refusalStatus(reason), plain).end(`${refusalWords(reason, target)}\n`);
+    const words = refusalWords(reason, target);
+    answer.writeHead(refusalStatus(reason), words, plain).end(`${words}\n`);
   }
 
   // What goes wrong with one connection ends that one: nobody waits for these, and a rejection would end the process.

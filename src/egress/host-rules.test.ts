@@ -1,3 +1,5 @@
+import { isIP } from "node:net";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
 import { isPublicAddress } from "./address.ts";
@@ -59,6 +61,29 @@ describe("the host rules", () => {
     "2001:0::1",
   ])("take %s for private", (text) => {
     expect(isPublicAddress(parseHost(text)?.text ?? "1.1.1.1")).toBe(false);
+  });
+
+  it("have one spelling for whatever they understand, and it is a name or an address", () => {
+    const bits = "a B 1 0x7f . : [ ] % @ / \\ # - _ * \0 ü 。 127.0.0.1 ::1 example xn--".split(
+      " ",
+    );
+    const text = fc.oneof(
+      fc.string({ unit: "grapheme" }),
+      fc.array(fc.constantFrom(...bits)).map((parts) => parts.join("")),
+    );
+    fc.assert(
+      fc.property(text, (each) => {
+        const host = parseHost(each);
+        if (host === undefined) return;
+        expect(parseHost(host.text)).toEqual(host);
+        expect(isIP(host.text)).toBe({ name: 0, ipv4: 4, ipv6: 6 }[host.kind]);
+        if (host.kind === "name") expect(host.text).toMatch(/^[a-z\d-]+(\.[a-z\d-]+)*$/);
+        expect(host.text.length).toBeLessThanOrEqual(253);
+        const target = parseTarget(`${host.kind === "ipv6" ? `[${host.text}]` : host.text}:443`);
+        expect(target).toEqual({ host, port: 443 });
+      }),
+      { numRuns: 2000 },
+    );
   });
 
   it("take an address of the internet for public", () => {

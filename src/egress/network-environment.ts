@@ -1,19 +1,15 @@
 /**
  * The environment of a call that may reach hosts, by way of the relay on a loopback port. Every package client reads
  * other names: Node's fetch ignores proxies unless told, and the official Node, pip and Go look for authorities in
- * places of their own. `caBundle` is the path, inside, of all authorities in one file. A loopback address is the sandbox's
- * own, unless it is one of `hosts`: the machine's configuration then means a registry beside the gateway.
+ * places of their own. `caBundle` is the path, inside, of all authorities in one file.
  */
 export function networkEnvironment(options: {
   port: number;
   caBundle: string;
-  /** Where the machine's own package clients go, `host` or `host:port`. */
-  hosts: readonly string[];
 }): Record<string, string> {
   const { port, caBundle } = options;
   const proxy = `http://127.0.0.1:${port}`;
-  const named = options.hosts.map((host) => host.replace(/:\d+$/, "").replace(/^\[|\]$/g, ""));
-  const none = ["127.0.0.1", "localhost", "::1"].filter((own) => !named.includes(own)).join(",");
+  const none = "127.0.0.1,localhost,::1";
   const bundles = [
     "NODE_EXTRA_CA_CERTS SSL_CERT_FILE REQUESTS_CA_BUNDLE CURL_CA_BUNDLE GIT_SSL_CAINFO",
     "CARGO_HTTP_CAINFO PIP_CERT AWS_CA_BUNDLE npm_config_cafile",

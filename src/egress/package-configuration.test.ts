@@ -242,6 +242,29 @@ a = [1, { b = 2 }]
   });
 });
 
+describe("indexes on the machine's own loopback", () => {
+  it("are named for the relay, one for each place, because no client asks a proxy for them", () => {
+    const { text, hosts, notes } = machine(
+      { "/home/ada/.npmrc": "registry=http://localhost:4873/\n@a:registry=http://[::1]:4874/\n" },
+      {
+        PIP_INDEX_URL: "http://127.0.0.1:4873/simple/",
+        PIP_EXTRA_INDEX_URL: "http://127.8.8.8:3141/ https://localhost/simple/",
+        GOPROXY: "https://localhost.example.org:5000,http://127.0.0.1.example.org:5001",
+      },
+    );
+    expect(text("loopback")).toBe("localhost:4873\n127.8.8.8:3141\n[::1]:4874\n");
+    expect(hosts).toHaveLength(7);
+    expect(notes).toEqual([
+      "localhost is this machine itself, and can be had inside from port 1024 on only",
+    ]);
+  });
+
+  it("make no file where there is none", () => {
+    const { files } = machine({}, { PIP_INDEX_URL: "https://index.example/simple/" });
+    expect(files.map(({ path }) => path)).not.toContain("loopback");
+  });
+});
+
 describe("this very machine", () => {
   it("is read, and a directory that a run's user may not enter is not mounted", () => {
     const folder = mkdtempSync("/var/tmp/airlock-wheels-");

@@ -2,6 +2,7 @@ import { readAuthorities } from "./authorities.ts";
 import { readCargo } from "./cargo-settings.ts";
 import { readGit } from "./git-settings.ts";
 import { readGo } from "./go-settings.ts";
+import { loopbackHosts } from "./loopback-hosts.ts";
 import { readNpm } from "./npm-settings.ts";
 import { openPackageFindings, type PackageSource } from "./package-findings.ts";
 import { hostPackageSource } from "./package-source.ts";
@@ -40,5 +41,7 @@ export function packageConfiguration(
   const findings = openPackageFindings(source, mountedAt);
   for (const read of [readPip, readNpm, readCargo, readGo, readGit]) read(source, findings);
   findings.file("ca-bundle.crt", readAuthorities(source, findings));
+  const loopback = loopbackHosts(findings.result().hosts, findings);
+  if (loopback.length > 0) findings.file("loopback", Buffer.from(`${loopback.join("\n")}\n`));
   return { ...findings.result(), caBundle: `${mountedAt}/ca-bundle.crt` };
 }

@@ -33,6 +33,7 @@ export interface PackageFindings {
   result(): Omit<PackageConfiguration, "caBundle">;
 }
 
+/** Collects what the readers of each client find. `mountedAt` is where the files will be, inside. */
 export function openPackageFindings(source: PackageSource, mountedAt: string): PackageFindings {
   const environment: Record<string, string> = {};
   const files: PackageConfiguration["files"] = [];

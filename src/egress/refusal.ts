@@ -60,7 +60,7 @@ function because(reason: EgressReason, entry: string): string {
     case "not_listed":
       return `add "${entry}" to the hosts of NetworkAccess`;
     case "private_address":
-      return `it has a private or special address; the operator can list "${entry}" in AIRLOCK_PRIVATE_HOSTS`;
+      return `it has a private or special address; the operator can list "${entry}" in AIRLOCK_PRIVATE_HOSTS, and NetworkAccess must name it`;
     case "not_found":
       return "the gateway's machine finds no address of that name";
     case "unreachable":

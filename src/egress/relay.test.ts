@@ -36,10 +36,7 @@ function inside(folder: string, script: string): Promise<string> {
         NODE: process.execPath,
         RELAY: relay,
         SOCKET: "/tmp/net/proxy.sock",
-        ...networkEnvironment({
-          ...{ port: 3128, caBundle: "/etc/ssl/certs/ca-certificates.crt" },
-          hosts: [],
-        }),
+        ...networkEnvironment({ port: 3128, caBundle: "/etc/ssl/certs/ca-certificates.crt" }),
       },
     },
   );

@@ -11,6 +11,7 @@ export type Resolver = (name: string) => Promise<string[]>;
 
 export type Resolved = { ok: true; addresses: string[] } | { ok: false; reason: EgressReason };
 
+/** The resolver of the gateway's machine, its hosts file included. Rejects for a name that is not there. */
 export const systemResolver: Resolver = async (name) =>
   (await lookup(name, { all: true, order: "verbatim" })).map((each) => each.address);
 

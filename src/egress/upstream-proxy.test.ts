@@ -1,6 +1,5 @@
-import { createServer, type IncomingMessage } from "node:http";
-import { connect, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
+import { makeCompanyProxy } from "../../test/support/company-proxy.ts";
 import { openNetworkTests, tunnelTo } from "./network.testing.ts";
 
 const { open, http, say, close, listening } = openNetworkTests();
@@ -8,23 +7,8 @@ afterEach(close);
 
 const login = `Basic ${Buffer.from("ada:s3cret@").toString("base64")}`;
 
-/** The proxy of a company: it wants a login, and sends whatever it is asked for to one place. */
-async function openCompanyProxy(place: number) {
-  const asked: string[] = [];
-  const server = createServer();
-  server.on("connect", (incoming: IncomingMessage, client: Socket) => {
-    asked.push(incoming.url ?? "");
-    if (incoming.headers["proxy-authorization"] !== login) {
-      client.end("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n");
-      return;
-    }
-    const host = connect(place, "127.0.0.1", () => {
-      client.write("HTTP/1.1 200 Connection established\r\nX-More: 1\r\n\r\n");
-      client.pipe(host).pipe(client);
-    });
-    client.on("error", () => host.destroy());
-    host.on("error", () => client.destroy());
-  });
+async function openCompanyProxy(port: number) {
+  const { asked, server } = makeCompanyProxy(login, { port, host: "127.0.0.1" });
   return { asked, port: await listening(server) };
 }
 

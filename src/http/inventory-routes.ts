@@ -120,7 +120,7 @@ export const layerRoutes = {
         content: { "application/vnd.cyclonedx+json": "CycloneDX 1.6 as JSON" },
       },
     },
-    problems: ["layer_unusable", "digest_mismatch"],
+    problems: ["layer_unusable", "digest_mismatch", "too_many_requests"],
   },
   verifyLayer: {
     method: "post",

@@ -42,6 +42,7 @@ export function answerLayers(front: Front): Pick<Answers, keyof typeof layerRout
     },
 
     async getLayerSbom({ c, caller, params }) {
+      front.archives(caller.token.workspaceId);
       const sbom = await inventory.sbom(caller.token.workspaceId, params.id, leaving(front, c));
       const headers = { "Content-Type": "application/vnd.cyclonedx+json; version=1.6" };
       return c.body(JSON.stringify(sbom), 200, headers);

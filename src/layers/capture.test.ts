@@ -1,3 +1,4 @@
+/** Trees of a run that become layers: C01, C04, C07-C09, C11, C16, C18 and C19 of the catalogue of attacks. */
 import { execFileSync } from "node:child_process";
 import {
   chmodSync,

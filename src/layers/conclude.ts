@@ -1,16 +1,16 @@
 import { createHash } from "node:crypto";
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { textOf } from "./found.ts";
 import { fingerprintName, manifestName } from "./look.ts";
 import { digestOf, manifestOf } from "./manifest.ts";
+import { syncDirectory, writeSynced } from "./places.ts";
 import { plain } from "./spelling.ts";
 
 /** Where a thread finds the functions of this file. */
 export const concludeThread = import.meta.url;
 
 /**
- * Writes the manifest and the fingerprint of a tree whose every entry was sealed, beside it; gives the digest. The parts
+ * Writes the manifest and the fingerprint of a tree whose every entry was sealed, beside it and to the disk; gives the digest. The parts
  * are what the functions of `seal.ts` answered, in any order.
  */
 export function conclude({ incoming, parts }: { incoming: string; parts: Uint8Array[] }): string {
@@ -24,9 +24,9 @@ export function conclude({ incoming, parts }: { incoming: string; parts: Uint8Ar
     if (pathOf(line) !== "") lines.push(line);
   }
   const manifest = manifestOf(lines);
-  const options = { flag: "wx", mode: 0o400 };
-  writeFileSync(join(incoming, manifestName), manifest, options);
-  writeFileSync(join(incoming, fingerprintName), fingerprint.digest("hex"), options);
+  writeSynced(join(incoming, manifestName), manifest);
+  writeSynced(join(incoming, fingerprintName), Buffer.from(fingerprint.digest("hex")));
+  syncDirectory(incoming);
   return digestOf(manifest);
 }
 

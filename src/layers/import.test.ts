@@ -1,3 +1,4 @@
+/** Layers that arrive: C15, C16, D04 and D05 of the catalogue of attacks. */
 import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

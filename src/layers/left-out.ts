@@ -18,7 +18,7 @@ export interface LeftOut {
 
 interface Rule {
   what: string;
-  name: RegExp;
+  names: readonly string[];
   /** Of the directory that holds it, from the top of the capture. */
   place?: RegExp;
   /** What must lie beside it: a name alone may be anybody's. */
@@ -30,11 +30,12 @@ interface Rule {
 const rules: readonly Rule[] = [
   {
     what: "locks of cargo",
-    ...{ name: /^\.package-cache(?:-mutate)?$/, beside: "registry", letter: "f" },
+    ...{ names: [".package-cache", ".package-cache-mutate"], beside: "registry", letter: "f" },
   },
   {
     what: "record of cargo of when it used what",
-    ...{ name: /^\.global-cache(?:-journal|-wal|-shm)?$/, beside: "registry", letter: "f" },
+    names: [".global-cache", ".global-cache-journal", ".global-cache-wal", ".global-cache-shm"],
+    ...{ beside: "registry", letter: "f" },
   },
   {
     what: "log of cargo of when it fetched an index that is a repository",
@@ -42,34 +43,40 @@ const rules: readonly Rule[] = [
   },
   {
     what: "lock of go",
-    ...{ name: /^lock$/, place: /(?:^|\/)cache$/, beside: "download", letter: "f" },
+    ...{ names: ["lock"], place: /(?:^|\/)cache$/, beside: "download", letter: "f" },
   },
   {
     what: "checksum database of go",
-    ...{ name: /^sumdb$/, place: /(?:^|\/)cache\/download$/, letter: "d" },
+    ...{ names: ["sumdb"], place: /(?:^|\/)cache\/download$/, letter: "d" },
   },
   {
     what: "clones of repositories of go",
-    ...{ name: /^vcs$/, place: /(?:^|\/)cache$/, beside: "download", letter: "d" },
+    ...{ names: ["vcs"], place: /(?:^|\/)cache$/, beside: "download", letter: "d" },
   },
   {
     what: "bytecode of Python that holds times",
-    ...{ name: /^__pycache__$/, letter: "d", isVolatile: holdsTimes },
+    ...{ names: ["__pycache__"], letter: "d", isVolatile: holdsTimes },
   },
 ];
 
-/** The number of the rule by which an entry is left out, or undefined for what is taken. `beside` has all of its directory. */
+const known = new Set(rules.flatMap(({ names }) => names));
+
+/**
+ * The number of the rule by which an entry is left out, or undefined for what is taken. `beside` are the names in its
+ * directory.
+ */
 export function leftOutBy(
   root: string,
   place: string,
-  beside: ReadonlySet<string>,
+  beside: readonly string[],
   { letter, path }: Found,
 ): number | undefined {
   const name = path.slice(path.lastIndexOf("/") + 1);
+  if (!known.has(name)) return undefined;
   const index = rules.findIndex((rule) => {
-    if (rule.letter !== letter || !rule.name.test(name)) return false;
+    if (rule.letter !== letter || !rule.names.includes(name)) return false;
     if (rule.place && !rule.place.test(place)) return false;
-    if (rule.beside !== undefined && !beside.has(rule.beside)) return false;
+    if (rule.beside !== undefined && !beside.includes(rule.beside)) return false;
     return rule.isVolatile?.(fullPath(root, path)) ?? true;
   });
   return index === -1 ? undefined : index;

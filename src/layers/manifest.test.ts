@@ -1,3 +1,4 @@
+/** The text that names a layer: C07, C11 and D08 of the catalogue of attacks. */
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";

@@ -21,6 +21,8 @@ export interface Naming {
    * which is the same one and stays; a damaged one is replaced, and removed once nobody uses it.
    */
   give(incoming: string, digest: string, signal: AbortSignal): Promise<boolean>;
+  /** Resolves once what was replaced and is not used any more is gone. */
+  cleared(): Promise<void>;
 }
 
 export interface NamingOptions {
@@ -33,6 +35,7 @@ export interface NamingOptions {
 
 export function openNaming({ places, leases, guard, threads, log }: NamingOptions): Naming {
   const going = new Map<string, Promise<unknown>>();
+  const removals = new Set<Promise<void>>();
 
   async function give(incoming: string, digest: string, signal: AbortSignal): Promise<boolean> {
     const directory = layerDirectory(places, digest);
@@ -69,10 +72,12 @@ export function openNaming({ places, leases, guard, threads, log }: NamingOption
       throw error;
     }
     log.warn({ digest }, "layers.replaced");
-    leases
-      .retire(digest)
-      .then(() => removeAside({ threads }, aside))
-      .catch((error: unknown) => log.error({ err: error, digest }, "layers.remains"));
+    void leases.retire(digest).then(() => {
+      const removal = removeAside({ threads }, aside)
+        .catch((error: unknown) => log.error({ err: error, digest }, "layers.remains"))
+        .finally(() => removals.delete(removal));
+      removals.add(removal);
+    });
   }
 
   return {
@@ -87,5 +92,6 @@ export function openNaming({ places, leases, guard, threads, log }: NamingOption
       going.set(digest, settled);
       return turn;
     },
+    cleared: async () => void (await Promise.all(removals)),
   };
 }

@@ -1,4 +1,6 @@
+/** Layers from end to end, and layers that somebody changed: D01-D04 and D11 of the catalogue of attacks. */
 import {
+  appendFileSync,
   chmodSync,
   closeSync,
   existsSync,
@@ -140,6 +142,23 @@ describe("a layer that somebody changed is refused and named, and stays refused 
         chmodSync(join(tree, "large"), 0o444);
       },
       '"large" has 10 bytes, expected 3000000',
+    ],
+    [
+      "a file with more at its end",
+      (tree) => {
+        chmodSync(join(tree, "large"), 0o644);
+        appendFileSync(join(tree, "large"), "x");
+        chmodSync(join(tree, "large"), 0o444);
+      },
+      '"large" has 3000001 bytes, expected 3000000',
+    ],
+    [
+      "a tree that became a symlink to a copy of it",
+      (tree) => {
+        renameSync(tree, join(tree, "../moved"));
+        symlinkSync("moved", tree);
+      },
+      "its tree is missing",
     ],
     [
       "two files that changed places",
@@ -294,7 +313,11 @@ it("a damaged layer that is in use is replaced by a capture, and its old tree st
 });
 
 it("what is no digest leads nowhere", async () => {
-  for (const digest of ["sha256:../../etc", `sha256:${"0".repeat(63)}`, "", "layer_0"]) {
+  const hex = (await captured()).digest.slice("sha256:".length);
+  const spellings = [hex, `SHA256:${hex}`, `sha512:${hex}`, `sha256:${hex}0`, `sha256:${hex}\n`];
+  const others = ["sha256:../../etc", `sha256:${hex.slice(1)}`, "", "layer_0", `sha256: ${hex}`];
+  const upper = `sha256:${hex.slice(0, 63)}A`;
+  for (const digest of [...spellings, ...others, upper]) {
     await expect(layers.open(digest)).rejects.toMatchObject({ code: "layer_unusable" });
     await expect(layers.verify(digest)).resolves.toMatchObject({ ok: false });
   }

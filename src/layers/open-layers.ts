@@ -73,7 +73,7 @@ export function openLayers(options: LayerTreesOptions): LayerTrees {
     ...openReaders(open, guard),
     list,
     async sweep(wanted, signal) {
-      await cleared;
+      await Promise.all([cleared, naming.cleared()]);
       const gone = await sweepLayers({ places, leases, threads }, wanted, signal);
       for (const digest of gone) guard.forget(digest);
       return gone;

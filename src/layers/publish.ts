@@ -78,19 +78,25 @@ export async function publish(
     signal,
     onProgress,
   });
-  const digest = await threads.run(concludeTask, { incoming, parts }, signal);
-  if (expected !== undefined && digest !== expected) throw mismatch(digest, expected);
   // Runs pass through it to the tree, which is mounted with their own uid.
   chmodSync(incoming, 0o711);
-  await syncFilesystem(places.root);
+  // Side by side: what is concluded lies beside the tree, and is synchronised by itself.
+  const [digest] = await allSettled(
+    threads.run(concludeTask, { incoming, parts }, signal),
+    syncFilesystem(places.root),
+  );
+  if (expected !== undefined && digest !== expected) throw mismatch(digest, expected);
   const existed = await publisher.naming.give(incoming, digest, signal);
   return { ok: true, layer: { digest, fileCount, sizeBytes, existed, leftOut } };
 }
 
 type List = Extract<Listed, { ok: true }>;
 
-/** Directories that are worth another thread's help. */
-const openMax = 32;
+/**
+ * Directories that are worth another thread's help, and enough of them that a huge one among them does not decide how
+ * long it takes.
+ */
+const openMax = 150;
 
 async function list(
   { threads, limits }: Publisher,
@@ -143,7 +149,8 @@ async function allSealed(
   };
   // A copy is renamed over the name whose link it breaks, which changes the directory.
   const isLinked = lists.some((one) => one.isLinked);
-  const parts = await together([...files, ...links, ...(isLinked ? [] : [directories])], signal);
+  const small = isLinked ? links : [directories, ...links];
+  const parts = await together([...small, ...files], signal);
   if (isLinked) parts.push(await directories(signal));
   const sum = (of: (piece: Piece) => number) =>
     pieces.reduce((total, piece) => total + of(piece), 0);
@@ -176,6 +183,12 @@ async function together<T>(
     await Promise.allSettled(going);
     throw error;
   }
+}
+
+/** Both, or the error of the first that failed: when neither is at work any more. */
+async function allSettled<A, B>(one: Promise<A>, other: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([one, other]);
+  return [await one, await other];
 }
 
 function mismatch(digest: string, expected: string): Problem {

@@ -4,7 +4,6 @@
  */
 import { hash } from "node:crypto";
 import {
-  type BigIntStats,
   chmodSync,
   chownSync,
   closeSync,
@@ -18,6 +17,7 @@ import {
   openSync,
   readlinkSync,
   renameSync,
+  type Stats,
 } from "node:fs";
 import { bytesOf, type Found, foundOf, fullPath, type Owner } from "./found.ts";
 import { hashWhole } from "./hash-whole.ts";
@@ -86,14 +86,14 @@ function sealFile(
     if (hashed.size !== size) {
       throw new Error(`${path} has ${hashed.size} bytes, and had ${size} when it was listed`);
     }
-    const stats = fstatSync(fd, { bigint: true });
+    const stats = fstatSync(fd);
     return sealedLine(`${letter} ${size} ${hashed.sha256} ${path}`, stats);
   } finally {
     closeSync(fd);
   }
 }
 
-function sealedLine(line: string, stats: BigIntStats): string {
+function sealedLine(line: string, stats: Stats): string {
   return `${line}\t${statLine(stats)}`;
 }
 
@@ -105,7 +105,7 @@ export function sealLinks({ root, lines, owner }: SealOrder): Uint8Array {
     if (owner) lchownSync(full, owner.uid, owner.gid);
     const target = readlinkSync(full, { encoding: "buffer" });
     const line = `l 0 ${hash("sha256", target, "hex")} ${path}`;
-    const stats = lstatSync(full, { bigint: true });
+    const stats = lstatSync(full);
     sealed.push(sealedLine(`${line} -> ${spelled(target.toString("latin1"))}`, stats));
   }
   return bytesOf(sealed);
@@ -118,7 +118,7 @@ export function sealDirectories({ root, lines, owner }: SealOrder): Uint8Array {
     const full = fullPath(root, path);
     if (owner) chownSync(full, owner.uid, owner.gid);
     chmodSync(full, 0o555);
-    sealed.push(sealedLine(`d 0 - ${path}`, lstatSync(full, { bigint: true })));
+    sealed.push(sealedLine(`d 0 - ${path}`, lstatSync(full)));
   }
   return bytesOf(sealed);
 }

@@ -1,3 +1,4 @@
+/** What a sweep takes and spares: C20 of the catalogue of attacks. */
 import {
   existsSync,
   mkdirSync,

@@ -1,3 +1,4 @@
+/** Archives that somebody made for us to read: C02, C03, C04, C05, C08 and C17 of the catalogue of attacks. */
 import {
   mkdirSync,
   mkdtempSync,

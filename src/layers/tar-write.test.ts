@@ -1,3 +1,4 @@
+/** Layers as archives, and archives damaged anywhere: C07, C08, C17 and D10 of the catalogue of attacks. */
 import { isUtf8 } from "node:buffer";
 import { execFile, execFileSync } from "node:child_process";
 import {

@@ -94,7 +94,7 @@ function networkOf(
     directories: found.mounts.map(({ source }) => source),
     links: found.links,
     environment: {
-      ...networkEnvironment({ port: relayPort, caBundle: found.caBundle, hosts: found.hosts }),
+      ...networkEnvironment({ port: relayPort, caBundle: found.caBundle }),
       ...found.environment,
     },
   };

@@ -76,10 +76,10 @@ export async function* follow(
 
 /** Whether a durable event says for good what a waiting live event said in passing. */
 function replaces(event: RunEvent, waiting: LiveEvent): boolean {
-  if (event.type === "turn.replied" && waiting.type !== "call.output") {
+  if (event.type === "turn.replied" && "turn" in waiting.data) {
     return waiting.data.turn <= event.data.turn;
   }
-  if (event.type === "call.finished" && waiting.type === "call.output") {
+  if (event.type === "call.finished" && "call_id" in waiting.data) {
     return waiting.data.call_id === event.data.call_id;
   }
   return event.type === "run.finished";

@@ -42,6 +42,8 @@ export interface RunState {
   placed: Map<string, string>;
   /** The layers that this run captured, by the path from which they are served ever since. */
   layers: Map<string, RunLayer>;
+  /** Bytes of every layer that was made for this run, by digest: they stay on disk when the run's directories are gone. */
+  layerBytes: Map<string, number>;
 }
 
 export type RunLayer = NonNullable<EventData<"call.finished">["layers"]>[number];
@@ -68,6 +70,7 @@ export function foldState(workspaceId: string, events: readonly RunEvent[]): Run
     captured: undefined,
     placed: new Map(),
     layers: new Map(),
+    layerBytes: new Map(),
   };
   for (const event of events) applyEvent(state, event);
   return state;
@@ -98,7 +101,7 @@ export function applyEvent(state: RunState, event: RunEvent): void {
       findCall(state, event.data.call_id).finished = event.data;
       state.spentMs += event.data.duration_ms;
       for (const { name, sha256 } of event.data.staged ?? []) state.placed.set(name, sha256);
-      for (const layer of event.data.layers ?? []) applyLayer(state.layers, layer);
+      for (const layer of event.data.layers ?? []) applyLayer(state, layer);
       return;
     case "outputs.captured":
       state.captured = event.data;
@@ -116,7 +119,8 @@ export function applyEvent(state: RunState, event: RunEvent): void {
 }
 
 /** Of two layers that cannot lie side by side the later one counts. */
-function applyLayer(layers: Map<string, RunLayer>, layer: RunLayer): void {
+function applyLayer({ layers, layerBytes }: RunState, layer: RunLayer): void {
+  if (!layer.cached) layerBytes.set(layer.digest, layer.size_bytes);
   for (const path of layers.keys()) {
     const isNested = `${path}/`.startsWith(`${layer.path}/`) || layer.path.startsWith(`${path}/`);
     if (isNested) layers.delete(path);

@@ -18,10 +18,13 @@ export async function toolContext(
     blobs: drive.blobs,
     content: () => store.files.content(runId),
     placed: drive.ledger.state.placed,
+    layerBytes: [...drive.ledger.state.layerBytes.values()].reduce((sum, bytes) => sum + bytes, 0),
     limits: callLimits(drive.limits),
     redact: drive.record.redact,
     onOutput: (stream, offset, text) =>
       live.publish(runId, { type: "call.output", data: { call_id: callId, stream, offset, text } }),
+    onCapturing: (path, bytes) =>
+      live.publish(runId, { type: "call.capturing", data: { call_id: callId, path, bytes } }),
     signal: drive.signal,
     now: () => drive.clock.now(),
     surroundings: (reached, captures) => surroundingsOf(drive, reached, captures),

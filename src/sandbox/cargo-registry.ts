@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
-import { closeSync, readdirSync, symlinkSync } from "node:fs";
+import { closeSync, symlinkSync } from "node:fs";
 import {
   at,
+  namesBelow,
   type Owner,
   openDirectoryBelow,
   openRoot,
   statBelow,
-  TreeError,
 } from "../base/below.ts";
 
 /**
@@ -23,14 +23,16 @@ export function makeOwnRegistry(
 ): string | undefined {
   const root = openRoot(tree);
   try {
-    const indexes = namesIn(root, "index").filter((name) => namesIn(root, `index/${name}/.git`)[0]);
+    const indexes = namesBelow(root, "index").filter(
+      (name) => namesBelow(root, `index/${name}/.git`)[0],
+    );
     if (indexes.length === 0) return undefined;
     const name = `registry-${createHash("sha256").update(tree).digest("hex").slice(0, 16)}`;
     const own = (path: string) => {
       const create = { mode: 0o755, owner };
       const directory = openDirectoryBelow(home, path === "" ? name : `${name}/${path}`, create);
       try {
-        for (const entry of namesIn(root, path)) {
+        for (const entry of namesBelow(root, path)) {
           const child = path === "" ? entry : `${path}/${entry}`;
           const isOwn = child === "index" || indexes.some((one) => isPartOf(child, one));
           if (isOwn) own(child);
@@ -51,19 +53,4 @@ export function makeOwnRegistry(
 
 function isPartOf(path: string, index: string): boolean {
   return path === `index/${index}` || path === `index/${index}/.git`;
-}
-
-/** None when it is no directory of the tree, or a link is on the way. */
-function namesIn(root: number, path: string): string[] {
-  try {
-    const directory = openDirectoryBelow(root, path);
-    try {
-      return readdirSync(`/proc/self/fd/${directory}`);
-    } finally {
-      closeSync(directory);
-    }
-  } catch (error) {
-    if (error instanceof TreeError) return [];
-    throw error;
-  }
 }

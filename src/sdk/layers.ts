@@ -14,6 +14,8 @@ export interface LayerImportOptions {
   digest?: string;
   /** What it runs on; left out: anything. */
   abi?: Abi;
+  /** Told how many bytes of the archive have been sent. */
+  onProgress?: (bytes: number) => void;
   signal?: AbortSignal;
 }
 
@@ -61,9 +63,9 @@ export function openLayerCalls(transport: Transport): LayerCalls {
     },
     export: ((layer: string, options: DownloadOptions = {}) =>
       downloadBytes(transport, { path: `${at(layer)}/export` }, options)) as LayerCalls["export"],
-    async import(source, { name, digest, abi, signal }) {
+    async import(source, { name, digest, abi, onProgress, signal }) {
       const request = { method: "POST", path: root, query: { name, digest, ...abi } } as const;
-      const raw = { blob: await blobOf(source), type: "application/zstd" };
+      const raw = { blob: await blobOf(source), type: "application/zstd", onProgress };
       // The same archive gives the same layer, however often it comes.
       const sent = { ...request, raw, patient: true, repeatable: true, signal };
       return ((await transport.json(sent)) as { layer: Layer }).layer;

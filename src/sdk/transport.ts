@@ -23,7 +23,7 @@ export interface ApiRequest {
   json?: unknown;
   form?: FormData;
   /** A body of bytes, streamed from wherever the Blob has them. */
-  raw?: { blob: Blob; type: string };
+  raw?: { blob: Blob; type: string; onProgress?: ((bytes: number) => void) | undefined };
   /** Sending it twice does no harm, so the transport may. GET and DELETE always are. */
   repeatable?: boolean;
   /** The answer takes as long as the work: no limit for its first byte. */
@@ -175,10 +175,29 @@ function headersOf(request: ApiRequest, token: string): Record<string, string> {
   };
 }
 
-function bodyOf(request: ApiRequest): { body?: string | FormData | Blob } {
+function bodyOf(request: ApiRequest): {
+  body?: string | FormData | Blob | ReadableStream;
+  duplex?: "half";
+} {
   if (request.form) return { body: request.form };
-  if (request.raw) return { body: request.raw.blob };
+  if (request.raw) {
+    const { blob, onProgress } = request.raw;
+    if (onProgress === undefined) return { body: blob };
+    return { body: blob.stream().pipeThrough(counting(onProgress)), duplex: "half" };
+  }
   return request.json === undefined ? {} : { body: JSON.stringify(request.json) };
+}
+
+/** Tells how many bytes have gone through; from the start again when the request is sent again. */
+function counting(onProgress: (bytes: number) => void) {
+  let bytes = 0;
+  return new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+    transform(piece, out) {
+      bytes += piece.length;
+      onProgress(bytes);
+      out.enqueue(piece);
+    },
+  });
 }
 
 /**

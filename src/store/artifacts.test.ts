@@ -71,7 +71,7 @@ describe("an artifact", () => {
     expect(await store.artifacts.get(workspaceId, ref, runId)).toEqual(found);
     await appendNext(store, run, finishedEvents());
     await store.runs.delete(workspaceId, runId);
-    expect(await store.artifacts.list(workspaceId)).toEqual([found]);
+    expect((await store.artifacts.list(workspaceId, { limit: 100 })).rows).toEqual([found]);
     expect(await store.files.isReferenced(file.sha256)).toBe(true);
     const referenced: string[] = [];
     for await (const sha256 of store.files.referenced()) referenced.push(sha256);
@@ -82,7 +82,7 @@ describe("an artifact", () => {
     const { store, run } = await built();
     const second = await claimedRun(store, { workspaceId: run.workspaceId });
     await build(store, second, "ar.ffffffffffffffffffffffff");
-    expect(await store.artifacts.list(run.workspaceId)).toHaveLength(1);
+    expect((await store.artifacts.list(run.workspaceId, { limit: 100 })).rows).toHaveLength(1);
     const by = (idOrRef: string) => store.artifacts.get(run.workspaceId, idOrRef, null);
     expect((await by(ref))?.runId).toBe(run.runId);
     expect((await by("ar.ffffffffffffffffffffffff"))?.id).toBe(id);
@@ -104,5 +104,18 @@ describe("an artifact", () => {
     expect(await store.artifacts.revokeRef(run.workspaceId, ref)).toBe(false);
     expect(await store.artifacts.get(run.workspaceId, ref, run.runId)).toBeUndefined();
     expect(await store.artifacts.get(run.workspaceId, id, run.runId)).toMatchObject({ ref: null });
+  });
+
+  it("is not kept of a layer that was deleted while it was made", async () => {
+    const { store, run } = await built();
+    const lost = manifest.layers.map((layer) => ({ ...layer, digest: digestOf("lost") }));
+    const wanted = { manifest: { ...manifest, layers: lost }, name: null, createdAt: "2026-01-01" };
+    const added = store.artifacts.add(
+      run.workspaceId,
+      { ...wanted, runId: null, callId: null },
+      "ar.ffffffffffffffffffffffff",
+    );
+    await expect(added).rejects.toMatchObject({ code: "not_found" });
+    expect((await store.artifacts.list(run.workspaceId, { limit: 9 })).rows).toHaveLength(1);
   });
 });

@@ -1,9 +1,14 @@
-import type { Kysely } from "kysely";
+import { type Kysely, sql } from "kysely";
 import { artifactIdentity } from "../base/artifact-identity.ts";
 import { canonicalJson } from "../base/canonical-json.ts";
+import { limits } from "../base/limits.ts";
 import { type Artifact, ArtifactManifest } from "../contract/artifact.ts";
+import { layerId } from "../contract/layer.ts";
 import { Problem } from "../contract/problem.ts";
 import type { Parts } from "./journal.ts";
+import { findLayer } from "./layers.ts";
+import { behind, type Listed, type ListWanted } from "./list-place.ts";
+import { rowsThatFit } from "./page.ts";
 import { listProofs } from "./proofs.ts";
 import type { Schema } from "./schema.ts";
 import type { Artifacts, NewArtifact } from "./store.ts";
@@ -17,6 +22,7 @@ export function openArtifacts({ writer, reads, clock }: Parts): Artifacts {
       const { id } = artifactIdentity(artifact.manifest);
       const { createdAt } = artifact;
       await writer.write(async (tx) => {
+        await refuseLostLayers(tx, workspaceId, artifact.manifest);
         await addArtifact(tx, workspaceId, artifact);
         const own = { ref, artifactId: id, rootRunId: null, createdAt, expiresAt: null };
         await addRef(tx, workspaceId, own);
@@ -40,17 +46,7 @@ export function openArtifacts({ writer, reads, clock }: Parts): Artifacts {
       const found = await findArtifact(reads, workspaceId, row.artifact_id);
       return found && { ...found, ref: row.ref };
     },
-    async list(workspaceId) {
-      const rows = await reads
-        .selectFrom("artifacts")
-        .select("id")
-        .where("workspace_id", "=", workspaceId)
-        .orderBy("created_at", "desc")
-        .orderBy("id")
-        .execute();
-      const found = await Promise.all(rows.map(({ id }) => findArtifact(reads, workspaceId, id)));
-      return found.filter((artifact) => artifact !== undefined);
-    },
+    list: (workspaceId, wanted) => listArtifacts(reads, workspaceId, wanted),
     proofs: (workspaceId, artifactId) => listProofs(reads, workspaceId, artifactId),
     revokeRef: (workspaceId, ref) =>
       writer.write(async (tx) => {
@@ -65,6 +61,18 @@ export function openArtifacts({ writer, reads, clock }: Parts): Artifacts {
         return row !== undefined;
       }),
   };
+}
+
+/** A layer could have been deleted since it was found; from here on the artifact holds it. */
+async function refuseLostLayers(
+  tx: Tx,
+  workspaceId: string,
+  { layers }: ArtifactManifest,
+): Promise<void> {
+  for (const { digest } of layers) {
+    if ((await findLayer(tx, workspaceId, digest)) !== undefined) continue;
+    throw new Problem("not_found", `There is no layer ${layerId(digest)}`, { digest });
+  }
 }
 
 /** Adds an artifact; one that is there already is the same one, and keeps its first provenance. */
@@ -122,6 +130,28 @@ export async function addRef(
     .execute();
 }
 
+/** The sizes first: a page of manifests could be larger than the memory (I9). */
+async function listArtifacts(
+  db: Kysely<Schema>,
+  workspaceId: string,
+  { limit, after }: ListWanted,
+): Promise<Listed<Artifact>> {
+  const sizes = await db
+    .selectFrom("artifacts")
+    .select(["id", sql<number>`octet_length(manifest)`.as("bytes")])
+    .where("workspace_id", "=", workspaceId)
+    .where(behind(after))
+    .orderBy("created_at", "desc")
+    .orderBy("id")
+    .limit(limit + 1)
+    .execute();
+  const page = sizes.slice(0, rowsThatFit(sizes.slice(0, limit), limits.pageBytes));
+  const ids = page.map(({ id }) => id);
+  const found = await findArtifacts(db, workspaceId, ids);
+  const rows = ids.flatMap((id) => found.get(id) ?? []);
+  return { rows, more: sizes.length > page.length };
+}
+
 /** Throws `digest_mismatch` for a row that no artifact could have made. */
 function manifestOf({ id, manifest }: { id: string; manifest: string }): ArtifactManifest {
   try {
@@ -132,30 +162,42 @@ function manifestOf({ id, manifest }: { id: string; manifest: string }): Artifac
   }
 }
 
-/** With the newest ref that is in force. */
 async function findArtifact(
   db: Kysely<Schema>,
   workspaceId: string,
   id: string,
 ): Promise<Artifact | undefined> {
-  const row = await db
+  return (await findArtifacts(db, workspaceId, [id])).get(id);
+}
+
+/** By id, each with the newest ref that is in force. */
+async function findArtifacts(
+  db: Kysely<Schema>,
+  workspaceId: string,
+  ids: readonly string[],
+): Promise<Map<string, Artifact>> {
+  if (ids.length === 0) return new Map();
+  const rows = await db
     .selectFrom("artifacts")
     .selectAll()
+    .select(newestRef.as("ref"))
     .where("workspace_id", "=", workspaceId)
-    .where("id", "=", id)
-    .executeTakeFirst();
-  if (row === undefined) return undefined;
-  const ref = await db
-    .selectFrom("artifact_refs")
-    .select("ref")
-    .where("workspace_id", "=", workspaceId)
-    .where("artifact_id", "=", id)
-    .where("revoked_at", "is", null)
-    .orderBy("created_at", "desc")
-    .executeTakeFirst();
-  return {
-    ...manifestOf(row),
-    ...{ id: row.id, digest: row.digest, ref: ref?.ref ?? null, name: row.name },
-    ...{ createdAt: row.created_at, runId: row.run_id, callId: row.call_id },
-  };
+    .where("id", "in", ids)
+    .execute();
+  return new Map(
+    rows.map((row) => [
+      row.id,
+      {
+        ...manifestOf(row),
+        ...{ id: row.id, digest: row.digest, ref: row.ref, name: row.name },
+        ...{ createdAt: row.created_at, runId: row.run_id, callId: row.call_id },
+      },
+    ]),
+  );
 }
+
+const newestRef = sql<string | null>`(
+  SELECT ref FROM artifact_refs
+  WHERE workspace_id = artifacts.workspace_id AND artifact_id = artifacts.id AND revoked_at IS NULL
+  ORDER BY created_at DESC LIMIT 1
+)`;

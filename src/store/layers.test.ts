@@ -50,10 +50,10 @@ describe("a layer that a run captured", () => {
     const layer = await store.layers.get(run.workspaceId, digest);
     expect(layer).toMatchObject({ id: layerId(digest), name: "deps", runId: run.runId });
     expect(await store.layers.get(run.workspaceId, layerId(digest))).toEqual(layer);
-    expect(await store.layers.list(run.workspaceId)).toEqual([layer]);
+    expect((await store.layers.list(run.workspaceId, { limit: 100 })).rows).toEqual([layer]);
     const other = newId("workspace");
     expect(await store.layers.get(other, digest)).toBeUndefined();
-    expect(await store.layers.list(other)).toEqual([]);
+    expect((await store.layers.list(other, { limit: 100 })).rows).toEqual([]);
   });
 
   it("is held by its run, then by an artifact or a build, and goes with the last of them", async () => {

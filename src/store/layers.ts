@@ -1,6 +1,7 @@
 import type { Kysely } from "kysely";
 import { type Abi, type Layer, layerId } from "../contract/layer.ts";
 import type { Parts } from "./journal.ts";
+import { behind } from "./list-place.ts";
 import type { LayersTable, Schema } from "./schema.ts";
 import type { Layers, NewLayer } from "./store.ts";
 import type { Tx } from "./writer.ts";
@@ -9,15 +10,17 @@ import type { Tx } from "./writer.ts";
 export function openLayers({ writer, reads, clock }: Parts): Layers {
   return {
     get: (workspaceId, idOrDigest) => findLayer(reads, workspaceId, idOrDigest),
-    async list(workspaceId) {
+    async list(workspaceId, { limit, after }) {
       const rows = await reads
         .selectFrom("layers")
         .selectAll()
         .where("workspace_id", "=", workspaceId)
+        .where(behind(after))
         .orderBy("created_at", "desc")
-        .orderBy("digest")
+        .orderBy("id")
+        .limit(limit + 1)
         .execute();
-      return rows.map(layerOf);
+      return { rows: rows.slice(0, limit).map(layerOf), more: rows.length > limit };
     },
     async import(workspaceId, layer) {
       await writer.write((tx) => addLayer(tx, workspaceId, { ...layer, imported: true }));
@@ -71,7 +74,7 @@ export async function holdByRun(
     .execute();
 }
 
-async function findLayer(
+export async function findLayer(
   db: Kysely<Schema>,
   workspaceId: string,
   idOrDigest: string,

@@ -1,6 +1,8 @@
-import type { Kysely } from "kysely";
+import { type Kysely, sql } from "kysely";
+import { limits } from "../base/limits.ts";
 import type { ArtifactProof } from "../contract/artifact-proof.ts";
 import type { RunEvent } from "../contract/event.ts";
+import { rowsThatFit } from "./page.ts";
 import type { Schema } from "./schema.ts";
 import type { Tx } from "./writer.ts";
 
@@ -32,19 +34,30 @@ export async function addProof(
     .execute();
 }
 
-/** The proofs of an artifact, newest first. */
+/** The proofs of an artifact, newest first. The sizes first: a proof keeps all arguments of its program (I9). */
 export async function listProofs(
   db: Kysely<Schema>,
   workspaceId: string,
   artifactId: string,
 ): Promise<ArtifactProof[]> {
-  const rows = await db
+  const of = db
     .selectFrom("artifact_proofs")
-    .select("proof")
     .where("workspace_id", "=", workspaceId)
-    .where("artifact_id", "=", artifactId)
+    .where("artifact_id", "=", artifactId);
+  const sizes = await of
+    .select(["call_id", sql<number>`octet_length(proof)`.as("bytes")])
     .orderBy("created_at", "desc")
+    .orderBy("call_id", "desc")
     .limit(proofsMax)
+    .execute();
+  const shown = sizes.slice(0, rowsThatFit(sizes, limits.pageBytes));
+  if (shown.length === 0) return [];
+  const calls = shown.map(({ call_id }) => call_id);
+  const rows = await of
+    .select("proof")
+    .where("call_id", "in", calls)
+    .orderBy("created_at", "desc")
+    .orderBy("call_id", "desc")
     .execute();
   // A proof that an earlier version kept has no output.
   return rows.map(({ proof }) => ({ output: null, ...JSON.parse(proof) }) as ArtifactProof);

@@ -17,6 +17,7 @@ import type { Run, RunStatus } from "../contract/run.ts";
 import type { RunSnapshot } from "../contract/submission.ts";
 import type { Scope, Token } from "../contract/token.ts";
 import type { VerifyReport } from "../contract/upkeep.ts";
+import type { Listed, ListWanted } from "./list-place.ts";
 
 export { DatabaseRefused } from "./migrate.ts";
 export { openStore } from "./open.ts";
@@ -138,7 +139,7 @@ export interface Layers {
   /** By id or digest. */
   get(workspaceId: string, idOrDigest: string): Promise<Layer | undefined>;
   /** Newest first. */
-  list(workspaceId: string): Promise<Layer[]>;
+  list(workspaceId: string, wanted: ListWanted): Promise<Listed<Layer>>;
   /** Makes a layer that a person brought known. One that is known already stays as it is. */
   import(workspaceId: string, layer: Omit<NewLayer, "imported">): Promise<Layer>;
   /** Takes an imported layer away, unless an artifact, a run or a cached build needs it. */
@@ -159,7 +160,10 @@ export interface NewArtifact {
 
 /** Immutable bundles of files and layers, named by what is in them. */
 export interface Artifacts {
-  /** Keeps an artifact that was uploaded, with a ref that all of the workspace may use. */
+  /**
+   * Keeps an artifact that was uploaded, with a ref that all of the workspace may use. Throws `not_found` when the
+   * workspace does not know one of its layers (any more).
+   */
   add(workspaceId: string, artifact: NewArtifact, ref: string): Promise<Artifact>;
   /**
    * By id, or by a ref that is in force. A ref that a run tree made is for that tree, and for the API (`rootRunId` null).
@@ -169,8 +173,8 @@ export interface Artifacts {
     idOrRef: string,
     rootRunId: string | null,
   ): Promise<Artifact | undefined>;
-  /** Newest first. */
-  list(workspaceId: string): Promise<Artifact[]>;
+  /** Newest first; fewer than are wanted when they are large. */
+  list(workspaceId: string, wanted: ListWanted): Promise<Listed<Artifact>>;
   /** What was proved of an artifact, newest first. */
   proofs(workspaceId: string, artifactId: string): Promise<ArtifactProof[]>;
   revokeRef(workspaceId: string, ref: string): Promise<boolean>;

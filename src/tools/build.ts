@@ -6,7 +6,7 @@ import type { CapturePaths } from "./capture-paths.ts";
 import { type CommandOutcome, runCommand, stageContent, stagingNotes } from "./command.ts";
 import { isPinned } from "./pinned.ts";
 import { readSideFiles } from "./side-files.ts";
-import type { ToolContext, ToolOutcome } from "./tool.ts";
+import { failure, type ToolContext, type ToolOutcome } from "./tool.ts";
 
 export interface BuildOrder {
   command: string;
@@ -94,6 +94,20 @@ async function areThere(context: ToolContext, { layers }: Build): Promise<boolea
   return true;
 }
 
+/** Layers leave the run's directories, so they are counted beside them: else a run could fill the gateway's disk (I9). */
+export function layersFull({
+  layerBytes,
+  limits: own,
+}: ToolContext): ToolOutcome["result"] | undefined {
+  if (layerBytes < own.diskBytes) return undefined;
+  return failure(
+    "resource",
+    `The layers of this run have ${layerBytes} bytes; it may use ${own.diskBytes} bytes of disk`,
+    "Use the layers that are there, or go on in another run",
+    { error_kind: "disk_limit" },
+  );
+}
+
 async function buildNow(
   context: ToolContext,
   order: BuildOrder,
@@ -101,6 +115,8 @@ async function buildNow(
   before: Listing | undefined,
   key: string | undefined,
 ): Promise<ToolOutcome> {
+  const full = layersFull(context);
+  if (full !== undefined) return { result: full };
   const place = await context.sandbox.openFreshCache(context.place);
   let ran: { value: CommandOutcome; contacted: string[] };
   try {

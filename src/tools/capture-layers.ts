@@ -30,6 +30,7 @@ export async function captureLayers(
       ...{ digest: taken.digest, path, mount_as: mount_as ?? path, mount_path: path },
       ...{ file_count: taken.fileCount, size_bytes: taken.sizeBytes, cached: false },
       ...{ abi: taken.abi, hosts: contacted },
+      ...(taken.leftOut.length > 0 ? { left_out: taken.leftOut } : {}),
     });
   }
   return { ok: true, layers };
@@ -41,6 +42,7 @@ type Taken =
       digest: string;
       fileCount: number;
       sizeBytes: number;
+      leftOut: { what: string; count: number }[];
       abi: Layer["abi"];
     }
   | { ok: false; reason: string };
@@ -54,21 +56,27 @@ async function captureOne(
   const root = openRoot(area === "tmp" ? place.tmp : place.workspace);
   try {
     const source = { root, path: names.join("/") };
-    const published = await context.layers.capture(source, context.signal);
+    let done = 0;
+    const published = await context.layers.capture(source, context.signal, (bytes) => {
+      done += bytes;
+      context.onCapturing(path, done);
+    });
     if (!published.ok) return published;
-    const { digest, fileCount, sizeBytes } = published.layer;
+    const { digest, fileCount, sizeBytes, leftOut } = published.layer;
     const entries = await context.layers.entries(digest);
     if (entries.length === 0) return { ok: false, reason: "it is empty" };
     // From now on it is held: the row that keeps it is written when the call is finished.
     const { tree } = await context.holdLayer(digest);
     const host = (await context.sandbox.toolsInside()).abi;
-    return { ok: true, digest, fileCount, sizeBytes, abi: layerAbi(tree, entries, host) };
+    const abi = layerAbi(tree, entries, host);
+    return { ok: true, digest, fileCount, sizeBytes, leftOut, abi };
   } finally {
     closeSync(root);
   }
 }
 
 /** A captured layer as the model is told of it: `artifact_build` takes it as it is. */
-export function shownLayer({ abi: _, hosts: __, ...layer }: EventLayer): Record<string, unknown> {
-  return layer;
+export function shownLayer(layer: EventLayer): Record<string, unknown> {
+  const { abi: _, hosts: __, left_out: ___, ...shown } = layer;
+  return shown;
 }

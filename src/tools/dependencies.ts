@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { environmentVariables, layerEnvironment } from "../artifacts/artifacts.ts";
 import type { Mount } from "../sandbox/sandbox.ts";
+import { layersFull } from "./build.ts";
 import { buildKey } from "./build-cache.ts";
 import { captureLayers } from "./capture-layers.ts";
 import { runCommand, shellQuoted } from "./command.ts";
@@ -72,6 +73,8 @@ export async function installDependencies(
       const mounted = await mount(context, layers);
       if (mounted !== undefined) return { ok: true, layers, ...mounted };
     }
+    const full = layersFull(context);
+    if (full !== undefined) return { ok: false, result: full };
     const { place } = await context.sandbox.openClosed(context.place);
     try {
       const ran = await context.withNetwork(hosts, () =>

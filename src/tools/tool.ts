@@ -19,10 +19,14 @@ export interface ToolContext {
   content: () => Promise<ContentVersion[]>;
   /** What this run last placed in `/tmp`, by name; from the journal. */
   placed: ReadonlyMap<string, string>;
+  /** Bytes of the layers that this run has made. */
+  layerBytes: number;
   limits: ExecLimits;
   /** Cuts the run's secrets out of bytes that are about to be kept (I6). */
   redact: (bytes: Uint8Array) => Promise<Uint8Array>;
   onOutput: (stream: "stdout" | "stderr", offset: number, text: string) => void;
+  /** How many bytes of a directory are in its layer by now. */
+  onCapturing: (path: string, bytes: number) => void;
   signal: AbortSignal;
   /** What the decision lets this call reach; empty: it has no way out. */
   hosts: readonly string[];

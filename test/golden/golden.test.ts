@@ -85,11 +85,11 @@ for (const name of goldens) {
     it("knows the layers and artifacts that it had", async () => {
       const { store, expected } = await openGolden(name);
       const { workspaceId, runs, artifactId } = expected;
-      const artifacts = await store.artifacts.list(workspaceId);
+      const artifacts = (await store.artifacts.list(workspaceId, { limit: 100 })).rows;
       expect(artifacts.map(({ id }) => id)).toEqual(artifactId ? [artifactId] : []);
       const proved = artifactId ? await store.artifacts.proofs(workspaceId, artifactId) : [];
       expect(proved).toHaveLength(expected.proofs ?? 0);
-      const layers = await store.layers.list(workspaceId);
+      const layers = (await store.layers.list(workspaceId, { limit: 100 })).rows;
       expect(layers.map(({ runId }) => runId)).toEqual(artifactId ? [runs.finished] : []);
     });
 

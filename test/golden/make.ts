@@ -178,6 +178,7 @@ await work(finished, [
       ...{ call_id: "call_01kagolden0000000000000001", artifact_id: artifactIdentity(manifest).id },
       ...{ artifact_digest: artifactIdentity(manifest).digest, layers: [digest("tree")] },
       ...{ entrypoint: "main.py", command: null, args: ["--quick"], passed: true, exit_code: 0 },
+      output: { stdout: digest("stdout"), stderr: digest("stderr") },
       isolation: { grade: "A", limits: "cgroup2", ownUid: true, sandbox: "bubblewrap 0.8.0" },
       network: "none",
     },

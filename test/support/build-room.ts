@@ -107,10 +107,7 @@ export async function openBuildRoom(): Promise<BuildRoom> {
           directories: configuration.mounts.map((each) => each.target),
           links: configuration.links,
           environment: {
-            ...networkEnvironment({
-              ...{ port: relayPort, caBundle: configuration.caBundle },
-              hosts: configuration.hosts,
-            }),
+            ...networkEnvironment({ port: relayPort, caBundle: configuration.caBundle }),
             ...configuration.environment,
           },
         },

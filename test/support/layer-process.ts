@@ -1,6 +1,6 @@
 /**
  * A process that does one thing with the layers of a data directory, for a test that kills it in the middle: `<dir>
- * capture|import|sweep`. It says `ready` when its threads run, and begins when it is sent a line.
+ * capture|import|sweep`. It says `ready` when its threads run, begins when it is sent a line, and says `done` or `failed`.
  */
 import { createReadStream, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -19,7 +19,11 @@ const threads = openThreads({ log, count: 1 });
 const layers = openLayers({ dataDir, clock: systemClock, log, threads, syncFilesystem });
 
 const works: Record<string, () => Promise<unknown>> = {
-  capture: () => layers.capture({ root: openRoot(join(dataDir, "run")), path: "tree" }, signal),
+  async capture() {
+    const root = openRoot(join(dataDir, "run"));
+    const published = await layers.capture({ root, path: "tree" }, signal);
+    if (!published.ok) throw new Error(published.reason);
+  },
   import: () => {
     const archive = createReadStream(join(dataDir, "archive"));
     return layers.import(archive, { archiveBytes: 1_000_000 }, signal);
@@ -30,7 +34,12 @@ const works: Record<string, () => Promise<unknown>> = {
 await layers.verify(`sha256:${"0".repeat(64)}`);
 writeSync(1, "ready\n");
 process.stdin.once("data", async () => {
-  await works[work]?.();
+  try {
+    await works[work]?.();
+    writeSync(1, "done\n");
+  } catch (error) {
+    writeSync(1, `failed ${error}\n`);
+  }
   await threads.close();
   process.exit(0);
 });

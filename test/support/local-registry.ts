@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createHttps } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Server } from "node:net";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { ZipFile } from "yazl";
@@ -13,12 +13,17 @@ import { openTestAuthority } from "./test-authority.ts";
 
 export const registryHost = "registry.test";
 
+/** All of 127.0.0.0/8 is this machine. */
+export const registryAddress = "127.0.0.2";
+
 export interface LocalRegistry {
   /** `https://registry.test:<port>`. */
   url: string;
   host: string;
   /** Plain HTTP, with the same answers. */
   plainHost: string;
+  /** The same, at `localhost`. */
+  loopbackHost: string;
   /** Path of the certificate of its authority. */
   authority: string;
   /** What GOSUMDB says of its checksum database. */
@@ -50,16 +55,19 @@ export async function openLocalRegistry(directory: string): Promise<LocalRegistr
     if (path.endsWith("/")) response.setHeader("content-type", "text/html");
     response.end(typeof found === "function" ? found() : found);
   };
-  const secure = createHttps(authority.issue(registryHost, "other.test"), answer);
+  const names = [registryHost, "other.test", registryAddress];
+  const secure = createHttps(authority.issue(...names), answer);
   const plain = createServer(answer);
   let connections = 0;
   for (const server of [secure, plain]) server.on("connection", () => connections++);
-  const [port, plainPort] = await Promise.all(
-    [secure, plain].map(async (server) => {
-      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-      return (server.address() as AddressInfo).port;
-    }),
-  );
+  const loopback = createServer(answer);
+  const listen = async (server: Server, address: string) => {
+    await new Promise<void>((resolve) => server.listen(0, address, resolve));
+    return (server.address() as AddressInfo).port;
+  };
+  const port = await listen(secure, registryAddress);
+  const plainPort = await listen(plain, registryAddress);
+  const loopbackPort = await listen(loopback, "127.0.0.1");
   const url = `https://${registryHost}:${port}`;
   const wheel = await addWheel(answers);
   const integrity = addNpm(answers, directory, url);
@@ -69,6 +77,7 @@ export async function openLocalRegistry(directory: string): Promise<LocalRegistr
     url,
     host: `${registryHost}:${port}`,
     plainHost: `${registryHost}:${plainPort}`,
+    loopbackHost: `localhost:${loopbackPort}`,
     authority: authority.certificate,
     sumdb: `${sumdb.key} ${url}/sumdb`,
     wheel,
@@ -76,7 +85,7 @@ export async function openLocalRegistry(directory: string): Promise<LocalRegistr
     hashes: { integrity, crate, goSum: sumdb.sums },
     connections: () => connections,
     close() {
-      for (const server of [secure, plain]) {
+      for (const server of [secure, plain, loopback]) {
         server.closeAllConnections();
         server.close();
       }

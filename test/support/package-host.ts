@@ -6,7 +6,12 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type DirectedRun, openDirector, type Submission } from "./directed-run.ts";
-import { type LocalRegistry, openLocalRegistry, registryHost } from "./local-registry.ts";
+import {
+  type LocalRegistry,
+  openLocalRegistry,
+  registryAddress,
+  registryHost,
+} from "./local-registry.ts";
 import { cargoSources } from "./package-rows.ts";
 import { newDataDir, type StartedGateway, startGateway } from "./start-gateway.ts";
 
@@ -59,7 +64,7 @@ export async function openPackageHost(
         HOME: home,
         NODE_EXTRA_CA_CERTS: registry.authority,
         AIRLOCK_PRIVATE_HOSTS: registry.host,
-        AIRLOCK_TEST_NAMES: registryHost,
+        AIRLOCK_TEST_NAMES: `${registryHost}=${registryAddress}`,
         ...options.env,
         ...env,
       },

@@ -1,10 +1,11 @@
 /**
  * An internet of one process, in namespaces of its own: a name server on port 53 and a host on port 443 of the loopback,
- * nothing else. Opens a build network there with the machine's real resolver, says what the arguments say to it, and
+ * and at one public address that is the machine's own; nothing else. Opens a build network there with the machine's real resolver, says what the arguments say to it, and
  * prints what was asked, recorded and received.
  *
  *   node small-internet.ts '{"hosts": [...], "privateHosts": [...], "bytes": ["CONNECT ...", ...], "limits": {...}}'
  */
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -15,11 +16,21 @@ import { openBuildNetwork } from "../../src/egress/egress.ts";
 import { openNameServer } from "./name-server.ts";
 
 const publicAddress = "93.184.216.34";
+const ownAddress = "199.7.83.42";
+
+/** As an administrator would with `ip`, which not every machine has. */
+const addAddress = [
+  "import fcntl, socket, struct",
+  "request = struct.pack('16sHH4s8x', b'lo:1', socket.AF_INET, 0, socket.inet_aton('ADDRESS'))",
+  "fcntl.ioctl(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 0x8916, request)",
+].join("\n");
 
 function zone(name: string, question: number): string[] | undefined {
   switch (name) {
     case "public.test":
       return [publicAddress];
+    case "own.test":
+      return [ownAddress];
     case "rebind.test":
       return question === 1 ? [publicAddress] : ["127.0.0.1"];
     case "mixed.test":
@@ -37,6 +48,7 @@ function zone(name: string, question: number): string[] | undefined {
 
 const { bytes, ...options } = JSON.parse(process.argv[2] ?? "{}");
 const folder = mkdtempSync(join(tmpdir(), "airlock-internet-"));
+execFileSync("python3", ["-c", addAddress.replace("ADDRESS", ownAddress)]);
 const names = await openNameServer(zone);
 let met = 0;
 let received = 0;
@@ -48,7 +60,7 @@ const host = createServer((peer) => {
       received += chunk.length;
     });
 });
-await new Promise<void>((resolve) => host.listen(443, "127.0.0.1", resolve));
+await new Promise<void>((resolve) => host.listen(443, resolve));
 const allowed: unknown[] = [];
 const denied: unknown[] = [];
 const socket = join(folder, "egress.sock");

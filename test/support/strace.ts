@@ -40,12 +40,12 @@ function options({ calls, fault, trace = "/dev/null" }: Injection): string[] {
 }
 
 /**
- * The program for `startGateway`: the main thread is traced from its first moment. strace is not the parent (`-D`), so
+ * A program of this checkout, as `startGateway` takes it: the main thread is traced from its first moment. strace is not the parent (`-D`), so
  * that signals reach the gateway itself.
  */
-export function straced(injection: Injection): string[] {
+export function straced(injection: Injection, program = "src/main.ts"): string[] {
   const { node, root } = checkoutFor(undefined);
-  return ["strace", "-D", ...options(injection), node, join(root, "src/main.ts")];
+  return ["strace", "-D", ...options(injection), node, join(root, program)];
 }
 
 /** Traces the thread for files of a gateway that runs with `env`, until the gateway ends. */

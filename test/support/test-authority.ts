@@ -1,12 +1,13 @@
 /** A certificate authority of a test's own, as a company has one that no distribution knows. */
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
+import { isIP } from "node:net";
 import { join } from "node:path";
 
 export interface TestAuthority {
   /** Path of its certificate. */
   certificate: string;
-  /** Key and certificate of a server with these names. */
+  /** Key and certificate of a server with these names and addresses. */
   issue(...names: string[]): { key: Buffer; cert: Buffer };
 }
 
@@ -33,7 +34,10 @@ export function openTestAuthority(directory: string): TestAuthority {
       const [first = ""] = names;
       const subject = ["-subj", `/CN=${first}`];
       openssl("req", ...key, "-keyout", at("server.key"), "-out", at("server.csr"), ...subject);
-      writeFileSync(at("server.ext"), `subjectAltName=${names.map((each) => `DNS:${each}`)}\n`);
+      writeFileSync(
+        at("server.ext"),
+        `subjectAltName=${names.map((each) => `${isIP(each) ? "IP" : "DNS"}:${each}`)}\n`,
+      );
       const signing = ["-CA", at("ca.pem"), "-CAkey", at("ca.key"), "-CAcreateserial"];
       const ext = ["-extfile", at("server.ext"), "-days", "2"];
       openssl(
