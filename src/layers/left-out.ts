@@ -39,7 +39,7 @@ const rules: readonly Rule[] = [
   },
   {
     what: "log of cargo of when it fetched an index that is a repository",
-    ...{ name: /^logs$/, place: /(?:^|\/)index\/[^/]+\/\.git$/, beside: "objects", letter: "d" },
+    ...{ names: ["logs"], place: /(?:^|\/)index\/[^/]+\/\.git$/, beside: "objects", letter: "d" },
   },
   {
     what: "lock of go",
