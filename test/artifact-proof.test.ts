@@ -1,6 +1,5 @@
 /** Evidence that an artifact works with nothing but what is in it, or that it does not. */
 import { createHash } from "node:crypto";
-import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { isEvent } from "../src/sdk/sdk.ts";
@@ -8,6 +7,7 @@ import { clientOf, defectsOf, historyOf } from "./support/airlock-api.ts";
 import { buildArtifact, captureFiles, write } from "./support/artifacts-in-runs.ts";
 import { identities } from "./support/escape-identities.ts";
 import { openPackageHost, type PackageHost } from "./support/package-host.ts";
+import { removeTree } from "./support/remove-tree.ts";
 import { untilEvent } from "./support/results-of.ts";
 
 const sha256 = (text: string) => `sha256:${createHash("sha256").update(text).digest("hex")}`;
@@ -114,7 +114,7 @@ describe.each(identities)("a proof in a gateway of $name", ({ uid, isRoot }) => 
     await again.end();
     await host.gateway.stop();
     const directory = join(host.dataDir, "layers", deps.digest.slice("sha256:".length));
-    rmSync(directory, { recursive: true, force: true });
+    removeTree(directory);
     await host.restart();
     const run = await artifacts().prove(built.artifact_id, { entrypoint: "gone.sh" });
     const ended = await run.wait();

@@ -11,6 +11,7 @@ import { clientOf } from "./support/airlock-api.ts";
 import type { CallAnswer } from "./support/directed-run.ts";
 import { openPackageHost, type PackageHost, type RunOptions } from "./support/package-host.ts";
 import { installRow, packageRow, rowNames } from "./support/package-rows.ts";
+import { removeTree } from "./support/remove-tree.ts";
 
 let host: PackageHost;
 beforeAll(async () => {
@@ -234,7 +235,7 @@ describe("a build that was kept", () => {
   );
 
   it.each([
-    ["is missing", (tree: string) => rmSync(join(tree, ".."), { recursive: true })],
+    ["is missing", (tree: string) => removeTree(join(tree, ".."))],
     [
       "is damaged",
       (tree: string) => {

@@ -2,7 +2,7 @@
  * A gateway as a company has it: its packages come from a registry of the company's own, which the configuration of the
  * gateway's user names, with certificates of the company's authority. The models of its runs are the test.
  */
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type DirectedRun, openDirector, type Submission } from "./directed-run.ts";
@@ -13,6 +13,7 @@ import {
   registryHost,
 } from "./local-registry.ts";
 import { cargoSources } from "./package-rows.ts";
+import { removeTree } from "./remove-tree.ts";
 import { newDataDir, type StartedGateway, startGateway } from "./start-gateway.ts";
 
 export interface PackageHost {
@@ -89,7 +90,7 @@ export async function openPackageHost(
       await gateway.stop();
       registry.close();
       await director.close();
-      for (const dir of [directory, dataDir]) rmSync(dir, { recursive: true, force: true });
+      for (const dir of [directory, dataDir]) removeTree(dir);
     },
   };
 }
