@@ -1,4 +1,6 @@
 /** What an artifact is for the agents that make and run it: closed, named by what is in it, and the same for every tool. */
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { clientOf } from "./support/airlock-api.ts";
 import { buildArtifact, captureFiles, write } from "./support/artifacts-in-runs.ts";
@@ -198,10 +200,15 @@ describe.each(identities)("an artifact in a gateway of $name", ({ uid }) => {
     expect(net.stdout).toMatch(/^ConnectionRefusedError.*\n$/);
   });
 
-  it("has no ref for another run tree or workspace, nor one that is revoked or unknown", async () => {
+  it("has no ref for another run tree or workspace, nor one that is revoked, late or unknown", async () => {
     await write(run, { "mine.sh": "echo mine" });
     const build = () => buildArtifact(run, { inputs: ["mine.sh"], entrypoints: ["mine.sh"] });
-    const [mine, revoked] = [await build(), await build()];
+    const [mine, revoked, late] = [await build(), await build(), await build()];
+    const db = new DatabaseSync(join(host.dataDir, "airlock.db"), { timeout: 5_000 });
+    const past = new Date(Date.now() - 1).toISOString();
+    const expire = db.prepare("UPDATE artifact_refs SET expires_at = ? WHERE ref = ?");
+    expect(expire.run(past, late.artifact_ref).changes).toBe(1);
+    db.close();
     await clientOf(host.gateway).artifacts.revoke(revoked.artifact_ref);
     const tokens = clientOf(host.gateway).tokens;
     const token = await tokens.create({ name: "b", scopes: ["runs"], workspace: "other" });
@@ -229,6 +236,7 @@ describe.each(identities)("an artifact in a gateway of $name", ({ uid }) => {
     expect(unknown[0]).toContain("artifact_not_found");
     for (const [from, name] of [
       [run, revoked.artifact_ref],
+      [run, late.artifact_ref],
       [otherTree, mine.artifact_ref],
       [otherSpace, mine.artifact_ref],
       [otherSpace, mine.artifact_id],
