@@ -313,6 +313,22 @@ describe("dependencies of a call", () => {
     60_000,
   );
 
+  it("of Node are found by import as well, unless the run has modules of its own", async () => {
+    const run = await host.open();
+    const content = "import word from 'airlock-fixture';\nconsole.log(word);\n";
+    await run.call("content_write", { name: "main.mjs", content });
+    const dependencies = { runtime: "node", packages: ["airlock-fixture"] };
+    const program = { command: "node main.mjs", dependencies };
+    expect(await run.call("sandbox_exec", program)).toMatchObject({
+      stdout: "from the local index\n",
+    });
+    const own = "mkdir -p node_modules/airlock-fixture && cd node_modules/airlock-fixture && ";
+    const write = `${own} echo 'module.exports = "its own"' >index.js`;
+    expect(await run.call("sandbox_exec", { command: write })).toMatchObject({ ok: true });
+    expect(await run.call("sandbox_exec", program)).toMatchObject({ stdout: "its own\n" });
+    await run.end();
+  });
+
   it("of an artifact become a layer of it, in Python and in Node", async () => {
     const run = await host.open();
     const files = {

@@ -1,5 +1,7 @@
+import { closeSync } from "node:fs";
 import { z } from "zod";
 import { environmentVariables, layerEnvironment } from "../artifacts/artifacts.ts";
+import { namesBelow, openRoot, statBelow } from "../base/below.ts";
 import type { Mount } from "../sandbox/sandbox.ts";
 import { layersFull } from "./build.ts";
 import { buildKey } from "./build-cache.ts";
@@ -120,6 +122,30 @@ async function mount(
     bins: found.PATH,
   };
 }
+
+/**
+ * Modules of Node once more, where `import` finds them from a program in `/tmp`: it knows no NODE_PATH. Only where
+ * neither a layer nor anything of the run's own lies.
+ */
+export function modulesForImport(
+  { place }: Pick<ToolContext, "place">,
+  own: readonly Mount[],
+  installed: readonly Mount[],
+): Mount[] {
+  const modules = installed.find(({ target }) => target === recipes.node.mountAt);
+  const isTaken = own.some(({ target }) => `${target}/`.startsWith("/tmp/node_modules/"));
+  if (modules === undefined || isTaken) return [];
+  const root = openRoot(place.tmp);
+  try {
+    const stats = statBelow(root, "node_modules");
+    const isFree = stats === undefined || (stats.isDirectory() && isEmpty(root));
+    return isFree ? [{ source: modules.source, target: "/tmp/node_modules" }] : [];
+  } finally {
+    closeSync(root);
+  }
+}
+
+const isEmpty = (root: number) => namesBelow(root, "node_modules").length === 0;
 
 function notInstalled(packages: readonly string[], said: ToolOutcome["result"]): Installed {
   const { ok: _, ...more } = said;

@@ -5,7 +5,7 @@ import { runBuild } from "./build.ts";
 import { shownLayer } from "./capture-layers.ts";
 import { CapturePaths } from "./capture-paths.ts";
 import { runCommand, stageContent, stagingNotes } from "./command.ts";
-import { Dependencies, installDependencies } from "./dependencies.ts";
+import { Dependencies, installDependencies, modulesForImport } from "./dependencies.ts";
 import { runInArtifact } from "./in-artifact.ts";
 import type { Tool, ToolContext, ToolOutcome } from "./tool.ts";
 
@@ -120,10 +120,11 @@ async function runHere(
 ): Promise<ToolOutcome> {
   const staged = await stageContent(context);
   const own = await context.surroundings(context.hosts);
-  const targets = new Set(more.mounts.map(({ target }) => target));
+  const mounts = [...more.mounts, ...modulesForImport(context, own.mounts, more.mounts)];
+  const targets = new Set(mounts.map(({ target }) => target));
   const surroundings = {
     ...own,
-    mounts: [...own.mounts.filter(({ target }) => !targets.has(target)), ...more.mounts],
+    mounts: [...own.mounts.filter(({ target }) => !targets.has(target)), ...mounts],
     environment: { ...own.environment, ...more.environment },
     bins: [...more.bins, ...own.bins],
   };
