@@ -31,6 +31,7 @@ describe("the benchmark", () => {
       ...["journal.serial", "journal.parallel", "http.first-event", "http.p99-under-load"],
       ...["restart.next-event", "redaction.text", "redaction.bytes", "redaction.search"],
       ...["layers.capture", "layers.open", "layers.memory"],
+      ...["builds.exec", "builds.unpack", "builds.second"],
       ...["network.added", "network.slow-host"],
     ]);
     for (const { name, value, unit, target, met } of promised) {
