@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { closeSync, readlinkSync, renameSync, symlinkSync } from "node:fs";
+import { closeSync, readlinkSync, renameSync, symlinkSync, unlinkSync } from "node:fs";
 import {
   at,
   type Owner,
@@ -35,7 +35,10 @@ export function keepRegistryInTmp(
         const target = own ?? registry;
         const stats = statBelow(home, inHome);
         if (stats?.isSymbolicLink() && readlinkSync(at(home, inHome)) === target) return;
-        if (stats) renameSync(at(home, inHome), at(home, Buffer.from(`registry-${randomUUID()}`)));
+        if (stats?.isSymbolicLink()) unlinkSync(at(home, inHome));
+        else if (stats) {
+          renameSync(at(home, inHome), at(home, Buffer.from(`registry-${randomUUID()}`)));
+        }
         symlinkSync(target, at(home, inHome));
       } finally {
         closeSync(home);
