@@ -14,8 +14,8 @@ const relay = resolve(import.meta.dirname, "../../runtime/relay.mjs");
 
 /** Runs a script in namespaces without a network, with the relay started first; gives its stdout. */
 function inside(folder: string, script: string): Promise<string> {
-  const shell = `mkfifo /tmp/ready
-    "$NODE" "$RELAY" 3128 "$SOCKET" 3 3>/tmp/ready & read line </tmp/ready; ${script}`;
+  const shell = `mkfifo /run/ready
+    "$NODE" "$RELAY" 3128 "$SOCKET" 3 3>/run/ready & read line </run/ready; ${script}`;
   const child = spawn(
     "bwrap",
     [
@@ -26,16 +26,17 @@ function inside(folder: string, script: string): Promise<string> {
       "/",
       "--dev",
       "/dev",
+      // Not over the system's temporary directory, in which the checkout itself may lie.
       "--tmpfs",
-      "/tmp",
-    ].concat(["--ro-bind", folder, "/tmp/net", "sh", "-c", shell]),
+      "/run",
+    ].concat(["--ro-bind", folder, "/run/net", "sh", "-c", shell]),
     {
       stdio: ["ignore", "pipe", "inherit"],
       env: {
         PATH: process.env.PATH,
         NODE: process.execPath,
         RELAY: relay,
-        SOCKET: "/tmp/net/proxy.sock",
+        SOCKET: "/run/net/proxy.sock",
         ...networkEnvironment({ port: 3128, caBundle: "/etc/ssl/certs/ca-certificates.crt" }),
       },
     },
