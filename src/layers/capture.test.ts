@@ -129,6 +129,7 @@ describe("the same tree", () => {
     const layers = await Promise.all(names.map(captured));
     expect(new Set(layers.map(({ digest }) => digest)).size).toBe(1);
     expect(layers.filter(({ existed }) => !existed)).toHaveLength(1);
+    await publisher.naming.cleared();
     expect(readdirSync(publisher.places.incoming)).toEqual([]);
   });
 });
@@ -202,6 +203,7 @@ describe("a layer", () => {
 describe("what can be no layer is refused with the reason, and stays where it was", () => {
   const refusal = async (path: string, limits: Partial<TreeLimits> = {}) => {
     const published = await capture(path, { limits: { ...roomy, ...limits } });
+    await publisher.naming.cleared();
     expect(readdirSync(publisher.places.incoming)).toEqual([]);
     return published.ok ? "captured" : published.reason;
   };
@@ -257,6 +259,7 @@ describe("a gateway that died in the middle", () => {
     const log = openLog("silent");
     const next = openLayers({ dataDir: data, clock: systemClock, log, threads, syncFilesystem });
     await next.sweep({ keep: new Set(next.list()), before: 0 }, never);
+    await publisher.naming.cleared();
     expect(readdirSync(publisher.places.incoming)).toEqual([]);
   });
 

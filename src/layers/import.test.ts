@@ -67,6 +67,7 @@ it("a layer has the same digest where it arrives, and is read-only there", async
   expect(modes).toEqual([0o555, 0o555, 0o555]);
   expect(readlinkSync(join(arrived, "shadow"))).toBe("/etc/shadow");
   expect(await importLayer(store, archive(), options, never)).toMatchObject({ existed: true });
+  await store.naming.cleared();
   expect(readdirSync(store.places.incoming)).toEqual([]);
 });
 
@@ -76,6 +77,7 @@ it("ten arrivals of one layer at once are one layer", async () => {
   const layers = await Promise.all(Array.from({ length: 10 }, arrive));
   expect(layers.filter(({ existed }) => !existed)).toHaveLength(1);
   expect(new Set(layers.map((layer) => layer.digest))).toEqual(new Set([digest]));
+  await store.naming.cleared();
   expect(everythingIn(store).sort()).toEqual([digest.slice(7), "incoming"].sort());
 });
 

@@ -21,7 +21,7 @@ export interface Naming {
    * which is the same one and stays; a damaged one is replaced, and removed once nobody uses it.
    */
   give(incoming: string, digest: string, signal: AbortSignal): Promise<boolean>;
-  /** Resolves once what was replaced and is not used any more is gone. */
+  /** Resolves once what was replaced or not needed, and is not used any more, is gone. */
   cleared(): Promise<void>;
 }
 
@@ -48,7 +48,8 @@ export function openNaming({ places, leases, guard, threads, log }: NamingOption
         utimesSync(directory, now, now);
         // Whoever renamed it may have died, or still be busy, before this.
         syncDirectory(places.root);
-        await removeAside({ threads }, incoming);
+        // Nobody waits for it: removing a large tree takes longer than capturing it.
+        remove(incoming, digest);
         return true;
       }
     } finally {
@@ -72,12 +73,14 @@ export function openNaming({ places, leases, guard, threads, log }: NamingOption
       throw error;
     }
     log.warn({ digest }, "layers.replaced");
-    void leases.retire(digest).then(() => {
-      const removal = removeAside({ threads }, aside)
-        .catch((error: unknown) => log.error({ err: error, digest }, "layers.remains"))
-        .finally(() => removals.delete(removal));
-      removals.add(removal);
-    });
+    void leases.retire(digest).then(() => remove(aside, digest));
+  }
+
+  function remove(aside: string, digest: string): void {
+    const removal = removeAside({ threads }, aside)
+      .catch((error: unknown) => log.error({ err: error, digest }, "layers.remains"))
+      .finally(() => removals.delete(removal));
+    removals.add(removal);
   }
 
   return {
