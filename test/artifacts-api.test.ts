@@ -578,6 +578,11 @@ describe("what somebody changed on disk", () => {
     database.close();
     gateway = await startGateway({ env, dataDir });
     const { artifacts } = clientOf(gateway);
+    const { ok, defects } = await clientOf(gateway).verify();
+    expect({ ok, defects }).toMatchObject({
+      ok: false,
+      defects: [{ kind: "row_mismatch", subject: artifact.id }],
+    });
     const refused = { code: "digest_mismatch", message: expect.stringContaining(artifact.id) };
     for (const wanted of [
       () => artifacts.get(artifact.id),

@@ -4,6 +4,7 @@ import type { VerifyReport } from "../contract/upkeep.ts";
 import type { Database } from "./database.ts";
 import { checkIntegrity } from "./integrity.ts";
 import type { Schema } from "./schema.ts";
+import { verifyArtifacts } from "./verify-artifacts.ts";
 import { verifyRun } from "./verify-run.ts";
 
 export type Defect = VerifyReport["defects"][number];
@@ -12,7 +13,8 @@ export type Defect = VerifyReport["defects"][number];
 const defectsMax = 1000;
 
 /**
- * Recomputes every chain, folds every journal again and compares the rows, and lets the database check itself. On a
+ * Recomputes every chain, folds every journal again and compares the rows, holds every artifact against its name, and lets
+ * the database check itself. On a
  * connection of its own, one snapshot per run: it can run while the gateway works. Counts no blobs; the caller does.
  */
 export async function verifyStore(
@@ -37,6 +39,7 @@ export async function verifyStore(
       onProgress?.(runs);
       await nextTick();
     }
+    await verifyArtifacts(reader.db, add);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     add({
