@@ -82,7 +82,7 @@ async function runTool(
 
 /**
  * Runs the tool. A full disk, stored bytes that are not what they were and what the run itself has laid in the way are
- * results; a sandbox that cannot be had is the end of the run and is thrown on.
+ * results, and so is a call that was stopped on its way; a sandbox that cannot be had is the end of the run and is thrown on.
  */
 async function outcomeOf(
   drive: Drive,
@@ -99,11 +99,27 @@ async function outcomeOf(
         result: failure("resource", "The gateway's disk is full", "Try again with less data"),
       };
     }
+    if (drive.signal.aborted && isAbort(error, drive.signal)) return stopped;
     const result = error instanceof Problem ? toldProblem(error) : undefined;
     if (result === undefined) throw error;
     return { result };
   }
 }
+
+/** What waits for the run's signal throws its reason, or says that it was aborted; anything else is an error of its own. */
+function isAbort(error: unknown, { reason }: AbortSignal): boolean {
+  return error === reason || (error instanceof Error && error.name === "AbortError");
+}
+
+const stopped: ToolOutcome = {
+  result: failure(
+    "execution",
+    "The call was stopped because the run ends",
+    "Nothing more can be done in this run",
+    { error_kind: "cancelled" },
+  ),
+  cut: true,
+};
 
 /** What of an artifact, a layer or the run's own directories stands in the way, when the model can do something about it. */
 function toldProblem({ code, message }: Problem): ToolOutcome["result"] | undefined {

@@ -17,8 +17,8 @@ export interface BuildCache {
   find(key: string): Promise<{ build: Build; ageMs: number } | undefined>;
   /** `isPinned`: what it installed is fixed by a lock with hashes, so that it never goes out of date. */
   keep(key: string, build: Build, isPinned: boolean): Promise<void>;
-  /** Does the work once the same build of another run is done: its result is then found. */
-  inTurn<T>(key: string, work: () => Promise<T>): Promise<T>;
+  /** Does the work once the same build of another run is done: its result is then found. Rejects with the signal's reason. */
+  inTurn<T>(key: string, work: () => Promise<T>, signal: AbortSignal): Promise<T>;
 }
 
 /** The rows of builds, as the store keeps them. */
@@ -49,14 +49,12 @@ export function openBuildCache(rows: BuildRows, clock: Clock): (workspaceId: str
         digests: build.layers.map(({ digest }) => digest),
         expiresAt: isPinned ? null : new Date(clock.now() + limits.buildLivesMs).toISOString(),
       }),
-    async inTurn(key, work) {
+    async inTurn(key, work, signal) {
       const name = `${workspaceId} ${key}`;
       const before = turns.get(name) ?? Promise.resolve();
-      const mine = before.then(work);
-      const settled = mine.then(
-        () => undefined,
-        () => undefined,
-      );
+      const mine = unlessAborted(before, signal).then(work);
+      // Whoever comes next waits for the one before as well, when this one went away without waiting.
+      const settled = Promise.allSettled([before, mine]);
       turns.set(name, settled);
       try {
         return await mine;
@@ -65,6 +63,16 @@ export function openBuildCache(rows: BuildRows, clock: Clock): (workspaceId: str
       }
     },
   });
+}
+
+/** Resolves with the work that is waited for, which never rejects; rejects as soon as nobody wants to wait any more. */
+function unlessAborted(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const abort = () => reject(signal.reason);
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort, { once: true });
+  void work.then(() => resolve());
+  return promise.finally(() => signal.removeEventListener("abort", abort));
 }
 
 /** Everything that could change what comes out of a build. */

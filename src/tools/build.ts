@@ -45,7 +45,7 @@ export async function runBuild(context: ToolContext, order: BuildOrder): Promise
     const outcome = found ?? (await buildNow(context, order, surroundings, before, key));
     return { ...outcome, ...placed, result: { ...outcome.result, ...notes } };
   };
-  return key === undefined ? build() : context.builds.inTurn(key, build);
+  return key === undefined ? build() : context.builds.inTurn(key, build, context.signal);
 }
 
 async function keyOf(

@@ -68,7 +68,7 @@ export async function installDependencies(
   const { hosts } = context;
   const inputs = { command, captures, hosts, listing: new Map(), surroundings, versions };
   const key = buildKey(inputs);
-  return context.builds.inTurn(key, async () => {
+  const install = async (): Promise<Installed> => {
     const found = await context.builds.find(key);
     if (found !== undefined) {
       const layers = found.build.layers.map((layer) => ({ ...layer, cached: true }));
@@ -98,7 +98,8 @@ export async function installDependencies(
     } finally {
       await context.sandbox.removeOnce(place);
     }
-  });
+  };
+  return context.builds.inTurn(key, install, context.signal);
 }
 
 async function mount(
