@@ -23,10 +23,10 @@ const Scopes = z
 const NetworkHost = z
   .string()
   .max(300)
-  .regex(
-    /^(\*|(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$/,
-    "expected a host like example.org, example.org:8443 or *.example.org, or *",
-  );
+  .regex(/^(\*|(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$/, {
+    error: ({ input }) =>
+      `${JSON.stringify(input)} is no host: expected example.org, example.org:8443, *.example.org or *, without https://`,
+  });
 
 export const Capability = z
   .discriminatedUnion("type", [
