@@ -46,7 +46,7 @@ const weights: Record<string, number> = {
   verify: 0.2,
   doctor: 0.05,
   createToken: 2,
-  deleteLayer: 1,
+  deleteLayer: 4,
   execArtifact: 3,
   proveArtifact: 3,
   revokeArtifact: 2,
