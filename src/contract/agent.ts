@@ -1,9 +1,7 @@
 import { z } from "zod";
+import { RemoteAccess } from "./remote-access.ts";
 
-/**
- * What an agent may do, in the manifest's own words (snake_case, tagged by `type`, unknown members refused). Only the
- * capabilities that this version enforces are accepted: one that nobody enforces would be a promise nobody keeps.
- */
+/** What an agent may do, in the manifest's own words (snake_case, tagged by `type`, unknown members refused). */
 const Scopes = z
   .array(
     z
@@ -28,6 +26,16 @@ const NetworkHost = z
       `${JSON.stringify(input)} is no host: expected example.org, example.org:8443, *.example.org or *, without https://`,
   });
 
+const Name = z.string().min(1).max(200);
+
+/** An agent's id, what ids start with (`coder.*`), or `*`. */
+const AgentPattern = z
+  .string()
+  .regex(
+    /^(\*|[A-Za-z0-9_-][A-Za-z0-9_.-]*\*?)$/,
+    "expected an agent's id, a prefix ending in *, or *",
+  );
+
 export const Capability = z
   .discriminatedUnion("type", [
     z.strictObject({ type: z.literal("ReadAccess"), scopes: Scopes }),
@@ -35,11 +43,12 @@ export const Capability = z
     z.strictObject({
       type: z.literal("CodeExecution"),
       patterns: z
-        .array(
-          z.literal("*", { error: 'expected "*": command patterns are not part of this version' }),
-        )
+        .array(z.string().min(1).max(1000))
         .min(1)
-        .max(1),
+        .max(256)
+        .describe(
+          "Commands that may be run: `python3 ` is that program with any arguments, `npm install` also its first words, * every command",
+        ),
     }),
     z.strictObject({
       type: z.literal("NetworkAccess"),
@@ -50,6 +59,30 @@ export const Capability = z
           "What commands may reach; everything else stays out of reach. * is any public host",
         ),
     }),
+    z.strictObject({
+      type: z.literal("SandboxFunctions"),
+      allowed: z
+        .array(Name)
+        .max(256)
+        .describe("MCP tools and SDK calls: a name, or what it starts with, as in `knowledge.`"),
+    }),
+    z.strictObject({
+      type: z.literal("AgentSpawn"),
+      max_children: z.int().min(1).max(10_000),
+      agents: z.array(AgentPattern).max(256).optional().describe("Default: every agent"),
+    }),
+    z.strictObject({ type: z.literal("AgentMessage"), patterns: z.array(AgentPattern).max(256) }),
+    z.strictObject({
+      type: z.literal("BackgroundReevaluation"),
+      min_interval_secs: z.int().min(1),
+      allow_reasoning: z.boolean(),
+    }),
+    z.strictObject({ type: z.literal("EmergencyStop") }),
+    z.strictObject({
+      type: z.literal("AgentInstall"),
+      agents: z.array(AgentPattern).max(256).optional().describe("Default: every agent"),
+    }),
+    z.strictObject({ type: z.literal("PromotionRecord"), role: z.enum(["evaluator", "auditor"]) }),
   ])
   .meta({ id: "Capability" });
 export type Capability = z.infer<typeof Capability>;
@@ -72,6 +105,7 @@ export const InlineAgent = z
     description: z.string().max(1024).optional(),
     instructions: z.string().min(1),
     capabilities: z.array(Capability).max(32),
+    remote_access: RemoteAccess.optional(),
     limits: z
       .strictObject({
         max_memory_mb: z.int().min(16).max(1_048_576).optional(),

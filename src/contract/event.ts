@@ -1,8 +1,11 @@
 import { z } from "zod";
+import { ApprovalAnswer, ApprovalRequest } from "./approval.ts";
 import { ArtifactId, ArtifactManifest, ArtifactRef } from "./artifact.ts";
 import { ProofOutput } from "./artifact-proof.ts";
 import { BlobRef } from "./blob-ref.ts";
-import { Digest, RunId } from "./ids.ts";
+import { DecisionReason } from "./explanation.ts";
+import { Finding } from "./finding.ts";
+import { ApprovalId, Digest, RunId } from "./ids.ts";
 import { Abi, CapturedLayer } from "./layer.ts";
 import { MissingOutput, Output } from "./output.ts";
 import { CleanupStatus, EndStatus, Isolation, StopReason } from "./run.ts";
@@ -70,14 +73,31 @@ const byType = {
   "call.decided": z.object({
     call_id: z.string(),
     tool: z.string(),
-    decision: z.enum(["allow", "deny"]),
+    decision: z.enum(["allow", "ask", "deny"]),
     rule: z.string(),
+    reasons: z.array(DecisionReason).optional(),
+    findings: z.array(Finding).optional().describe("What in the call points to the network"),
+    approval: ApprovalId.optional().describe("The standing approval that allows it"),
     hosts: z
       .array(z.string())
       .optional()
       .describe("What the call may reach; absent when it has no way out"),
   }),
-  "call.started": z.object({ call_id: z.string(), tool: z.string(), turn: z.int() }),
+  "approval.requested": ApprovalRequest.describe("The call waits for a person"),
+  "approval.resolved": ApprovalAnswer,
+  "approval.revoked": z.object({
+    request_id: ApprovalId,
+    revoked_by: z.string(),
+    reason: z.string().nullable(),
+  }),
+  "call.started": z.object({
+    call_id: z.string(),
+    tool: z.string(),
+    turn: z.int(),
+    approval: ApprovalId.optional().describe(
+      "The approval of this very call, spent with this event",
+    ),
+  }),
   "call.finished": z.object({
     call_id: z.string(),
     tool: z.string(),
@@ -166,6 +186,15 @@ const byType = {
     outputs: z.array(Output),
     missing: z.array(MissingOutput),
   }),
+  "run.stopped": z
+    .object({
+      root_run_id: RunId,
+      requested_by: z.string(),
+      reason: z.string(),
+    })
+    .describe(
+      "Emergency stop of the run tree: its processes, its egress and its approvals end at once",
+    ),
   "run.cancel_requested": z.object({ requested_by: z.string() }),
   "run.finishing": z.object({
     status: EndStatus,

@@ -33,6 +33,12 @@ export const OutputId = idSchema("output").meta({ id: "OutputId" });
 export const TokenId = idSchema("token").meta({ id: "TokenId" });
 export const WorkspaceId = idSchema("workspace").meta({ id: "WorkspaceId" });
 
+/** An approval: `apr_` and 26 characters of which all are random (130 bits): nobody guesses one, and none follows another. */
+export const ApprovalId = z
+  .string()
+  .regex(/^apr_[0-9a-hjkmnp-tv-z]{26}$/, "expected apr_ and 26 lower-case letters and digits")
+  .meta({ id: "ApprovalId" });
+
 /** A content digest: `sha256:` and 64 lower-case hex digits. No other spelling is accepted. */
 export const Digest = z
   .string()
@@ -56,6 +62,14 @@ export function newId(kind: IdKind, now: number = Date.now()): string {
     lastRandom += 1n;
   }
   return `${idPrefixes[kind]}_${base32(BigInt(lastTime), 10)}${base32(lastRandom, 16)}`;
+}
+
+/** Makes the id of an approval, from 130 random bits. */
+export function newApprovalId(): string {
+  const letters = [...crypto.getRandomValues(new Uint8Array(26))].map(
+    (byte) => alphabet[byte & 31],
+  );
+  return `apr_${letters.join("")}`;
 }
 
 /** One bit is left free, so that counting up within a millisecond never overflows. */

@@ -16,6 +16,7 @@ export const problemStatus = {
   layer_in_use: 409,
   layer_unusable: 409,
   data_dir_locked: 409,
+  approval_answered: 409,
   run_deleted: 410,
   payload_too_large: 413,
   unsupported_media_type: 415,

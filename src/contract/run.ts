@@ -28,7 +28,7 @@ export function isEnd(status: string): status is EndStatus {
 
 /**
  * Why a run ended. succeeded: `end_turn`. cancelled: `cancelled`. terminated, by a limit of the run: `deadline`,
- * `turn_limit`, `call_limit`, `token_limit`, `disk_limit`. failed: the rest.
+ * `turn_limit`, `call_limit`, `token_limit`, `disk_limit`, or by a person: `emergency_stop`. failed: the rest.
  */
 export const stopReasons = [
   "end_turn",
@@ -38,6 +38,7 @@ export const stopReasons = [
   "call_limit",
   "token_limit",
   "disk_limit",
+  "emergency_stop",
   "model_error",
   "model_refused",
   "model_credential_missing",

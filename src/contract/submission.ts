@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { InlineAgent } from "./agent.ts";
+import { Capability, InlineAgent } from "./agent.ts";
 import { Digest } from "./ids.ts";
 import { OutputDirs } from "./output-dirs.ts";
 
@@ -107,6 +107,13 @@ export const RunSubmission = z
     ]),
     system: z.string().optional(),
     agent: InlineAgent.optional(),
+    grant: z
+      .array(Capability)
+      .max(32)
+      .optional()
+      .describe(
+        "The most that the run and everything it spawns may do. Default: what its agent may",
+      ),
     files: z.array(InputFile).max(1000).optional(),
     outputDirs: OutputDirs.optional(),
     limits: RunLimits.optional(),
@@ -155,6 +162,7 @@ export const RunSnapshot = z
     prompt: z.array(z.string()),
     system: z.string().optional(),
     agent: InlineAgent.optional(),
+    grant: z.array(Capability).optional(),
     files: z.array(PlacedFile).optional(),
     outputDirs: z.array(z.string()).optional(),
     limits: RunLimits.optional(),

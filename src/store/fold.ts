@@ -89,6 +89,11 @@ function changes(state: RunState, event: Later): Partial<RunState> {
       };
     case "call.started":
       return { calls: state.calls + 1 };
+    case "approval.requested":
+      return { status: "waiting" };
+    case "approval.resolved":
+      // A run that ends has its approvals cancelled, and stays where it is.
+      return state.status === "waiting" ? { status: "running" } : {};
     case "run.finishing":
       return { status: "cleaning_up", cleanupStatus: "pending" };
     case "run.finished":
@@ -108,6 +113,8 @@ function changes(state: RunState, event: Later): Partial<RunState> {
     case "artifact.proved":
     case "egress.allowed":
     case "egress.denied":
+    case "approval.revoked":
+    case "run.stopped":
     case "run.cancel_requested":
       return {};
     default:
