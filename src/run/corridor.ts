@@ -77,11 +77,8 @@ export function openCorridor(options: CorridorOptions): OpenCorridor {
       return answer;
     },
     async execArtifact(request) {
-      const { artifacts } = store;
-      const answer = await submitProgram(
-        { journal, artifacts, runLimits: config.runLimits },
-        request,
-      );
+      const deps = { journal, artifacts: store.artifacts, runLimits: config.runLimits };
+      const answer = await submitProgram(deps, request);
       if (answer.created) worker.enqueue(answer.run.id, answer.run.workspaceId);
       return answer;
     },
