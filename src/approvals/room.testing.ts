@@ -55,10 +55,7 @@ export async function openRoom(contents: Record<string, Uint8Array> = {}) {
     },
     onRevoked: (approval) => revoked.push(approval),
   });
-  onTestFinished(async () => {
-    await room.close();
-    await store.close();
-  });
+  onTestFinished(() => room.close());
   return {
     ...{ clock, store, room, sleeps, resumed, revoked, workspaceId: newId("workspace") },
     /** Waits until so many runs go on. */
