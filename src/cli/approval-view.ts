@@ -33,9 +33,9 @@ export function describeApproval(approval: ApprovalDetail, color: Color): Approv
   ];
   const overlooked = reading.overlooked();
   const { id, status, request } = approval;
-  const head = `${color.bold(id)}  ${status}  ${color.bold(reading.line(request.tool))}`;
+  const head = `${id}  ${status}  ${reading.line(request.tool)}`;
   const notices = overlooked.map((sentence) => own(`! ${sentence}`, color.yellow));
-  return { lines: [own(head), ...notices, ...body], overlooked };
+  return { lines: [own(head, color.bold), ...notices, ...body], overlooked };
 }
 
 function about(approval: ApprovalDetail, reading: Reading, color: Color): PageLine[] {
