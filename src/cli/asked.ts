@@ -4,7 +4,7 @@ import type { RunRef } from "../sdk/sdk.ts";
 import { showHost } from "./host-names.ts";
 import type { Printer } from "./print.ts";
 import { spellLine } from "./spell.ts";
-import { shorten } from "./words.ts";
+import { shorten, textOf } from "./words.ts";
 
 type Color = Printer["color"];
 
@@ -22,17 +22,17 @@ export function askedLines(event: RunEvent | LiveEvent, color: Color): string[] 
       expired: "nobody answered in time",
       cancelled: "cancelled: the run ends",
     }[status];
-    const why = note === null ? "" : `: ${shorten(spellLine(note), 200)}`;
+    const why = note === null ? "" : `: ${lineOf(note, 200)}`;
     return [`${mark} ${request_id}  ${words}${why}`];
   }
   if (isEvent(event, "approval.revoked")) {
     const { request_id, revoked_by, reason } = event.data;
-    const why = reason === null ? "" : `: ${shorten(spellLine(reason), 200)}`;
+    const why = reason === null ? "" : `: ${lineOf(reason, 200)}`;
     return [`${color.red("✗")} ${request_id}  revoked by ${revoked_by}${why}`];
   }
   if (isEvent(event, "run.stopped")) {
     const { requested_by, reason } = event.data;
-    return [`${color.red("✗")} stopped by ${requested_by}: ${shorten(spellLine(reason), 200)}`];
+    return [`${color.red("✗")} stopped by ${requested_by}: ${lineOf(reason, 200)}`];
   }
   return [];
 }
@@ -52,15 +52,20 @@ export async function tellPending(print: Printer, run: RunRef): Promise<void> {
 function requestLines(request: ApprovalRequest, color: Color): string[] {
   const { request_id, tool, summary, intent, warning, hosts } = request;
   const lines = [`${color.yellow("?")} ${color.bold(spellLine(tool))} waits for a person`];
-  lines.push(`  it wants   ${shorten(spellLine(summary), 160)}`);
-  if (intent !== null) lines.push(`  it says    ${shorten(spellLine(intent), 160)}`);
+  lines.push(`  it wants   ${lineOf(summary, 160)}`);
+  if (intent !== null) lines.push(`  it says    ${lineOf(intent, 160)}`);
   if (hosts.length > 0) {
     const more = hosts.length > 4 ? ` and ${hosts.length - 4} more` : "";
     const shown = hosts.slice(0, 4).map((host) => showHost(host).text);
     lines.push(`  to reach   ${shown.join(", ")}${more}`);
   }
-  if (warning !== null) lines.push(color.yellow(`  ! ${shorten(spellLine(warning), 200)}`));
+  if (warning !== null) lines.push(color.yellow(`  ! ${lineOf(warning, 200)}`));
   lines.push(`  see it     airlock approvals show ${request_id}`);
   lines.push(`  answer     airlock approvals approve ${request_id}   (or deny)`);
   return lines;
+}
+
+/** A string of an event on one line; of one that was too long for an event, its head. */
+function lineOf(value: unknown, max: number): string {
+  return shorten(spellLine(textOf(value) ?? ""), max);
 }
