@@ -1,3 +1,4 @@
+import { openAnalysis } from "../analysis/analysis.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Config } from "../base/config.ts";
 import { limits } from "../base/limits.ts";
@@ -6,7 +7,7 @@ import type { Threads } from "../base/threads.ts";
 import type { Blobs } from "../content/content.ts";
 import { Problem } from "../contract/problem.ts";
 import { isEnd, type Run } from "../contract/run.ts";
-import type { Vault } from "../egress/egress.ts";
+import { packageHosts, type Vault } from "../egress/egress.ts";
 import type { LayerTrees } from "../layers/layers.ts";
 import type { Models } from "../model/model.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
@@ -14,6 +15,7 @@ import type { Store } from "../store/store.ts";
 import { openBuildCache } from "../tools/tools.ts";
 import { openRunArchive } from "./archive.ts";
 import { openDriver } from "./driver.ts";
+import { explainCall } from "./explain-call.ts";
 import { follow } from "./follow.ts";
 import { openLive } from "./live.ts";
 import type { Corridor } from "./run.ts";
@@ -43,10 +45,16 @@ export interface CorridorOptions {
   log: Log;
   /** For what is too long to be searched for secrets on the main thread. */
   threads: Threads;
+  /** A person has just been asked something. */
+  onAsked: () => void;
 }
 
 /** The corridor with its worker. */
 export interface OpenCorridor extends Corridor {
+  /** Lets runs go on whose calls were answered. */
+  resume(runs: readonly { runId: string; workspaceId: string }[]): void;
+  /** An approval was taken back: what runs by it loses its network. */
+  revoked(runId: string, requestId: string): void;
   /** Takes over the runs that an earlier gateway left unfinished. */
   start(): Promise<void>;
   close(drainMs: number): Promise<void>;
@@ -57,12 +65,14 @@ export function openCorridor(options: CorridorOptions): OpenCorridor {
   const { store, blobs, vault, models, config, clock, log } = options;
   const { journal, runs, files } = store;
   const live = openLive();
+  const analysis = openAnalysis();
+  const ofHost = { analysis, packageHosts: packageHosts({ env: config.packageEnvironment }) };
   const followed = { onAppend: journal.onAppend, read: shareReads(journal) };
   const worker = openWorker({
     store,
     runsMax: config.runsMax,
     runsPerWorkspaceMax: config.runsPerWorkspaceMax,
-    drive: openDriver({ ...options, live, builds: openBuildCache(store.builds, clock) }),
+    drive: openDriver({ ...options, ...ofHost, live, builds: openBuildCache(store.builds, clock) }),
     clock,
     log,
   });
@@ -133,6 +143,11 @@ export function openCorridor(options: CorridorOptions): OpenCorridor {
     },
     archive: async (workspaceId, runId) =>
       openRunArchive(await find(workspaceId, runId), { journal, files, blobs }),
+    explain: (request) => explainCall(request, ofHost),
+    resume: (waited) => {
+      for (const { runId, workspaceId } of waited) worker.enqueue(runId, workspaceId);
+    },
+    revoked: worker.revoked,
     start: () => worker.start(),
     close: (drainMs) => worker.close(drainMs),
   };
