@@ -99,10 +99,9 @@ async function openRooms(
     onResumed: (runs) => corridor.resume(runs),
     onRevoked: ({ runId, id }) => corridor.revoked(runId, id),
   });
-  const onAsked = () => approvals.onRequested();
+  const { onRequested: onAsked } = approvals;
   const corridor = openCorridor({ ...rooms, config, clock, log, threads, onAsked });
-  closers.push(() => approvals.close());
-  closers.push(() => corridor.close(limits.drainMs));
+  closers.push(approvals.close, () => corridor.close(limits.drainMs));
   const doctor = () => examineHost(config, log);
   const upkeep = openUpkeepOver({ store, blobs, layers, dataDir, clock, log, sandbox, doctor });
   // Before any run is driven: this ends whatever an earlier gateway left running.

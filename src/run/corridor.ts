@@ -6,7 +6,7 @@ import type { Log } from "../base/log.ts";
 import type { Threads } from "../base/threads.ts";
 import type { Blobs } from "../content/content.ts";
 import { Problem } from "../contract/problem.ts";
-import { isEnd, type Run } from "../contract/run.ts";
+import type { Run } from "../contract/run.ts";
 import { packageHosts, type Vault } from "../egress/egress.ts";
 import type { LayerTrees } from "../layers/layers.ts";
 import type { Models } from "../model/model.ts";
@@ -15,6 +15,7 @@ import type { Store } from "../store/store.ts";
 import { openBuildCache } from "../tools/tools.ts";
 import { openRunArchive } from "./archive.ts";
 import { openDriver } from "./driver.ts";
+import { openEndEarly } from "./end-early.ts";
 import { explainCall } from "./explain-call.ts";
 import { follow } from "./follow.ts";
 import { openLive } from "./live.ts";
@@ -77,6 +78,13 @@ export function openCorridor(options: CorridorOptions): OpenCorridor {
     log,
   });
   const find = (workspaceId: string, runId: string) => findRun(store, workspaceId, runId);
+  const notFound = (workspaceId: string, runId: string) => notThere(store, workspaceId, runId);
+  const endEarly = openEndEarly({ journal, worker, notFound });
+  const treeOf = async (workspaceId: string, runId: string) => {
+    const tree = await runs.tree(workspaceId, runId);
+    if (tree === undefined) throw await notFound(workspaceId, runId);
+    return { root: tree.rootRunId, others: tree.open.filter((id) => id !== runId) };
+  };
 
   return {
     upload: (source, maxBytes) => blobs.putStream(source, maxBytes),
@@ -94,22 +102,17 @@ export function openCorridor(options: CorridorOptions): OpenCorridor {
     },
     get: find,
     list: (workspaceId, filter) => runs.list(workspaceId, filter),
-    async cancel(workspaceId, runId, requestedBy) {
-      // Asked for again and again, it is written down once: nothing may grow without a limit (I9).
-      const asked = (await journal.latest(runId, "run.cancel_requested")) !== undefined;
-      const cancelled = await journal.appendFromOutside(workspaceId, runId, (run) =>
-        asked || isEnd(run.status) || run.status === "cleaning_up"
-          ? null
-          : { type: "run.cancel_requested", data: { requested_by: requestedBy } },
-      );
-      if (!cancelled) throw await notThere(store, workspaceId, runId);
-      if (cancelled.event) worker.cancelled(runId, workspaceId);
-      return cancelled.run;
-    },
-    async stop(workspaceId, runId, order) {
-      const stopped = await appendStop(store, workspaceId, runId, order);
-      if (stopped.event) worker.cancelled(runId, workspaceId);
-      return stopped.run;
+    cancel: (workspaceId, runId, requestedBy) =>
+      endEarly(workspaceId, runId, {
+        type: "run.cancel_requested",
+        data: { requested_by: requestedBy },
+      }),
+    async stop(workspaceId, runId, { requestedBy, reason }) {
+      const { root, others } = await treeOf(workspaceId, runId);
+      const data = { root_run_id: root, requested_by: requestedBy, reason };
+      const stop = (id: string) => endEarly(workspaceId, id, { type: "run.stopped", data });
+      const [stopped] = await Promise.all([stop(runId), ...others.map(stop)]);
+      return stopped;
     },
     async delete(workspaceId, runId) {
       const outcome = await runs.delete(workspaceId, runId);
@@ -157,24 +160,6 @@ async function findRun(store: Store, workspaceId: string, runId: string): Promis
   const run = await store.runs.get(workspaceId, runId);
   if (run) return run;
   throw await notThere(store, workspaceId, runId);
-}
-
-async function appendStop(
-  store: Store,
-  workspaceId: string,
-  runId: string,
-  { requestedBy, reason }: { requestedBy: string; reason: string },
-) {
-  const { journal } = store;
-  const asked = (await journal.latest(runId, "run.stopped")) !== undefined;
-  const data = { root_run_id: runId, requested_by: requestedBy, reason };
-  const stopped = await journal.appendFromOutside(workspaceId, runId, (run) =>
-    asked || isEnd(run.status) || run.status === "cleaning_up"
-      ? null
-      : { type: "run.stopped", data },
-  );
-  if (!stopped) throw await notThere(store, workspaceId, runId);
-  return stopped;
 }
 
 /** "Not yours" and "not there" look the same (I14); only the workspace that deleted a run is told so. */

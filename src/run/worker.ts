@@ -69,23 +69,10 @@ export function openWorker(options: WorkerOptions): Worker {
 
   const begin = (runId: string, workspaceId: string) => {
     waiting.delete(runId);
-    const stopping = new AbortController();
-    const work = new AbortController();
-    stopping.signal.addEventListener("abort", () => work.abort(stopping.signal.reason));
     perWorkspace.set(workspaceId, (perWorkspace.get(workspaceId) ?? 0) + 1);
-    const interrupt = (reason: string) => work.abort(new Error(reason));
-    const revocations = new Set<(requestId: string) => void>();
-    const cut = (requestId: string) => {
-      for (const callback of revocations) callback(requestId);
-    };
+    const { signals, ...strings } = openSignals(draining.signal);
     const done = options
-      .drive(runId, workspaceId, {
-        signal: work.signal,
-        draining: draining.signal,
-        stopping: stopping.signal,
-        interrupt,
-        onRevoked: (callback) => void revocations.add(callback),
-      })
+      .drive(runId, workspaceId, signals)
       .catch((error: unknown) => {
         if (error instanceof LetGo) log.info({ run: runId, reason: error.message }, "run.let_go");
         else log.error({ run: runId, err: error }, "run.drive_failed");
@@ -97,8 +84,7 @@ export function openWorker(options: WorkerOptions): Worker {
         perWorkspace.set(workspaceId, (perWorkspace.get(workspaceId) ?? 1) - 1);
         admit();
       });
-    const stop = (reason: string) => stopping.abort(new Error(reason));
-    atWork.set(runId, { workspaceId, again: false, interrupt, stop, done, cut });
+    atWork.set(runId, { workspaceId, again: false, done, ...strings });
   };
 
   const admit = () => {
@@ -148,6 +134,31 @@ export function openWorker(options: WorkerOptions): Worker {
       waited.abort();
       for (const run of atWork.values()) run.stop("The gateway is stopping");
       await all;
+    },
+  };
+}
+
+/** What a run that is driven listens to, and the ends of it that the worker holds. */
+function openSignals(
+  draining: AbortSignal,
+): { signals: RunSignals } & Pick<AtWork, "interrupt" | "stop" | "cut"> {
+  const stopping = new AbortController();
+  const work = new AbortController();
+  stopping.signal.addEventListener("abort", () => work.abort(stopping.signal.reason));
+  const interrupt = (reason: string) => work.abort(new Error(reason));
+  const revocations = new Set<(requestId: string) => void>();
+  return {
+    signals: {
+      signal: work.signal,
+      draining,
+      stopping: stopping.signal,
+      interrupt,
+      onRevoked: (callback) => void revocations.add(callback),
+    },
+    interrupt,
+    stop: (reason) => stopping.abort(new Error(reason)),
+    cut(requestId) {
+      for (const callback of revocations) callback(requestId);
     },
   };
 }
