@@ -4,6 +4,7 @@
  */
 
 import { ensureAdminToken } from "./admin-token.ts";
+import { openApprovals } from "./approvals/approvals.ts";
 import { openInventory } from "./artifacts/artifacts.ts";
 import { systemClock } from "./base/clock.ts";
 import { type Config, ConfigError } from "./base/config.ts";
@@ -93,8 +94,14 @@ async function openRooms(
   const sandbox = await openSandbox({ dataDir, uidRange, toolchains, clock, log });
   closers.push(() => sandbox.close());
   const rooms = { store, blobs, layers, vault, models, sandbox };
-  const corridor = openCorridor({ ...rooms, config, clock, log, threads });
-  closers.push(() => corridor.close(limits.drainMs));
+  const approvals = openApprovals({
+    ...{ rows: store.approvals, blobs, clock, log },
+    onResumed: (runs) => corridor.resume(runs),
+    onRevoked: ({ runId, id }) => corridor.revoked(runId, id),
+  });
+  const { onRequested: onAsked } = approvals;
+  const corridor = openCorridor({ ...rooms, config, clock, log, threads, onAsked });
+  closers.push(approvals.close, () => corridor.close(limits.drainMs));
   const doctor = () => examineHost(config, log);
   const upkeep = openUpkeepOver({ store, blobs, layers, dataDir, clock, log, sandbox, doctor });
   // Before any run is driven: this ends whatever an earlier gateway left running.
@@ -104,6 +111,8 @@ async function openRooms(
   let closing: Promise<void> | undefined;
   const http = createHttp({
     corridor,
+    approvals,
+    explain: (_workspaceId, request) => corridor.explain(request),
     inventory,
     tokens: store.tokens,
     upkeep,
@@ -122,6 +131,7 @@ async function openRooms(
   closers.push(async () => {
     await Promise.all([listening.close(limits.drainMs), corridor.close(limits.drainMs)]);
   });
+  await approvals.start();
   await corridor.start();
   const sweeping = new AbortController();
   const { signal } = sweeping;

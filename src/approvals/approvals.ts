@@ -13,6 +13,8 @@ import type {
   DenyRequest,
 } from "../contract/approval.ts";
 
+export { bindCall, changedParts, keysOf, nonePart } from "./binding.ts";
+
 export interface ApprovalListFilter {
   /** Left out: all. Pending requests for the very same call are one entry, the oldest. */
   status?: ApprovalStatus;

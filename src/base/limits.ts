@@ -36,6 +36,11 @@ export const limits = {
   callOutputKeptBytes: 4 * MiB,
   callOutputKilledBytes: 1 * GiB,
 
+  /** Findings of one call that the journal keeps with its decision; more say nothing new. */
+  findingsKept: 100,
+  /** Entries of each of the run's two directories that an approval can be bound to; all of them are read. */
+  boundTreeEntries: 500_000,
+
   /** Directories that one call captures as layers. */
   capturePaths: 16,
   /** Beside what it captures, a build may leave this much behind and still be found again: a lock file, a log. */

@@ -11,6 +11,7 @@
 import type { Readable } from "node:stream";
 import type { z } from "zod";
 import type { LiveEvent, RunEvent } from "../contract/event.ts";
+import type { ExplainRequest, Explanation } from "../contract/explanation.ts";
 import type { Output } from "../contract/output.ts";
 import type { Run, RunStatus } from "../contract/run.ts";
 import type { RunLimits, RunSubmission } from "../contract/submission.ts";
@@ -66,6 +67,8 @@ export interface Corridor {
     runId: string,
     order: { requestedBy: string; reason: string },
   ): Promise<Run>;
+  /** What the policy would say to a call, and why; nothing is done. See `explainCall`. */
+  explain(request: ExplainRequest): Promise<Explanation>;
   /** `run_not_finished` while it runs; afterwards the run and its key answer `run_deleted`. */
   delete(workspaceId: string, runId: string): Promise<void>;
   /** Events with `seq > since`, at most `limit`; `more` when there are further ones. */

@@ -1,4 +1,5 @@
 import type { NewEvent, RunEvent } from "../contract/event.ts";
+import { writeApprovals } from "./approvals-write.ts";
 import { addArtifact, addRef } from "./artifacts.ts";
 import { artifactOf, blobsOf, contentsOf, layersOf, outputsOf } from "./derived.ts";
 import type { RunState } from "./fold.ts";
@@ -37,10 +38,16 @@ export async function writeEvents(
   linked: Linked,
 ): Promise<void> {
   for (const row of linked.rows) await statements.insertEvent.all(tx, row);
-  for (const event of linked.events) await writeDerived(tx, run, event);
+  for (const event of linked.events) await writeDerived(tx, statements, run, event);
 }
 
-async function writeDerived(tx: Tx, run: AppendTo, event: RunEvent): Promise<void> {
+async function writeDerived(
+  tx: Tx,
+  statements: Statements,
+  run: AppendTo,
+  event: RunEvent,
+): Promise<void> {
+  await writeApprovals(tx, statements, run, event);
   await writeBlobRefs(tx, run, event);
   await writeOutputs(tx, run, event);
   await writeContents(tx, run, event);

@@ -18,9 +18,12 @@ export interface RunKey {
   workspaceId: string;
 }
 
+/** A run that has ended still has directories to remove, and what was approved in it can still be taken back. */
+const afterTheEnd: string[] = ["run.cleaned", "approval.revoked"];
+
 /**
  * Numbers new events, stamps and hashes them onto the chain, and folds them. Pure. `state` is undefined for the first
- * event of a run. Fails on an event after the end: a run that has ended can only be cleaned.
+ * event of a run. Fails on any other event after the end than those above.
  */
 export function link(
   run: RunKey,
@@ -33,7 +36,7 @@ export function link(
   const rows: EventsTable[] = [];
   for (const { type, data } of added) {
     assert(
-      next === undefined || !isEnd(next.status) || type === "run.cleaned",
+      next === undefined || !isEnd(next.status) || afterTheEnd.includes(type),
       `${type} was appended to ${run.runId}, which has ended`,
     );
     const text = canonicalJson(data);

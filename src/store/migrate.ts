@@ -4,11 +4,12 @@ import { up as cost } from "./migrations/0002-cost.ts";
 import { up as layers } from "./migrations/0003-layers.ts";
 import { up as proofs } from "./migrations/0004-proofs.ts";
 import { up as lists } from "./migrations/0005-lists.ts";
+import { up as approvals } from "./migrations/0006-approvals.ts";
 import type { Schema } from "./schema.ts";
 
 /** Every migration, in order. Forward only: one is added at the end, none is ever changed or removed. */
 const migrations: ((db: Kysely<unknown>) => Promise<void>)[] = [
-  ...[init, cost, layers, proofs, lists],
+  ...[init, cost, layers, proofs, lists, approvals],
 ];
 
 /** The database cannot be used as it is; the message tells the operator what is wrong and what to do. */

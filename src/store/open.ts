@@ -1,5 +1,6 @@
 import type { Kysely } from "kysely";
 import { Problem } from "../contract/problem.ts";
+import { openApprovalRows } from "./approvals.ts";
 import { openArtifacts } from "./artifacts.ts";
 import { openBroken } from "./broken.ts";
 import { openBuilds } from "./builds.ts";
@@ -50,6 +51,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       layers: openLayers(parts),
       artifacts: openArtifacts(parts),
       builds: openBuilds(parts),
+      approvals: openApprovalRows(parts, announce),
       tokens: openTokens(parts),
       secrets: openSecrets(db.reads),
       epoch,

@@ -1,9 +1,10 @@
 import { type Kysely, sql } from "kysely";
+import { type ApprovalStatements, compileApprovalStatements } from "./approvals-statements.ts";
 import { type Prepared, prepare } from "./prepared.ts";
 import type { EventsTable, FoldColumns, RunsTable, Schema } from "./schema.ts";
 
 /** The statements that every append and every read of a run goes through, compiled once. */
-export interface Statements {
+export interface Statements extends ApprovalStatements {
   runRow: Prepared<{ runId: string }, RunsTable>;
   insertEvent: Prepared<EventsTable, unknown>;
   /** What an event can change; the model and the time of creation never do. */
@@ -22,6 +23,7 @@ export interface Statements {
 
 export function compileStatements(db: Kysely<Schema>): Statements {
   return {
+    ...compileApprovalStatements(db),
     runRow: prepare((v) => db.selectFrom("runs").selectAll().where("id", "=", v.runId)),
     insertEvent: prepare((v) =>
       db.insertInto("events").values({

@@ -26,6 +26,7 @@ import type { Scope, Token } from "../contract/token.ts";
 import type { VerifyReport } from "../contract/upkeep.ts";
 import type { Listed, ListWanted } from "./list-place.ts";
 
+export { ApprovalUnusable } from "./approvals-fold.ts";
 export { DatabaseRefused } from "./migrate.ts";
 export { openStore } from "./open.ts";
 
@@ -81,7 +82,10 @@ export interface Journal {
   submit(run: NewRun): Promise<Submitted>;
   /** Takes the run over for this epoch. Undefined when it has ended or was deleted. */
   claim(runId: string, epoch: number): Promise<RunLease | undefined>;
-  /** Appends all events or none. Resolves only after the commit is on disk. */
+  /**
+   * Appends all events or none. Resolves only after the commit is on disk. Throws `ApprovalUnusable` when an event would
+   * start or allow a call by an approval that is spent, revoked, out of time or not for it.
+   */
   append(runId: string, fence: Fence, events: NewEvent[]): Promise<Appended>;
   /**
    * Appends one event from outside the worker (a cancellation), unless `decide`, called inside the transaction with the
@@ -111,6 +115,11 @@ export interface Runs {
   ): Promise<{ runs: Run[]; nextCursor?: string }>;
   /** Every run that has not ended, oldest first, of all workspaces. */
   unfinished(): Promise<{ runId: string; workspaceId: string; status: RunStatus }[]>;
+  /** The root of the run's tree, and the runs of the tree that have not ended. */
+  tree(
+    workspaceId: string,
+    runId: string,
+  ): Promise<{ rootRunId: string; open: string[] } | undefined>;
   /** Runs that ended but whose directories may still be there (`cleanup_status` is not final). */
   uncleaned(): Promise<{ runId: string; uid: number | null }[]>;
   /** Appends `run.cleaned` after the end, when a later sweep removed what the first could not. */
@@ -226,15 +235,28 @@ export type Answered =
  * the run that asked.
  */
 export interface ApprovalRows {
+  /**
+   * The time by which approvals run out: wall-clock milliseconds that never go back. A new request takes its
+   * `expires_at` from here.
+   */
+  now(): number;
   get(workspaceId: string, id: string): Promise<Approval | undefined>;
   list(
     workspaceId: string,
     filter: { status?: ApprovalStatus; limit: number; cursor?: string },
   ): Promise<{ approvals: Approval[]; nextCursor?: string }>;
-  /** Appends `approval.resolved` to the run that asked, and to every run whose pending request the answer covers. */
+  /**
+   * Appends `approval.resolved` to the run that asked, and to every run whose pending request the answer covers. Undefined
+   * when it is not there.
+   */
   answer(workspaceId: string, id: string, answer: AnswerToWrite): Promise<Answered | undefined>;
   /** Appends `approval.resolved` with `expired` where nobody answered in time; standing approvals out of time end. */
   expire(): Promise<Resumed[]>;
+  /**
+   * Gives pending requests the answer that covers them already: this one, or all. Such are left by a crash in the middle
+   * of `answer`, and by a request that was written in the moment of an answer.
+   */
+  settle(id?: string): Promise<Resumed[]>;
   /** When the next pending request or standing approval runs out, as wall-clock milliseconds. */
   nextExpiry(): Promise<number | undefined>;
   /** An approval in force that covers a call with these keys, and the call would otherwise be asked for. */
@@ -243,7 +265,7 @@ export interface ApprovalRows {
     rootRunId: string,
     keys: ApprovalRequest["keys"],
   ): Promise<{ id: string; scope: ApprovalScope } | undefined>;
-  /** A refusal of the very same call that is still remembered. */
+  /** A refusal of the very same call (of `artifact_exec`: the same program) that is still remembered. */
   refusal(
     workspaceId: string,
     keys: ApprovalRequest["keys"],
@@ -287,6 +309,7 @@ export interface Store {
   layers: Layers;
   artifacts: Artifacts;
   builds: Builds;
+  approvals: ApprovalRows;
   tokens: Tokens;
   secrets: SealedSecrets;
   /** The number of this start of the gateway: the epoch of every lease it takes. */
