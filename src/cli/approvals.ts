@@ -55,7 +55,7 @@ export function addApprovals(program: Command, cli: Cli): void {
 function addList(approvals: Command, cli: Cli): void {
   const list = approvals
     .command("list")
-    .description("List approvals, newest first; pending ones oldest first")
+    .description("List approvals, newest first; with --status pending oldest first")
     .option("--status <status>", `only ${approvalStatuses.join(", ")}`, oneOf(approvalStatuses))
     .option("--limit <n>", "at most so many", whole, 100)
     .action(
