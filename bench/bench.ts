@@ -24,7 +24,16 @@ import { tableOf } from "./table.ts";
 
 const groups: Group[] = [
   ...[sandboxRows, startsRows, corridorRows, journalRows],
-  ...[stepsRows, httpRows, restartRows, parkedRows, redactionRows, layersRows, buildsRows, networkRows],
+  ...[
+    stepsRows,
+    httpRows,
+    restartRows,
+    parkedRows,
+    redactionRows,
+    layersRows,
+    buildsRows,
+    networkRows,
+  ],
 ];
 
 const usage = `Usage: npm run bench -- [options]

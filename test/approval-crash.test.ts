@@ -21,7 +21,10 @@ const script = {
   turns: [
     {
       calls: [
-        { tool: "content_write", arguments: { name: "go.sh", content: `curl -sS ${sink.url}/$1\n` } },
+        {
+          tool: "content_write",
+          arguments: { name: "go.sh", content: `curl -sS ${sink.url}/$1\n` },
+        },
         exec("sh go.sh effect"),
         exec("echo after >> /workspace/after"),
       ],
@@ -55,7 +58,9 @@ function endingOf(events: readonly RunEvent[]): unknown {
     end: events.at(-1)?.type,
     calls: finished.map(({ data }) => data.tool),
     asked: events.filter(({ type }) => type === "approval.requested").length,
-    resolved: events.filter((event) => isEvent(event, "approval.resolved")).map((e) => e.data.status),
+    resolved: events
+      .filter((event) => isEvent(event, "approval.resolved"))
+      .map((e) => e.data.status),
   };
 }
 

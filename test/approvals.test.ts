@@ -77,7 +77,9 @@ describe("a call that wants out", () => {
     expect(sink.hits()).toEqual(["/once"]);
     expect(await endOf(run)).toMatchObject({ status: "succeeded" });
     const history = await historyOf(gateway, run.id);
-    const kinds = history.map(({ type }) => type).filter((type) => /approval|call\.|egress/.test(type));
+    const kinds = history
+      .map(({ type }) => type)
+      .filter((type) => /approval|call\.|egress/.test(type));
     expect(kinds).toEqual([
       ...["call.decided", "approval.requested", "approval.resolved"],
       ...["call.started", "egress.allowed", "call.finished"],
@@ -90,7 +92,9 @@ describe("a call that wants out", () => {
     const run = await director.open(gateway);
     const hidden = `h=127.0.0.4; curl -sS -m 3 http://$h:${other.host.split(":")[1]}/other`;
     const before = [sink.hits().length, other.hits().length];
-    const first = await asking(run, "sandbox_exec", { command: `${fetching("a")}; ${hidden}; true` });
+    const first = await asking(run, "sandbox_exec", {
+      command: `${fetching("a")}; ${hidden}; true`,
+    });
     expect(first.shown.request.hosts).toEqual([sink.host]);
     await approve(first.id);
     expect(await first.told).toMatchObject({ stdout: expect.stringContaining("reached") });
@@ -98,7 +102,9 @@ describe("a call that wants out", () => {
     const next = await run.call("sandbox_exec", { command: fetching("b"), network: "none" });
     expect(next).toMatchObject({ ok: false });
     expect([sink.hits().length, other.hits().length]).toEqual([(before[0] ?? 0) + 1, before[1]]);
-    const denied = (await historyOf(gateway, run.id)).filter((event) => isEvent(event, "egress.denied"));
+    const denied = (await historyOf(gateway, run.id)).filter((event) =>
+      isEvent(event, "egress.denied"),
+    );
     expect(denied.map(({ data }) => data.host)).toEqual(["127.0.0.4"]);
     await endOf(run);
   });
@@ -150,7 +156,10 @@ describe("a call that wants out", () => {
 
 describe("who may answer", () => {
   it("is a token that was made for it; others get 403, strangers the same 404 (G02, G06, G07)", async () => {
-    const { secret } = await clientOf(gateway).tokens.create({ name: "runs only", scopes: ["runs"] });
+    const { secret } = await clientOf(gateway).tokens.create({
+      name: "runs only",
+      scopes: ["runs"],
+    });
     const stranger = await clientOf(gateway).tokens.create({
       ...{ name: "stranger", scopes: ["runs", "approve"], workspace: "elsewhere" },
     });
@@ -167,7 +176,10 @@ describe("who may answer", () => {
     const second = await call(gateway, "POST", `/api/approvals/${id}/deny`, {});
     expect(second.status).toBe(409);
     expect(second.body).toMatchObject({
-      error: { code: "approval_answered", details: { approval: { answer: { status: "approved" } } } },
+      error: {
+        code: "approval_answered",
+        details: { approval: { answer: { status: "approved" } } },
+      },
     });
     expect(await told).toMatchObject({ ok: true });
     await endOf(run);
@@ -183,7 +195,9 @@ describe("what a scope covers", () => {
     const { told, id } = await ask(run, "scope-run", 1);
     await approve(id, { scope: "run" });
     await told;
-    expect(await run.call("sandbox_exec", { command: fetching("scope-run") })).toMatchObject({ ok: true });
+    expect(await run.call("sandbox_exec", { command: fetching("scope-run") })).toMatchObject({
+      ok: true,
+    });
     const changed = await ask(run, "scope-run-other", 2);
     await deny(changed.id);
     await changed.told;
@@ -210,7 +224,9 @@ describe("what a scope covers", () => {
     await told;
     await endOf(run);
     const later = await director.open(gateway, { agent: own });
-    expect(await later.call("sandbox_exec", { command: fetching("scope-agent") })).toMatchObject({ ok: true });
+    expect(await later.call("sandbox_exec", { command: fetching("scope-agent") })).toMatchObject({
+      ok: true,
+    });
     await endOf(later);
     const changed = await director.open(gateway, { agent: { ...own, instructions: "Other." } });
     const asked = await ask(changed, "scope-agent", 1);
@@ -263,7 +279,9 @@ describe("taking it back", () => {
     expect(ended).toMatchObject({
       ...{ status: "terminated", stop_reason: "emergency_stop", message: "It must not go on" },
     });
-    const stops = (await historyOf(gateway, run.id)).filter((event) => isEvent(event, "run.stopped"));
+    const stops = (await historyOf(gateway, run.id)).filter((event) =>
+      isEvent(event, "run.stopped"),
+    );
     expect(stops.map(({ data }) => data.reason)).toEqual(["It must not go on"]);
   });
 
