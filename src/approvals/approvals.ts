@@ -14,6 +14,19 @@ import type {
 } from "../contract/approval.ts";
 
 export { bindCall, changedParts, keysOf, nonePart } from "./binding.ts";
+export { makeRequest, type Question } from "./request.ts";
+export {
+  type ApprovalResult,
+  approvalExpired,
+  approvalMismatch,
+  approvalNotFound,
+  approvalRejected,
+  approvalRequired,
+  approvalRevoked,
+  askedTooOften,
+  refusedBefore,
+  replayed,
+} from "./results.ts";
 
 export interface ApprovalListFilter {
   /** Left out: all. Pending requests for the very same call are one entry, the oldest. */

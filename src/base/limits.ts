@@ -130,6 +130,19 @@ export const limits = {
   /** Of one configuration file of a package client; a bundle of authorities is 250 KiB. */
   packageConfigurationBytes: 4 * MiB,
 
+  /** How long a request waits for a person: over a holiday, not for ever. */
+  approvalPendingMs: 30 * 24 * 60 * 60_000,
+  /** How long a refusal is remembered: the same is not asked again today. */
+  approvalRefusalMs: 24 * 60 * 60_000,
+  /** How far an approval reaches when nobody says until when, and how far at most. */
+  approvalScopeMs: 30 * 24 * 60 * 60_000,
+  approvalScopeMaxMs: 366 * 24 * 60 * 60_000,
+  /** Questions of one run tree within an hour: more than a person reads, so that nobody is tired into a yes. */
+  approvalsPerHour: 60,
+  /** Files of a request that are compared with those of the last approved one, and the size of one. */
+  approvalDiffFiles: 100,
+  approvalDiffBytes: 256 * KiB,
+
   /** How long a graceful stop waits for calls and streams before it lets go. */
   drainMs: 10_000,
   /** A blob younger than this is never swept: its row may still be on the way. */

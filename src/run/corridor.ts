@@ -4,6 +4,7 @@ import type { Config } from "../base/config.ts";
 import type { Log } from "../base/log.ts";
 import type { Threads } from "../base/threads.ts";
 import type { Blobs } from "../content/content.ts";
+import type { Explanation, ExplainRequest } from "../contract/explanation.ts";
 import { packageHosts, type Vault } from "../egress/egress.ts";
 import type { LayerTrees } from "../layers/layers.ts";
 import type { Models } from "../model/model.ts";
@@ -47,6 +48,8 @@ export interface CorridorOptions {
 
 /** The corridor with its worker. */
 export interface OpenCorridor extends Corridor {
+  /** What the policy would say to a call, and why; nothing is done. See `explainCall`. */
+  explain(request: ExplainRequest): Promise<Explanation>;
   /** Lets runs go on whose calls were answered. */
   resume(runs: readonly { runId: string; workspaceId: string }[]): void;
   /** An approval was taken back: what runs by it loses its network. */

@@ -67,8 +67,6 @@ export interface Corridor {
     runId: string,
     order: { requestedBy: string; reason: string },
   ): Promise<Run>;
-  /** What the policy would say to a call, and why; nothing is done. See `explainCall`. */
-  explain(request: ExplainRequest): Promise<Explanation>;
   /** `run_not_finished` while it runs; afterwards the run and its key answer `run_deleted`. */
   delete(workspaceId: string, runId: string): Promise<void>;
   /** Events with `seq > since`, at most `limit`; `more` when there are further ones. */

@@ -2,6 +2,7 @@ import { setImmediate as nextTick } from "node:timers/promises";
 import type { Kysely } from "kysely";
 import { canonicalJson } from "../base/canonical-json.ts";
 import type { RunEvent } from "../contract/event.ts";
+import { type ApprovalFold, compareApprovals, foldApprovals } from "./approvals-verify.ts";
 import { chainHash, genesisHash } from "./chain.ts";
 import { blobsOf, contentsOf, outputsOf } from "./derived.ts";
 import { fold, type RunState } from "./fold.ts";
@@ -21,6 +22,7 @@ interface Refold {
   outputs: string[];
   contents: string[];
   blobs: Set<string>;
+  approvals: ApprovalFold;
 }
 
 /** Checks one run within one snapshot. Reports what is wrong and returns how many events there were. */
@@ -31,7 +33,7 @@ export async function verifyRun(
 ): Promise<number> {
   const report = (kind: Defect["kind"], message: string) => add({ kind, subject: runId, message });
   const row = await tx.selectFrom("runs").selectAll().where("id", "=", runId).executeTakeFirst();
-  const journal = await readJournal(tx, runId, row?.workspace_id, report);
+  const journal = await readJournal(tx, runId, row, report);
   if (!row) {
     report("row_mismatch", `There are ${journal.events} events but no run row`);
     return journal.events;
@@ -53,7 +55,7 @@ type Report = (kind: Defect["kind"], message: string) => void;
 async function readJournal(
   tx: Kysely<Schema>,
   runId: string,
-  workspaceId: string | undefined,
+  run: RunsTable | undefined,
   report: Report,
 ): Promise<Refold> {
   const journal: Refold = {
@@ -64,6 +66,7 @@ async function readJournal(
     outputs: [],
     contents: [],
     blobs: new Set(),
+    approvals: new Map(),
   };
   let folds = true;
   for (;;) {
@@ -77,13 +80,13 @@ async function readJournal(
       .execute();
     for (const row of rows) {
       checkLink(journal, row, report);
-      if (row.workspace_id !== workspaceId && workspaceId !== undefined) {
+      if (run !== undefined && row.workspace_id !== run.workspace_id) {
         report("row_mismatch", `Event ${row.seq} is of workspace ${row.workspace_id}`);
       }
       journal.events++;
       journal.lastSeq = row.seq;
       journal.head = row.hash;
-      folds = folds && refold(journal, row, report);
+      folds = folds && refold(journal, run, row, report);
     }
     if (rows.length < pageRows) return journal;
     await nextTick();
@@ -102,11 +105,20 @@ function checkLink(journal: Refold, row: EventsTable, report: Report): void {
   }
 }
 
-function refold(journal: Refold, row: EventsTable, report: Report): boolean {
+function refold(
+  journal: Refold,
+  run: RunsTable | undefined,
+  row: EventsTable,
+  report: Report,
+): boolean {
   try {
     const event = eventOf(row);
     journal.state = fold(journal.state, event);
     collect(journal, event);
+    if (run) {
+      const { id: runId, workspace_id: workspaceId, root_run_id: rootRunId } = run;
+      foldApprovals(journal.approvals, { runId, workspaceId, rootRunId }, event);
+    }
     return true;
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
@@ -163,6 +175,9 @@ async function compareDerived(
   const kept = new Set(blobs.map((row) => row.sha256));
   const lost = [...journal.blobs].find((sha256) => !kept.has(sha256));
   if (lost) report("row_mismatch", `The reference to blob ${lost} is missing`);
+  await compareApprovals(tx, runId, journal.approvals, (message) =>
+    report("row_mismatch", message),
+  );
 }
 
 function same(rows: object[], expected: string[]): boolean {

@@ -1,6 +1,7 @@
 import { setImmediate as nextTick } from "node:timers/promises";
 import type { Kysely } from "kysely";
 import type { VerifyReport } from "../contract/upkeep.ts";
+import { verifyOrphans } from "./approvals-verify.ts";
 import type { Database } from "./database.ts";
 import { checkIntegrity } from "./integrity.ts";
 import type { Schema } from "./schema.ts";
@@ -40,6 +41,7 @@ export async function verifyStore(
       await nextTick();
     }
     await verifyArtifacts(reader.db, add);
+    await verifyOrphans(reader.db, add);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     add({

@@ -35,8 +35,8 @@ export const artifactExec: Tool<ArtifactExec> = {
   input: ArtifactExec,
   repeatable: false,
   capability: "CodeExecution",
-  wants: ({ entrypoint, args = [], network = "granted", ...named }) =>
-    wantsCode({ artifact: nameOf(named), entrypoint: entrypoint ?? null, args, network }),
+  wants: ({ entrypoint, args = [], network, ...named }) =>
+    wantsCode({ artifact: nameOf(named), entrypoint: entrypoint ?? null, args, network: network ?? "granted" }),
 
   async run(args, context) {
     const name = nameOf(args);

@@ -82,9 +82,9 @@ export const sandboxExec: Tool<SandboxExec> = {
   input: SandboxExec,
   repeatable: false,
   capability: "CodeExecution",
-  wants: ({ command, network = "granted", dependencies, artifact_ref, artifact_id }) =>
+  wants: ({ command, network, dependencies, artifact_ref, artifact_id }) =>
     wantsCode({
-      ...{ command: command ?? null, network, artifact: artifact_ref ?? artifact_id ?? null },
+      ...{ command: command ?? null, network: network ?? "granted", artifact: artifact_ref ?? artifact_id ?? null },
       installs: dependencies === undefined ? null : ecosystemOf(dependencies),
     }),
 

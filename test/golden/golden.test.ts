@@ -5,6 +5,7 @@
 import { copyFileSync, existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { Approval } from "../../src/contract/approval.ts";
 import { newId } from "../../src/contract/ids.ts";
 import { RunEvent } from "../../src/contract/event.ts";
 import { Run } from "../../src/contract/run.ts";
@@ -15,13 +16,22 @@ interface Expected {
   secret: string;
   workspaceId: string;
   events: number;
-  runs: { finished: string; cancelled: string; interrupted: string; gone: string };
+  runs: {
+    finished: string;
+    cancelled: string;
+    interrupted: string;
+    gone: string;
+    approved?: string;
+    waiting?: string;
+  };
   /** Of the finished run; the first version did not write it down. */
   costUsd?: number;
   /** The first two versions had no artifacts. */
   artifactId?: string;
   /** The first three had none. */
   proofs?: number;
+  /** The first five had none. */
+  approvals?: { approved: string; waiting: string };
 }
 
 const here = import.meta.dirname;
@@ -44,7 +54,9 @@ for (const name of goldens) {
     it("opens with today's code, and every chain and row is sound", async () => {
       const { store, expected } = await openGolden(name);
       const report = await store.verify();
-      expect(report).toMatchObject({ ok: true, runs: 3, events: expected.events, defects: [] });
+      // One of them was deleted.
+      const runs = Object.keys(expected.runs).length - 1;
+      expect(report).toMatchObject({ ok: true, runs, events: expected.events, defects: [] });
       expect(store.epoch).toBe(2);
     });
 
@@ -112,10 +124,36 @@ for (const name of goldens) {
       expect(await store.secrets.get(runs.finished)).toEqual([]);
     });
 
+    it("knows what people were asked, and asks on", async () => {
+      const { store, expected } = await openGolden(name);
+      const { workspaceId, approvals } = expected;
+      const { approvals: listed } = await store.approvals.list(workspaceId, { limit: 10 });
+      expect(listed.map(({ id }) => id).sort()).toEqual(Object.values(approvals ?? {}).sort());
+      if (approvals === undefined) return;
+      const approved = Approval.parse(await store.approvals.get(workspaceId, approvals.approved));
+      expect(approved).toMatchObject({
+        ...{ status: "approved", answer: { note: "Only this week", scope: "agent_revision" } },
+        ...{ spentAt: expect.any(String), revokedAt: null },
+      });
+      const { keys } = approved.request;
+      expect(await store.approvals.standing(workspaceId, "", keys)).toEqual({
+        ...{ id: approved.id, scope: "agent_revision" },
+      });
+      const answered = await store.approvals.answer(workspaceId, approvals.waiting, {
+        ...{ status: "denied", scope: null, scopeExpiresAt: null, answeredBy: "tok_person" },
+        ...{ note: null, rememberedUntil: null },
+      });
+      expect(answered).toMatchObject({ type: "answered", approval: { status: "denied" } });
+      expect(await store.verify()).toMatchObject({ ok: true });
+    });
+
     it("goes on with the run that was interrupted", async () => {
       const { store, expected } = await openGolden(name);
-      const { interrupted } = expected.runs;
-      expect(await store.runs.unfinished()).toMatchObject([{ runId: interrupted }]);
+      const { interrupted, waiting } = expected.runs;
+      const unfinished = await store.runs.unfinished();
+      expect(new Set(unfinished.map(({ runId }) => runId))).toEqual(
+        new Set([interrupted, ...(waiting ? [waiting] : [])]),
+      );
       const lease = await store.journal.claim(interrupted, store.epoch);
       expect(lease).toMatchObject({ uid: 700_001, run: { status: "running", lastSeq: 3 } });
       expect(await store.secrets.get(interrupted)).toHaveLength(1);

@@ -10,9 +10,10 @@ import { artifactIdentity } from "../../src/base/artifact-identity.ts";
 import type { Clock } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { openLog } from "../../src/base/log.ts";
+import type { ApprovalRequest } from "../../src/contract/approval.ts";
 import type { NewEvent } from "../../src/contract/event.ts";
 import type { ArtifactManifest } from "../../src/contract/artifact.ts";
-import { newId } from "../../src/contract/ids.ts";
+import { newApprovalId, newId } from "../../src/contract/ids.ts";
 import { layerId } from "../../src/contract/layer.ts";
 import { type NewRun, openStore } from "../../src/store/store.ts";
 
@@ -224,6 +225,53 @@ await work(cancelled, [
   },
 ]);
 
+const request: ApprovalRequest = {
+  ...{ request_id: newApprovalId(), call_id: newId("call", clock.now()) },
+  ...{ agent: { id: null, revision: digest("agent") }, tool: "sandbox_exec" },
+  ...{ summary: "Wants to reach api.example.org:443", rule: "host_not_granted" },
+  ...{ intent: "Reads the rates of today", warning: null },
+  subject: {
+    ...{ tool: "sandbox_exec", command: "python3 rates.py", artifact_id: null },
+    ...{ artifact_digest: null, entrypoint: null, arguments: { command: "python3 rates.py" } },
+    files: [{ name: "rates.py", sha256: digest("rates") }],
+  },
+  findings: [
+    {
+      ...{ kind: "url", file: "/tmp/rates.py", line: 3, pattern: "https://api.example.org/v1" },
+      ...{ host: "api.example.org:443", reason: "A URL stands in the code" },
+    },
+  ],
+  hosts: ["api.example.org:443"],
+  binding: { digest: digest("binding"), parts: { tool: "sandbox_exec" } },
+  keys: { run: digest("run key"), agent_revision: digest("agent key"), artifact: null },
+  ...{ scopes: ["once", "run", "agent_revision"], default_scope: "once" },
+  expires_at: "2026-12-20T12:00:00.000Z",
+};
+const approved = await submit("approved", { model: "openai/gpt-5", prompt: ["Read the rates"] });
+await work(approved, [...begun, { type: "approval.requested", data: request }]);
+await store.approvals.answer(token.workspaceId, request.request_id, {
+  ...{ status: "approved", scope: "agent_revision", answeredBy: token.id, note: "Only this week" },
+  ...{ scopeExpiresAt: "2099-11-27T12:00:00.000Z", rememberedUntil: null },
+});
+await work(approved, [
+  {
+    type: "call.started",
+    data: {
+      ...{ call_id: request.call_id, tool: "sandbox_exec", turn: 1 },
+      approval: request.request_id,
+    },
+  },
+  {
+    type: "run.finished",
+    data: { status: "succeeded", stop_reason: "end_turn", cleanup_status: "succeeded" },
+  },
+]);
+const asks = { ...request, request_id: newApprovalId(), call_id: newId("call", clock.now()) };
+asks.keys = { ...request.keys, run: digest("other"), agent_revision: digest("other") };
+asks.expires_at = "2099-12-20T12:00:00.000Z";
+const waiting = await submit("waiting", { model: "openai/gpt-5", prompt: ["Ask me"] });
+await work(waiting, [...begun, { type: "approval.requested", data: asks }]);
+
 const interrupted = await submit("interrupted", { model: "google/gemini-3", prompt: ["Go on"] });
 await work(interrupted, begun);
 await store.runs.takeUid(interrupted, { first: 700_000, last: 765_535 });
@@ -245,9 +293,10 @@ const expected = {
   secret,
   workspaceId: token.workspaceId,
   events: report.events,
-  runs: { finished, cancelled, interrupted, gone },
+  runs: { finished, cancelled, interrupted, gone, approved, waiting },
   costUsd: 0.001535,
   artifactId: artifactIdentity(manifest).id,
   proofs: 1,
+  approvals: { approved: request.request_id, waiting: asks.request_id },
 };
 writeFileSync(join(dir, "expected.json"), `${JSON.stringify(expected, null, 2)}\n`);
