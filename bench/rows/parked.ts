@@ -81,8 +81,9 @@ function waiting(runId: string): { id: string; events: NewEvent[] } {
     ...{ entrypoint: "none", environment: "none", secrets: "none", hosts: "example.org:443" },
   });
   const request = makeRequest({
-    ...{ callId, agent: { id: null, revision: digest }, tool: "sandbox_exec", intent: null },
-    ...{ rule: "It reaches the network", findings: [], hosts: ["example.org:443"], binding },
+    ...{ callId, agent: { id: null, revision: digest }, intent: null },
+    rule: "It reaches the network",
+    ...{ findings: [], hosts: ["example.org:443"], binding },
     subject: {
       ...{ tool: "sandbox_exec", command: args.command, artifact_id: null, entrypoint: null },
       ...{ artifact_digest: null, arguments: args, files: [] },

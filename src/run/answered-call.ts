@@ -2,6 +2,7 @@ import {
   approvalExpired,
   approvalMismatch,
   approvalRejected,
+  approvalRevoked,
   changedParts,
 } from "../approvals/approvals.ts";
 import { assert } from "../base/assert.ts";
@@ -30,10 +31,10 @@ export async function answeredCall(
   const { asked } = call;
   assert(asked?.answer, "the call was asked about and answered");
   const { request, answer, revoked } = asked;
-  if (answer.status === "denied") return { run: false, result: approvalRejected(answer) };
-  if (answer.status !== "approved" || revoked) {
-    return { run: false, result: approvalExpired(request, revoked ? "revoked" : answer.status) };
-  }
+  const { request_id: id } = request;
+  if (answer.status === "denied") return { run: false, result: approvalRejected(id, answer.note) };
+  if (answer.status !== "approved") return { run: false, result: approvalExpired(id) };
+  if (revoked) return { run: false, result: approvalRevoked(id) };
   const weighed = await weigh(drive, tool.wants(args));
   // Where more would be reached than was shown, the hosts differ, and with them the binding.
   const hosts = reachable(weighed);
@@ -42,7 +43,7 @@ export async function answeredCall(
     ? changedParts(request.binding, now.binding)
     : (["tmp", "workspace"] as const);
   if (changed.length > 0) {
-    return { run: false, result: approvalMismatch(request.request_id, [...changed]) };
+    return { run: false, result: approvalMismatch(id, changed) };
   }
-  return { run: true, approvalId: request.request_id, hosts };
+  return { run: true, approvalId: id, hosts };
 }

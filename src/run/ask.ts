@@ -37,7 +37,8 @@ export async function ask(
   args: unknown,
   weighed: Weighed,
 ): Promise<AskResult> {
-  const { store, workspaceId, runId, clock } = drive;
+  const { workspaceId, runId } = drive;
+  const { approvals } = drive.store;
   const hosts = reachable(weighed);
   const context = await toolContext(drive, call.request.call_id, []);
   const { command } = weighed.wanted as WantedCode;
@@ -46,17 +47,18 @@ export async function ask(
   const bound = await bind(drive, call.request.call_id, tool, args, weighed, hosts);
   if (bound === undefined) return tooMuch;
   const keys = keysOf(bound.binding);
-  const standing = await store.approvals.standing(workspaceId, runId, keys);
+  const standing = await approvals.standing(workspaceId, runId, keys);
   if (standing) return { type: "covered", approvalId: standing.id, hosts };
-  const refusal = await store.approvals.refusal(workspaceId, keys);
+  const refusal = await approvals.refusal(workspaceId, keys);
   if (refusal) {
     const rule = `A person refused this very call (${refusal.id}), which is remembered until ${refusal.until}`;
     return { type: "refused", rule, result: refusedBefore(refusal) };
   }
-  const since = new Date(clock.now() - hourMs).toISOString();
-  if ((await store.approvals.askedSince(runId, since)) >= limits.approvalsPerHour) {
-    const rule = `The run has asked ${limits.approvalsPerHour} times within an hour`;
-    return { type: "refused", rule, result: askedTooOften(limits.approvalsPerHour) };
+  const since = new Date(approvals.now() - hourMs).toISOString();
+  const times = await approvals.askedSince(runId, since);
+  if (times >= limits.approvalsPerHour) {
+    const rule = `The run has asked ${times} times within an hour`;
+    return { type: "refused", rule, result: askedTooOften(times, limits.approvalsPerHour) };
   }
   return {
     type: "ask",
@@ -95,7 +97,6 @@ function requestFor(
   return makeRequest({
     callId: call.request.call_id,
     agent: { id: snapshot.agent?.id ?? null, revision: agentRevision(snapshot) },
-    tool: tool.name,
     rule: decision.rule,
     intent: (args as { intent?: string }).intent ?? null,
     subject: {
@@ -111,6 +112,6 @@ function requestFor(
     hosts: decision.askedHosts,
     binding,
     pinned,
-    now: drive.clock.now(),
+    now: drive.store.approvals.now(),
   });
 }

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
-import { type Binding, bindCall } from "../approvals/approvals.ts";
+import { bindCall, nonePart as none } from "../approvals/approvals.ts";
 import { canonicalJson } from "../base/canonical-json.ts";
 import { limits } from "../base/limits.ts";
 import { digestTree, treeDigestThread } from "../base/tree-digest.ts";
 import { contentView } from "../content/content.ts";
+import type { Binding } from "../contract/approval.ts";
 import { stageContent, type Tool, type WantedCode } from "../tools/tools.ts";
 import { agentRevision } from "./agent-revision.ts";
 import type { Drive } from "./drive.ts";
@@ -17,8 +18,6 @@ export interface Bound {
   binding: Binding;
   files: { name: string; sha256: string }[];
 }
-
-const none = "none";
 
 /**
  * Names everything that would run (P3): the same call gives the same binding as long as nothing of it has changed. The

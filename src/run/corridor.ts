@@ -4,7 +4,7 @@ import type { Config } from "../base/config.ts";
 import type { Log } from "../base/log.ts";
 import type { Threads } from "../base/threads.ts";
 import type { Blobs } from "../content/content.ts";
-import type { Explanation, ExplainRequest } from "../contract/explanation.ts";
+import type { ExplainRequest, Explanation } from "../contract/explanation.ts";
 import { packageHosts, type Vault } from "../egress/egress.ts";
 import type { LayerTrees } from "../layers/layers.ts";
 import type { Models } from "../model/model.ts";

@@ -1,6 +1,11 @@
-import { approvalMismatch, approvalRejected, replayed } from "../approvals/approvals.ts";
+import {
+  approvalMismatch,
+  approvalNotFound,
+  approvalRejected,
+  replayed,
+} from "../approvals/approvals.ts";
 import { canonicalJson } from "../base/canonical-json.ts";
-import { failure, type ToolOutcome } from "../tools/tools.ts";
+import type { ToolOutcome } from "../tools/tools.ts";
 import type { Drive } from "./drive.ts";
 import { findAsked } from "./state.ts";
 
@@ -22,7 +27,7 @@ export async function replay(
 ): Promise<ToolOutcome["result"]> {
   const { approval_ref: ref, ...given } = args as Record<string, unknown>;
   const call = typeof ref === "string" ? findAsked(drive.ledger.state, ref) : undefined;
-  if (!call?.asked || typeof ref !== "string") return unknown(ref);
+  if (!call?.asked || typeof ref !== "string") return approvalNotFound(String(ref));
   const { request, answer } = call.asked;
   const stored = (await drive.record.restore(request.subject.arguments)) as typeof given;
   const differs = Object.entries(given).some(
@@ -31,16 +36,7 @@ export async function replay(
   );
   if (tool !== request.tool) return approvalMismatch(ref, ["tool"]);
   if (differs) return approvalMismatch(ref, ["arguments"]);
-  if (answer?.status === "denied") return approvalRejected(answer);
+  if (answer?.status === "denied") return approvalRejected(ref, answer.note);
   const result = await drive.record.restore(call.finished?.result);
   return replayed(result as ToolOutcome["result"]);
-}
-
-function unknown(ref: unknown): ToolOutcome["result"] {
-  return failure(
-    "resource",
-    `There is no approval ${JSON.stringify(ref)} of a call of this run`,
-    "Use the request_id of an approval_resolved message as it was written, or leave approval_ref out",
-    { error: "approval_not_found" },
-  );
 }

@@ -36,7 +36,12 @@ export const artifactExec: Tool<ArtifactExec> = {
   repeatable: false,
   capability: "CodeExecution",
   wants: ({ entrypoint, args = [], network, ...named }) =>
-    wantsCode({ artifact: nameOf(named), entrypoint: entrypoint ?? null, args, network: network ?? "granted" }),
+    wantsCode({
+      artifact: nameOf(named),
+      entrypoint: entrypoint ?? null,
+      args,
+      network: network ?? "granted",
+    }),
 
   async run(args, context) {
     const name = nameOf(args);

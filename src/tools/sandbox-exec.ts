@@ -84,7 +84,11 @@ export const sandboxExec: Tool<SandboxExec> = {
   capability: "CodeExecution",
   wants: ({ command, network, dependencies, artifact_ref, artifact_id }) =>
     wantsCode({
-      ...{ command: command ?? null, network: network ?? "granted", artifact: artifact_ref ?? artifact_id ?? null },
+      ...{
+        command: command ?? null,
+        network: network ?? "granted",
+        artifact: artifact_ref ?? artifact_id ?? null,
+      },
       installs: dependencies === undefined ? null : ecosystemOf(dependencies),
     }),
 
