@@ -14,6 +14,7 @@ import type {
 } from "../contract/approval.ts";
 
 export { bindCall, changedParts, keysOf, nonePart } from "./binding.ts";
+export { type ApprovalsOptions, type OpenApprovals, openApprovals } from "./open-approvals.ts";
 export { makeRequest, type Question } from "./request.ts";
 export {
   type ApprovalResult,
@@ -27,6 +28,7 @@ export {
   refusedBefore,
   replayed,
 } from "./results.ts";
+export type { ReadContent } from "./since-approved.ts";
 
 export interface ApprovalListFilter {
   /** Left out: all. Pending requests for the very same call are one entry, the oldest. */

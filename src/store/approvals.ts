@@ -69,9 +69,21 @@ function openAnswers(
   async function repeat(step: (at: Answering) => Promise<Wrote>): Promise<Resumed[]> {
     const resumed: Resumed[] = [];
     for (;;) {
-      const wrote = await write(step);
-      resumed.push(...wrote.resumed);
-      if (wrote.resumed.length < answersAtOnce) return resumed;
+      const more = await unlessLater(resumed, () => write(step));
+      if (more === undefined) return resumed;
+      resumed.push(...more.resumed);
+      if (more.resumed.length < answersAtOnce) return resumed;
+    }
+  }
+
+  /** A step that fails after others did not: whom those let go on must be told, and the rest is found again. */
+  async function unlessLater<T>(done: Resumed[], step: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await step();
+    } catch (error) {
+      if (done.length === 0) throw error;
+      log.error({ err: error, resumed: done.length }, "store.answers_cut_short");
+      return undefined;
     }
   }
 
@@ -80,9 +92,9 @@ function openAnswers(
     let after: string | undefined = "";
     while (after !== undefined) {
       const from: string = after;
-      const page = await write((at) => settleSome(at, from));
-      resumed.push(...page.resumed);
-      after = page.last;
+      const page = await unlessLater(resumed, () => write((at) => settleSome(at, from)));
+      resumed.push(...(page?.resumed ?? []));
+      after = page?.last;
     }
     return resumed;
   }
@@ -101,9 +113,8 @@ function openAnswers(
       return wrote.answered;
     },
     async expire() {
-      const resumed = await repeat(expireSome);
       await writer.write((tx) => lapse(tx, time()));
-      return resumed;
+      return repeat(expireSome);
     },
     async settle(id) {
       if (id === undefined) return settleAll();

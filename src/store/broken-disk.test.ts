@@ -21,7 +21,7 @@ describe("a disk that breaks a promise", () => {
     // A file size limit fails a write in the middle with another error than a full disk: as a bad disk would.
     const child = spawn(
       "sh",
-      ["-c", `ulimit -f 600; exec "$0" "$@"`, process.execPath, program, "append", dir],
+      ["-c", `ulimit -f 1200; exec "$0" "$@"`, process.execPath, program, "append", dir],
       {
         stdio: ["ignore", "pipe", "inherit"],
       },

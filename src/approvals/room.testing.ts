@@ -1,0 +1,74 @@
+import { onTestFinished } from "vitest";
+import { openTimedStore, testClock } from "../../test/support/sample-approvals.ts";
+import { tempDir } from "../../test/support/temp-dir.ts";
+import { openLog } from "../base/log.ts";
+import type { Approval } from "../contract/approval.ts";
+import { newId } from "../contract/ids.ts";
+import { openApprovals } from "./open-approvals.ts";
+
+/** Sleeps that a test ends, by setting the clock. */
+function openSleeps() {
+  const sleeps: { ms: number; end: () => void }[] = [];
+  let noticed = () => {};
+  return {
+    sleep(ms: number, signal?: AbortSignal): Promise<void> {
+      return new Promise((resolve, reject) => {
+        if (signal?.aborted) return reject(signal.reason);
+        signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
+        sleeps.push({ ms, end: resolve });
+        noticed();
+      });
+    },
+    /** The next sleep that somebody falls into. */
+    async next(): Promise<{ ms: number; end: () => void }> {
+      for (;;) {
+        const sleep = sleeps.shift();
+        if (sleep) return sleep;
+        await new Promise<void>((resolve) => {
+          noticed = resolve;
+        });
+      }
+    },
+  };
+}
+
+/** The room on a store of its own, with a clock that the test sets. */
+export async function openRoom(contents: Record<string, Uint8Array> = {}) {
+  const dir = await tempDir("approvals");
+  const clock = testClock();
+  const store = await openTimedStore(dir, clock);
+  const sleeps = openSleeps();
+  const resumed: string[] = [];
+  const revoked: Approval[] = [];
+  let onResumed = () => {};
+  const room = openApprovals({
+    rows: store.approvals,
+    readContent: async (sha256, maxBytes) => {
+      const bytes = contents[sha256];
+      return bytes && bytes.length <= maxBytes ? bytes : undefined;
+    },
+    clock: sleeps,
+    log: openLog("silent"),
+    onResumed: (runs) => {
+      resumed.push(...runs.map(({ runId }) => runId));
+      onResumed();
+    },
+    onRevoked: (approval) => revoked.push(approval),
+  });
+  onTestFinished(async () => {
+    await room.close();
+    await store.close();
+  });
+  return {
+    ...{ clock, store, room, sleeps, resumed, revoked, workspaceId: newId("workspace") },
+    /** Waits until so many runs go on. */
+    async resumedRuns(count: number): Promise<string[]> {
+      while (resumed.length < count) {
+        await new Promise<void>((resolve) => {
+          onResumed = resolve;
+        });
+      }
+      return resumed;
+    },
+  };
+}
