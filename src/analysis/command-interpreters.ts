@@ -171,7 +171,9 @@ function readWith(
   }
   if (!scanned.ok) {
     // A word that is not known yet is an argument like any other; an option that is not known may be code.
-    if (!scanned.word.dynamic) reader.opaque(scanned.word, "An option is not understood");
+    const { dynamic, substituted } = scanned.word;
+    if (!dynamic) reader.opaque(scanned.word, "An option is not understood");
+    else if (substituted) reader.opaque(scanned.word, "Which code runs is not known");
     return;
   }
   if (carries || options.some(({ name }) => interpreter.idle?.includes(name))) return;

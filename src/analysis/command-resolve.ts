@@ -29,6 +29,10 @@ export function resolveCommand(given: readonly ShellWord[], outer: Frame, reader
     }
     const program = programOf(first.text);
     const taken = takeOff(words, program, frame, reader);
+    if (taken.type === "unknown") {
+      keep(words, null, frame, reader);
+      return;
+    }
     if (taken.type !== "inner") {
       finish(words, program, frame, reader);
       return;

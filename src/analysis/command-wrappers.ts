@@ -128,8 +128,10 @@ const loader = /^(ld(-linux|-musl)?[\w.-]*\.so(\.\d+)*|ld-\d[\d.]*\.so)$/;
 
 export type TakenOff =
   | { type: "none" }
-  /** It starts nothing, or nothing that can be named. */
+  /** It starts nothing. */
   | { type: "itself" }
+  /** Nobody can say what it starts. */
+  | { type: "unknown" }
   | { type: "inner"; name: string; words: ShellWord[]; kept: boolean };
 
 /** Takes one wrapper off a command. What it cannot follow is opaque. */
@@ -146,7 +148,7 @@ export function takeOff(
   const scanned = scanOptions(words, 1, wrapper.options);
   if (!scanned.ok) {
     reader.opaque(scanned.word, `${name} has an option that is not understood`);
-    return { type: "itself" };
+    return { type: "unknown" };
   }
   const { options } = scanned;
   if (options.some((option) => wrapper.alone?.includes(option.name))) return { type: "itself" };
@@ -156,7 +158,7 @@ export function takeOff(
     const parts = splitString(split);
     if (parts === undefined) {
       reader.opaque(split, "env -S is not understood");
-      return { type: "itself" };
+      return { type: "unknown" };
     }
     // What stands there may begin with options of env again.
     return { type: "inner", name, words: [known0(words), ...parts, ...inner], kept: false };
@@ -166,7 +168,7 @@ export function takeOff(
     const operand = inner[0];
     if (operand?.splits) {
       reader.opaque(operand, `${name} may start what this becomes`);
-      return { type: "itself" };
+      return { type: "unknown" };
     }
     inner = inner.slice(1);
   }
