@@ -13,7 +13,10 @@ const loadingVariables =
   /^(LD_PRELOAD|LD_AUDIT|BASH_ENV|ENV|BASH_FUNC_.*|PYTHONSTARTUP|NODE_OPTIONS|PERL5OPT|PERL5DB|RUBYOPT|GIT_CONFIG_(KEY|VALUE|PARAMETERS).*|PS4|SHELLOPTS|BASHOPTS)$/;
 
 /** Arithmetic runs what stands between these when it meets such a text as the name of a variable. */
-const hiddenSubstitution = /\[[^\]]*(\$\(|`)/;
+function hidesSubstitution(text: string): boolean {
+  const bracket = text.indexOf("[");
+  return bracket !== -1 && (text.includes("$(", bracket) || text.includes("`", bracket));
+}
 
 /** Reads what is assigned to a variable, before a command, with `export` or `env`. */
 export function readAssignment(name: string, value: ShellWord, frame: Frame, reader: Reader): void {
@@ -22,7 +25,7 @@ export function readAssignment(name: string, value: ShellWord, frame: Frame, rea
   } else if (commandVariables.has(name)) {
     if (value.dynamic) reader.opaque(value, `${name} holds a command`);
     else if (value.text !== "") reader.readText(value.text, carried(frame, value, name));
-  } else if (!value.dynamic && hiddenSubstitution.test(value.text)) {
+  } else if (!value.dynamic && hidesSubstitution(value.text)) {
     reader.opaque(value, "Arithmetic would run the substitution in it");
   }
 }
@@ -38,7 +41,7 @@ const nameTakers = new Set(
 export function checkNames(words: readonly ShellWord[], program: string, reader: Reader): void {
   if (!nameTakers.has(program)) return;
   for (const word of words) {
-    if (!word.dynamic && hiddenSubstitution.test(word.text)) {
+    if (!word.dynamic && hidesSubstitution(word.text)) {
       reader.opaque(word, `${program} would run the substitution in it`);
     }
   }

@@ -66,6 +66,7 @@ function readAnew(text: string): ReadCommand {
 function openReader(whole: string, found: ReadCommand): Reader {
   let left: number = limits.commandCharacters;
   let full = false;
+  const lineAt = linesOf(whole);
   const opaque: Reader["opaque"] = ({ text, offset }, reason) => {
     const twin = found.opaque.some((one) => one.offset === offset && one.reason === reason);
     if (!twin && found.opaque.length < limits.commandOpaquePlaces) {
@@ -91,7 +92,7 @@ function openReader(whole: string, found: ReadCommand): Reader {
       else resolveCommand(words, frame, reader);
     },
     payload(language, code) {
-      const line = whole.slice(0, code.offset).split("\n").length;
+      const line = lineAt(code.offset);
       const text = code.dynamic ? code.text : code.fixed;
       found.payloads.push({ language, code: text, offset: code.offset, line });
     },
@@ -100,4 +101,19 @@ function openReader(whole: string, found: ReadCommand): Reader {
     },
   };
   return reader;
+}
+
+/** The line of a place, from 1. The ends of lines are looked for once, however many places are asked for. */
+function linesOf(text: string): (offset: number) => number {
+  let ends: number[] | undefined;
+  return (offset) => {
+    ends ??= [...text.matchAll(/\n/g)].map(({ index }) => index);
+    let [low, high] = [0, ends.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((ends[middle] ?? 0) < offset) low = middle + 1;
+      else high = middle;
+    }
+    return low + 1;
+  };
 }
