@@ -14,6 +14,7 @@ import { httpRows } from "./rows/http.ts";
 import { journalRows } from "./rows/journal.ts";
 import { layersRows } from "./rows/layers.ts";
 import { networkRows } from "./rows/network.ts";
+import { parkedRows } from "./rows/parked.ts";
 import { redactionRows } from "./rows/redaction.ts";
 import { restartRows } from "./rows/restart.ts";
 import { sandboxRows } from "./rows/sandbox.ts";
@@ -23,7 +24,16 @@ import { tableOf } from "./table.ts";
 
 const groups: Group[] = [
   ...[sandboxRows, startsRows, corridorRows, journalRows],
-  ...[stepsRows, httpRows, restartRows, redactionRows, layersRows, buildsRows, networkRows],
+  ...[
+    stepsRows,
+    httpRows,
+    restartRows,
+    parkedRows,
+    redactionRows,
+    layersRows,
+    buildsRows,
+    networkRows,
+  ],
 ];
 
 const usage = `Usage: npm run bench -- [options]

@@ -12,6 +12,7 @@ const saidMax = 4_000;
 export interface Served {
   url: string;
   token: string;
+  pid: number;
   /** SIGTERM, and gone. */
   stop(): Promise<void>;
 }
@@ -55,7 +56,7 @@ export async function serve(options: ServeOptions, spawned?: () => void): Promis
     // Whatever else it says must not fill the pipe.
     child.stdout.resume();
     const token = readFileSync(join(dataDir, "admin-token"), "utf8").trim();
-    return { url, token, stop };
+    return { url, token, pid: child.pid ?? 0, stop };
   }
   throw new Error(`The gateway ended before it was ready:\n${said}`);
 }

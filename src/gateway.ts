@@ -2,15 +2,16 @@
  * The wiring: the only place that knows every room. Opens each once, in the order in which they need each other, and
  * closes them in the reverse.
  */
-
+import { buffer } from "node:stream/consumers";
 import { ensureAdminToken } from "./admin-token.ts";
+import { openApprovals } from "./approvals/approvals.ts";
 import { openInventory } from "./artifacts/artifacts.ts";
 import { systemClock } from "./base/clock.ts";
 import { type Config, ConfigError } from "./base/config.ts";
 import { limits } from "./base/limits.ts";
 import { type Log, openLog } from "./base/log.ts";
 import { openThreads } from "./base/threads.ts";
-import { openBlobs } from "./content/content.ts";
+import { type Blobs, openBlobs } from "./content/content.ts";
 import { Problem } from "./contract/problem.ts";
 import type { DoctorReport } from "./contract/upkeep.ts";
 import { allowList, openVault, packageProbes } from "./egress/egress.ts";
@@ -93,8 +94,14 @@ async function openRooms(
   const sandbox = await openSandbox({ dataDir, uidRange, toolchains, clock, log });
   closers.push(() => sandbox.close());
   const rooms = { store, blobs, layers, vault, models, sandbox };
-  const corridor = openCorridor({ ...rooms, config, clock, log, threads });
-  closers.push(() => corridor.close(limits.drainMs));
+  const approvals = openApprovals({
+    ...{ rows: store.approvals, readContent: contentReader(blobs), clock, log },
+    onResumed: (runs) => corridor.resume(runs),
+    onRevoked: ({ id }) => corridor.revoked(id),
+  });
+  const { onRequested: onAsked } = approvals;
+  const corridor = openCorridor({ ...rooms, config, clock, log, threads, onAsked });
+  closers.push(approvals.close, () => corridor.close(limits.drainMs));
   const doctor = () => examineHost(config, log);
   const upkeep = openUpkeepOver({ store, blobs, layers, dataDir, clock, log, sandbox, doctor });
   // Before any run is driven: this ends whatever an earlier gateway left running.
@@ -104,6 +111,8 @@ async function openRooms(
   let closing: Promise<void> | undefined;
   const http = createHttp({
     corridor,
+    approvals,
+    explain: (_workspaceId, request) => corridor.explain(request),
     inventory,
     tokens: store.tokens,
     upkeep,
@@ -122,6 +131,7 @@ async function openRooms(
   closers.push(async () => {
     await Promise.all([listening.close(limits.drainMs), corridor.close(limits.drainMs)]);
   });
+  await approvals.start();
   await corridor.start();
   const sweeping = new AbortController();
   const { signal } = sweeping;
@@ -141,6 +151,24 @@ async function openRooms(
     return closing;
   };
   return { url, port, dataDir, adminTokenFile, upkeep, broken: broke.promise, close };
+}
+
+/** Reads content for people; more than they want is not read. */
+function contentReader(
+  blobs: Blobs,
+): (sha256: string, maxBytes: number) => Promise<Uint8Array | undefined> {
+  return async (sha256, maxBytes) => {
+    try {
+      const { stream, bytes } = await blobs.read(sha256);
+      if (bytes <= maxBytes) return await buffer(stream);
+      stream.destroy();
+      return undefined;
+    } catch (error) {
+      // Gone or damaged: a person is still asked, and shown the digest.
+      if (error instanceof Problem) return undefined;
+      throw error;
+    }
+  };
 }
 
 /** Before anything is opened: a list that nobody can mean would be noticed by the first build only. */

@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, type IncomingMessage, request as send } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { zstdCompressSync } from "node:zlib";
 import type { ValidateFunction } from "ajv";
 import { Ajv2020 } from "ajv/dist/2020.js";
@@ -31,12 +32,22 @@ const growthBytes = 96 * 1024 * 1024;
 const clients = 16;
 const seed = Number(process.env.AIRLOCK_FUZZ_SEED ?? Date.now() % 1_000_000);
 
+/** Nobody has this name, so that a yes does no harm. */
+const asking = { tool: "sandbox_exec", arguments: { command: "curl -s https://fuzz.invalid/" } };
+/** Runs that wait for a person: enough that some are approved, some denied and some left alone. */
+const waiting = 16;
+
 let gateway: StartedGateway;
 const agent = new Agent({ keepAlive: true, maxSockets: clients });
 beforeAll(async () => {
   const nowhere = "http://127.0.0.1:9";
   gateway = await startGateway({
-    script: { turns: [{ text: "done" }] },
+    script: {
+      scripts: {
+        fuzz: { turns: [{ text: "done" }] },
+        asks: { turns: [{ calls: [asking] }, { text: "done" }] },
+      },
+    },
     env: {
       AIRLOCK_RATE_SUBMISSIONS: "1000000",
       AIRLOCK_RATE_ARCHIVES: "1000000",
@@ -122,6 +133,10 @@ function learn(known: Known, { operation }: FuzzRequest, { status, body }: Answe
   if (operation.operationId === "submitRun") keep(known.RunId, found.run.id);
   if (operation.operationId === "listRuns") keep(known.cursors, found.nextCursor);
   if (operation.operationId === "listOutputs") keep(known.OutputId, found.outputs[0]?.id);
+  if (operation.operationId === "listApprovals") {
+    keep(known.ApprovalId, found.approvals[0]?.id);
+    keep(known.cursors, found.nextCursor);
+  }
   if (operation.operationId === "importLayer") keep(known.LayerIdOrDigest, found.layer.id);
   if (operation.operationId === "createArtifact") {
     keep(known.ArtifactIdOrRef, found.artifact.id);
@@ -146,6 +161,20 @@ function layerArchive(): Buffer {
   }
 }
 
+/** Ids of approvals that are pending: each of a call that is like no other, because its run has another file. */
+async function firstApprovals(): Promise<string[]> {
+  for (let n = 0; n < waiting; n++) {
+    const files = [{ path: "n.txt", content: String(n) }];
+    await call(gateway, "POST", "/api/runs", { model: "scripted/asks", prompt: "go", files });
+  }
+  for (;;) {
+    const { body } = await call(gateway, "GET", "/api/approvals?status=pending");
+    const ids = (body.approvals as { id: string }[]).map(({ id }) => id);
+    if (ids.length === waiting) return ids;
+    await setImmediate();
+  }
+}
+
 async function firstKnown(): Promise<Known> {
   const run = { model: "scripted/fuzz", prompt: "go" };
   const { body } = await call(gateway, "POST", "/api/runs", run);
@@ -164,6 +193,7 @@ async function firstKnown(): Promise<Known> {
     layer: layerArchive(),
     RunId: [(body.run as { id: string }).id],
     OutputId: ["out_01kadz3v6m5c0jx9s2qf8t7w4b"],
+    ApprovalId: await firstApprovals(),
     TokenId: ["tok_01kadz3v6m5c0jx9s2qf8t7w4b"],
     cursors: ["x"],
     secret: gateway.token,

@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError } from "commander";
 import { version } from "../version.ts";
+import { addApprovals } from "./approvals.ts";
 import { addArtifacts } from "./artifacts.ts";
 import { type Cli, examples, type GlobalOptions, openContext } from "./context.ts";
 import { addDoctor } from "./doctor.ts";
@@ -12,6 +13,7 @@ import { exit } from "./exit.ts";
 import type { CliIo } from "./io.ts";
 import { addLayers } from "./layers.ts";
 import { addOutputs } from "./outputs.ts";
+import { addPolicy } from "./policy.ts";
 import { watchReader } from "./print.ts";
 import { reportError } from "./report.ts";
 import { addRun } from "./run.ts";
@@ -87,6 +89,8 @@ function openProgram(cli: Cli, io: CliIo): Command {
   addRuns(program, cli);
   addEvents(program, cli);
   addOutputs(program, cli);
+  addApprovals(program, cli);
+  addPolicy(program, cli);
   addLayers(program, cli);
   addArtifacts(program, cli);
   addTokens(program, cli);

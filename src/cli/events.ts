@@ -49,7 +49,7 @@ async function printEvents(
   // Asked once before it is followed: a wrong address or id is an error now, not a connection to
   // wait for.
   await run.get();
-  const ended = await watchRun(context, run, { since, onEvent });
+  const ended = await watchRun(context, run, { since, shown: true, onEvent });
   return ended ? 0 : leftBehind(context, id);
 }
 

@@ -5,6 +5,8 @@ export const exit = {
   failed: 1,
   usage: 2,
   deadline: 3,
+  /** The policy would ask a person. */
+  asks: 4,
   /** Stopped with Ctrl-C: 128 and the number of the signal, as shells have it. */
   interrupted: 130,
 } as const;

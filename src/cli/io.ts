@@ -2,8 +2,8 @@ import type { Readable, Writable } from "node:stream";
 
 /** What a command has of the world; a test brings its own. */
 export interface CliIo {
-  stdin: Readable;
-  stdout: Writable & { isTTY?: boolean; columns?: number };
+  stdin: Readable & { isTTY?: boolean };
+  stdout: Writable & { isTTY?: boolean; columns?: number; rows?: number };
   stderr: Writable & { isTTY?: boolean; columns?: number };
   env: Record<string, string | undefined>;
   /**

@@ -24,6 +24,26 @@ export function whole(text: string): number {
   return Number(text);
 }
 
+/** One of these words. */
+export function oneOf<Word extends string>(words: readonly Word[]): (text: string) => Word {
+  return (text) => {
+    const found = words.find((word) => word === text);
+    if (found !== undefined) return found;
+    throw new InvalidArgumentError(`Expected one of ${words.join(", ")}`);
+  };
+}
+
+/** A moment to come: a duration from now, or a date with or without a time of day. */
+export function moment(text: string): Date {
+  const ms = parseDuration(text);
+  const isDate = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d))?$/.test(text);
+  const at = ms === undefined ? (isDate ? Date.parse(text) : Number.NaN) : Date.now() + ms;
+  if (at > Date.now()) return new Date(at);
+  throw new InvalidArgumentError(
+    "Expected a duration like 2h, or a date to come like 2030-01-31 or 2030-01-31T12:00:00Z",
+  );
+}
+
 /** A TCP port; 0 takes a free one. */
 export function port(text: string): number {
   const value = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;

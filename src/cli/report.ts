@@ -6,6 +6,7 @@ import {
   AirlockError,
   AirlockNetworkError,
   AirlockTimeoutError,
+  isApprovalAnswered,
   isIdempotencyConflict,
 } from "../sdk/sdk.ts";
 import { CliError, exit } from "./exit.ts";
@@ -69,6 +70,11 @@ function remedyOf(error: AirlockError): string | undefined {
   }
   if (isIdempotencyConflict(error) && error.existingRunId !== undefined) {
     return `The key belongs to ${error.existingRunId}`;
+  }
+  if (isApprovalAnswered(error) && error.approval) {
+    const { id, answer } = error.approval;
+    const by = answer?.answered_by ? ` by ${answer.answered_by}` : "";
+    return `It is ${error.approval.status}${by}: \`airlock approvals show ${id}\``;
   }
   switch (error.code) {
     case "unauthorized":

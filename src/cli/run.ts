@@ -75,6 +75,7 @@ async function follow(context: Context, run: RunRef, options: Options): Promise<
   const ended = await watchRun(context, run, {
     live: options.follow === true && print.interactive,
     timeoutMs: options.timeout,
+    shown: options.follow === true,
     onEvent: async (event) => {
       if (!options.follow) return;
       if (print.json) await print.value(event);

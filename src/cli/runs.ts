@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { RunStatus } from "../contract/run.ts";
+import { tellPending } from "./asked.ts";
 import { type Cli, examples } from "./context.ts";
 import { duration, statuses, whole } from "./option-values.ts";
 import { plainLine } from "./plain.ts";
@@ -7,7 +8,7 @@ import { printRun } from "./run-summary.ts";
 import { exitCodeOf, leftBehind, watchRun } from "./watch.ts";
 import { shorten } from "./words.ts";
 
-/** Commands on runs that are already there: `list`, `status`, `wait`, `cancel`, `delete`. */
+/** Commands on runs that are already there: `list`, `status`, `wait`, `cancel`, `stop`, `delete`. */
 export function addRuns(program: Command, cli: Cli): void {
   addList(program, cli);
   const status = program
@@ -15,8 +16,10 @@ export function addRuns(program: Command, cli: Cli): void {
     .description("Show a run as it is now")
     .action(
       cli.run(async ({ client, print }, _options, id) => {
-        const run = await (await client()).getRun(id);
+        const ref = (await client()).run(id);
+        const run = await ref.get();
         await (print.json ? print.value(run) : printRun(print, run));
+        if (run.status === "waiting") await tellPending(print, ref);
         return 0;
       }),
     );
@@ -33,6 +36,7 @@ export function addRuns(program: Command, cli: Cli): void {
       }),
     );
   examples(cancel, "airlock cancel run_01kadz3v6m5c0jx9s2qf8t7w4b");
+  addStop(program, cli);
   const remove = program
     .command("delete <id>")
     .description("Delete a run that has ended, with its events and outputs")
@@ -47,6 +51,24 @@ export function addRuns(program: Command, cli: Cli): void {
   examples(remove, "airlock delete run_01kadz3v6m5c0jx9s2qf8t7w4b");
 }
 
+function addStop(program: Command, cli: Cli): void {
+  const stop = program
+    .command("stop <id>")
+    .description("Emergency stop: end a run and all that it started at once, and say why")
+    .requiredOption("--reason <text>", "why; it is written into the journal")
+    .action(
+      cli.run<{ reason: string }>(async ({ client, print }, { reason }, id) => {
+        const run = await (await client()).stopRun(id, { reason });
+        await (print.json ? print.value(run) : printRun(print, run));
+        return 0;
+      }),
+    );
+  examples(
+    stop,
+    'airlock stop run_01kadz3v6m5c0jx9s2qf8t7w4b --reason "It deletes what it should read"',
+  );
+}
+
 function addWait(program: Command, cli: Cli): void {
   const wait = program
     .command("wait <id>")
@@ -56,7 +78,8 @@ function addWait(program: Command, cli: Cli): void {
       cli.run<{ timeout?: number }>(async (context, { timeout }, id) => {
         const { print } = context;
         const run = (await context.client()).run(id);
-        const { lastSeq } = await run.get();
+        const { lastSeq, status } = await run.get();
+        if (status === "waiting") await tellPending(print, run);
         print.spinner.show(`waiting for ${plainLine(id)}`);
         const ended = await watchRun(context, run, { since: lastSeq, timeoutMs: timeout });
         if (!ended) return leftBehind(context, id);

@@ -5,6 +5,7 @@ import {
   type RequestedCall,
   type RunEvent,
 } from "../contract/event.ts";
+import { askedLines } from "./asked.ts";
 import { showDuration } from "./duration.ts";
 import { effectLines } from "./effects.ts";
 import { plain } from "./plain.ts";
@@ -87,6 +88,7 @@ export function openView(print: Printer, options: ViewOptions = {}): RunView {
         if (isEvent(event, "call.started")) await started(event.data);
         if (isEvent(event, "call.finished")) await finished(event.data);
         for (const line of effectLines(event, color)) await print.line(line);
+        for (const line of askedLines(event, color)) await print.line(line);
         if (isEvent(event, "outputs.captured") && !event.data.partial) {
           const { outputs, missing } = event.data;
           const lost = missing.length > 0 ? `, ${missing.length} missing` : "";
@@ -190,6 +192,7 @@ function labelOf(event: RunEvent | LiveEvent): string {
     return `${plain((event as RunEvent & { data: { tool: string } }).data.tool)} is running`;
   if (event.type === "run.submitted") return "waiting for a place";
   if (event.type === "run.started") return "preparing the sandbox";
+  if (event.type === "approval.requested") return "waiting for a person";
   if (event.type === "run.finishing") return "capturing outputs";
   return "the model is thinking";
 }

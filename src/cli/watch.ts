@@ -1,6 +1,7 @@
 import type { LiveEvent, RunEvent } from "../contract/event.ts";
 import type { Run } from "../contract/run.ts";
 import { AirlockTimeoutError, type RunRef } from "../sdk/sdk.ts";
+import { askedLines } from "./asked.ts";
 import type { Context } from "./context.ts";
 import { exit } from "./exit.ts";
 
@@ -8,6 +9,8 @@ export interface WatchOptions {
   since?: number;
   live?: boolean;
   timeoutMs?: number | undefined;
+  /** `onEvent` shows every event; else what the run waits for is told here. */
+  shown?: boolean;
   onEvent?: (event: RunEvent | LiveEvent) => Promise<void>;
 }
 
@@ -32,12 +35,13 @@ export async function watchRun(
   const left = AbortSignal.any([stop.signal, print.closed]);
   const signal = AbortSignal.any([left, late.signal]);
   try {
-    const { since = 0, live = false, onEvent } = options;
+    const { since = 0, live = false, shown = false, onEvent } = options;
     const onReconnect = (lost: { attempt: number; reason: string }) => {
       // One lost connection is nothing that a person must know.
       if (lost.attempt === 3) print.note(`Connection lost (${lost.reason}); trying again …`);
     };
     for await (const event of run.stream({ since, live, signal, onReconnect })) {
+      if (!shown) for (const line of askedLines(event, print.color)) print.note(line);
       await onEvent?.(event);
     }
     if (left.aborted) return undefined;

@@ -64,7 +64,7 @@ export interface BuildNetwork {
   anyHost: boolean;
   /** Refusals that were not reported, because so many were before them. */
   deniedUnreported(): number;
-  /** Cuts every connection, and removes the socket. All records were given when it resolves. */
+  /** Cuts every connection, and removes the socket; again, it changes nothing. All records were given when it resolves. */
   close(): Promise<void>;
 }
 
@@ -113,16 +113,21 @@ export async function openBuildNetwork(options: BuildNetworkOptions): Promise<Bu
   server.on("connect", talks.onConnect).on("request", talks.onRequest);
   server.on("clientError", talks.onBroken);
   const directory = await listen(server, options);
+  const close = async () => {
+    closing.abort();
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    for (const socket of sockets) socket.destroy();
+    await closed;
+    await directory.close();
+    await talks.settled();
+  };
+  let closed: Promise<void> | undefined;
   return {
     anyHost: allowed.anyHost,
     deniedUnreported: denials.unreported,
-    async close() {
-      closing.abort();
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      for (const socket of sockets) socket.destroy();
-      await closed;
-      await directory.close();
-      await talks.settled();
+    close() {
+      closed ??= close();
+      return closed;
     },
   };
 }

@@ -16,6 +16,7 @@ export {
 } from "./build-network.ts";
 export { networkEnvironment } from "./network-environment.ts";
 export { type PackageConfiguration, packageConfiguration } from "./package-configuration.ts";
+export { packageHosts } from "./package-hosts.ts";
 export { packageProbes } from "./package-probes.ts";
 export { containsSecret, type Redactor, redactor, type SecretSearch } from "./redact.ts";
 export { secretShapes } from "./secret-shapes.ts";

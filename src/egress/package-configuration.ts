@@ -23,6 +23,8 @@ export interface PackageConfiguration {
   mounts: { source: string; target: string }[];
   /** The hosts that the configuration names, with a port when it is not the scheme's. */
   hosts: string[];
+  /** The same, each with its port. */
+  addresses: string[];
   /** What was left out and why: names a file or variable and a setting, never a value. */
   notes: string[];
   /** Path inside of the one file with every authority that this machine trusts. */

@@ -39,7 +39,7 @@ export function openPackageFindings(source: PackageSource, mountedAt: string): P
   const files: PackageConfiguration["files"] = [];
   const links: PackageConfiguration["links"] = [];
   const mounts = new Set<string>();
-  const hosts = new Set<string>();
+  const hosts = new Map<string, string>();
   const notes = new Set<string>();
   const paths = new Set<string>();
   const pems: string[] = [];
@@ -73,7 +73,7 @@ export function openPackageFindings(source: PackageSource, mountedAt: string): P
       const { clean, cut } = withoutLogin(text);
       if (cut) notes.add(`${where} has a login, which no sandbox is given`);
       const host = hostOf(clean);
-      if (host !== undefined) hosts.add(host);
+      if (host !== undefined) hosts.set(host.shown, host.address);
       return clean;
     },
     result: () => ({
@@ -81,7 +81,8 @@ export function openPackageFindings(source: PackageSource, mountedAt: string): P
       files,
       links,
       mounts: [...mounts].map((path) => ({ source: path, target: path })),
-      hosts: [...hosts],
+      hosts: [...hosts.keys()],
+      addresses: [...new Set(hosts.values())],
       notes: [...notes],
     }),
   };
@@ -123,10 +124,11 @@ function withoutLogin(text: string): { clean: string; cut: boolean } {
   return { clean, cut: clean !== text };
 }
 
-function hostOf(text: string): string | undefined {
+function hostOf(text: string): { shown: string; address: string } | undefined {
   const url = /^(?:[a-z]+\+)?(https?:\/\/.*)$/i.exec(text)?.[1];
   if (url === undefined || !URL.canParse(url)) return undefined;
-  return new URL(url).host;
+  const { host, hostname, port, protocol } = new URL(url);
+  return { shown: host, address: `${hostname}:${port || (protocol === "https:" ? 443 : 80)}` };
 }
 
 /**

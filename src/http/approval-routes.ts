@@ -23,9 +23,10 @@ export const approvalRoutes = {
     path: "/api/approvals",
     scope: lookers,
     tag: "Approvals",
-    summary: "List approvals, newest first; pending ones, which wait, oldest first",
+    summary: "List approvals, newest first",
     description:
-      "Pending requests for the very same call are one row: `identical` says how many they are.",
+      "With `status=pending`, oldest first, and of requests for the very same call only the oldest: `identical` says how " +
+      "many they are.",
     query: ApprovalListQuery,
     replies: {
       200: {

@@ -17,13 +17,14 @@ export interface CallNetwork {
   /** What a sandbox needs to use it. The same for every call of the run. */
   sandboxNetwork(): SandboxNetwork;
   /**
-   * Lets these hosts be reached while the work is done. Every connection is an event before this resolves, with the
+   * Lets these hosts be reached while the work is done, and no longer once `cut` aborts. Every connection is an event before this resolves, with the
    * hosts that were really contacted.
    */
   during<T>(
     callId: string,
     hosts: readonly string[],
     work: () => Promise<T>,
+    cut: AbortSignal,
   ): Promise<{ value: T; contacted: string[] }>;
 }
 
@@ -47,7 +48,7 @@ export function openCallNetwork(options: CallNetworkOptions): CallNetwork {
   };
   return {
     sandboxNetwork,
-    async during(callId, hosts, work) {
+    async during(callId, hosts, work, cut) {
       const writing: Promise<void>[] = [];
       const contacted = new Set<string>();
       const write = (event: NewEvent) => {
@@ -68,10 +69,14 @@ export function openCallNetwork(options: CallNetworkOptions): CallNetwork {
         onDenied: (record) =>
           write({ type: "egress.denied", data: { call_id: callId, ...record } }),
       });
+      const close = () => void opened.close();
+      cut.addEventListener("abort", close, { once: true });
+      if (cut.aborted) close();
       let value: Awaited<ReturnType<typeof work>>;
       try {
         value = await work();
       } finally {
+        cut.removeEventListener("abort", close);
         await opened.close();
         const unreported = opened.deniedUnreported();
         if (unreported > 0) log.warn({ call: callId, unreported }, "egress.denied_again");

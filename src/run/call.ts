@@ -1,53 +1,169 @@
+import { approvalRevoked } from "../approvals/approvals.ts";
+import { limits } from "../base/limits.ts";
 import type { EventData, NewEvent } from "../contract/event.ts";
 import { Problem } from "../contract/problem.ts";
-import { decide } from "../policy/policy.ts";
+import type { Decision } from "../policy/policy.ts";
+import { ApprovalUnusable } from "../store/store.ts";
 import { failure, findTool, parseArguments, type Tool, type ToolOutcome } from "../tools/tools.ts";
+import { answeredCall } from "./answered-call.ts";
+import { ask } from "./ask.ts";
 import { captureBetweenCalls } from "./capture.ts";
 import { isDiskFull } from "./disk-space.ts";
 import type { Drive } from "./drive.ts";
+import { approvalRefOf, replay } from "./replay.ts";
 import type { CallState } from "./state.ts";
 import { toolContext } from "./tool-context.ts";
+import { type Weighed, weigh } from "./weigh.ts";
 
 type Outcome = EventData<"call.finished">["outcome"];
 
 /**
- * Makes one call: parse → decide → started → run → finished. The intent is durable before the effect (I2), the decision
- * is taken once and written down (I5). When the gateway stops in the middle nothing is written: the next start finds a
- * start without a finish.
+ * Makes one call: parse → decide → started → run → finished, or parse → decide → asked, and on from there once there is an
+ * answer. The intent is durable before the effect (I2), the decision is taken once and written down (I5). When the gateway
+ * stops in the middle nothing is written: the next start finds a start without a finish.
  */
 export async function makeCall(drive: Drive, call: CallState): Promise<void> {
-  const { ledger, runId, log } = drive;
-  const callId = call.request.call_id;
   const tool = findTool(call.request.tool);
-  if (call.started && !tool?.repeatable) return ledger.append(await interrupted(drive, call));
-
+  if (call.started && !tool?.repeatable) {
+    return drive.ledger.append(await interrupted(drive, call));
+  }
+  const given = await drive.record.restore(call.request.arguments);
+  if (tool?.capability === "CodeExecution" && approvalRefOf(given) !== undefined) {
+    return replayCall(drive, call, tool, given);
+  }
   const parsed = tool
-    ? parseArguments(tool, await drive.record.restore(call.request.arguments))
+    ? parseArguments(tool, given)
     : { ok: false as const, result: unknownTool(drive, call.request.tool) };
   if (!tool || !parsed.ok) {
     const result = parsed.ok ? unknownTool(drive, call.request.tool) : parsed.result;
-    return ledger.append(await finished(drive, call, "invalid", { result }, 0));
+    return drive.ledger.append(await finished(drive, call, "invalid", { result }, 0));
   }
+  if (call.asked) return goOn(drive, call, tool, parsed.args);
+  await decideCall(drive, call, tool, parsed.args);
+}
 
-  const { repairHint, hosts, ...verdict } = decide(tool.need(parsed.args), drive.capabilities);
-  const data = { call_id: callId, tool: tool.name, ...verdict };
-  const decided: NewEvent = {
-    type: "call.decided",
-    data: { ...data, ...(hosts.length > 0 ? { hosts } : {}) },
-  };
-  log.debug({ run: runId, ...data, hosts }, "call.decided");
-  if (verdict.decision === "deny") {
-    const hint = repairHint ?? "Do it in another way, or do without it";
-    const result = failure("permission", verdict.rule, hint);
-    return ledger.append(decided, await finished(drive, call, "denied", { result }, 0));
+async function decideCall(drive: Drive, call: CallState, tool: Tool, args: unknown): Promise<void> {
+  const { ledger } = drive;
+  const weighed = await weigh(drive, tool.wants(args));
+  const { decision } = weighed;
+  if (decision.decision === "deny") {
+    const result = deniedResult(decision);
+    const event = decided(drive, call, tool, weighed);
+    return ledger.append(event, await finished(drive, call, "denied", { result }, 0));
   }
+  if (decision.decision === "ask") return askFor(drive, call, tool, args, weighed);
   if (!call.started) {
-    await ledger.append(decided, {
-      type: "call.started",
-      data: { call_id: callId, tool: tool.name, turn: call.turn },
-    });
+    await ledger.append(decided(drive, call, tool, weighed), startOf(call, tool));
   }
-  await runTool(drive, call, tool, parsed.args, hosts);
+  await runTool(drive, call, tool, args, decision.hosts);
+}
+
+async function askFor(
+  drive: Drive,
+  call: CallState,
+  tool: Tool,
+  args: unknown,
+  weighed: Weighed,
+): Promise<void> {
+  const { ledger, log, runId } = drive;
+  const asked = await ask(drive, call, tool, args, weighed);
+  switch (asked.type) {
+    case "covered": {
+      const { approvalId, hosts } = asked;
+      const rule = `Approval ${approvalId}`;
+      const covered = { decision: "allow", rule, hosts, approval: approvalId } as const;
+      const event = decided(drive, call, tool, weighed, covered);
+      const reason = await usedBy(() => ledger.append(event, startOf(call, tool)));
+      // It was taken back in this very moment: the question is open again.
+      if (reason !== undefined) return askFor(drive, call, tool, args, weighed);
+      return runTool(drive, call, tool, args, hosts, approvalId);
+    }
+    case "refused": {
+      const event = decided(drive, call, tool, weighed, { decision: "deny", rule: asked.rule });
+      return ledger.append(event, await finished(drive, call, "denied", asked, 0));
+    }
+    case "ask": {
+      const { request } = asked;
+      const data = (await drive.record.keep(request)) as typeof request;
+      await ledger.append(decided(drive, call, tool, weighed), {
+        type: "approval.requested",
+        data,
+      });
+      drive.onAsked(request.request_id);
+      log.info({ run: runId, request: request.request_id, rule: request.rule }, "run.waiting");
+    }
+  }
+}
+
+/** The call that was asked about, now that there is an answer. */
+async function goOn(drive: Drive, call: CallState, tool: Tool, args: unknown): Promise<void> {
+  const answered = await answeredCall(drive, call, tool, args);
+  if (!answered.run) {
+    return drive.ledger.append(await finished(drive, call, "denied", answered, 0));
+  }
+  const { approvalId, hosts } = answered;
+  // Spent with this event, in its transaction: once, whatever happens next.
+  const reason = await usedBy(() => drive.ledger.append(startOf(call, tool, approvalId)));
+  if (reason !== undefined) {
+    const result = approvalRevoked(approvalId);
+    drive.log.warn({ run: drive.runId, approval: approvalId, reason }, "approval.unusable");
+    return drive.ledger.append(await finished(drive, call, "denied", { result }, 0));
+  }
+  await runTool(drive, call, tool, args, hosts, approvalId);
+}
+
+/** Uses an approval by writing down that it was used; says why it could not be, and nothing is written then. */
+async function usedBy(
+  append: () => Promise<void>,
+): Promise<ApprovalUnusable["reason"] | undefined> {
+  try {
+    await append();
+    return undefined;
+  } catch (error) {
+    if (error instanceof ApprovalUnusable) return error.reason;
+    throw error;
+  }
+}
+
+async function replayCall(
+  drive: Drive,
+  call: CallState,
+  tool: Tool,
+  given: unknown,
+): Promise<void> {
+  const result = await replay(drive, tool.name, given);
+  const outcome = result.replayed === true ? "returned" : "denied";
+  await drive.ledger.append(await finished(drive, call, outcome, { result }, 0));
+}
+
+function startOf(call: CallState, tool: Tool, approval?: string): NewEvent {
+  const data = { call_id: call.request.call_id, tool: tool.name, turn: call.turn };
+  return { type: "call.started", data: approval === undefined ? data : { ...data, approval } };
+}
+
+/** The decision as it is written down; an approval or a refusal that was there already stands in place of the question. */
+function decided(
+  { log, runId }: Drive,
+  call: CallState,
+  tool: Tool,
+  { decision, analysed }: Weighed,
+  instead: Partial<EventData<"call.decided">> = {},
+): NewEvent {
+  const { decision: word, rule, reasons } = decision;
+  const hosts = instead.hosts ?? (word === "allow" ? decision.hosts : []);
+  const { findings } = analysed;
+  const data = {
+    ...{ call_id: call.request.call_id, tool: tool.name, decision: word, rule },
+    ...(reasons.length > 0 ? { reasons } : {}),
+    ...(findings.length > 0 ? { findings: findings.slice(0, limits.findingsKept) } : {}),
+    ...instead,
+    ...(hosts.length > 0 ? { hosts: [...hosts] } : {}),
+  };
+  log.debug(
+    { run: runId, call: data.call_id, decision: data.decision, rule: data.rule, hosts },
+    "call.decided",
+  );
+  return { type: "call.decided", data };
 }
 
 async function runTool(
@@ -56,10 +172,11 @@ async function runTool(
   tool: Tool,
   args: unknown,
   hosts: readonly string[],
+  approvalId?: string,
 ): Promise<void> {
   const { ledger, clock } = drive;
   const start = clock.monotonic();
-  const outcome = await outcomeOf(drive, call, tool, args, hosts);
+  const outcome = await outcomeOf(drive, call, tool, args, hosts, approvalId);
   if (outcome.cut && drive.stopping.aborted) return;
   const ms = clock.monotonic() - start;
   const events = [
@@ -90,9 +207,10 @@ async function outcomeOf(
   tool: Tool,
   args: unknown,
   hosts: readonly string[],
+  approvalId: string | undefined,
 ): Promise<ToolOutcome> {
   try {
-    return await tool.run(args, await toolContext(drive, call.request.call_id, hosts));
+    return await tool.run(args, await toolContext(drive, call.request.call_id, hosts, approvalId));
   } catch (error) {
     if (isDiskFull(error)) {
       return {
@@ -163,6 +281,11 @@ async function finished(
       ...(artifact ? { artifact } : {}),
     },
   };
+}
+
+function deniedResult({ rule, reasons, repairHint }: Decision): ToolOutcome["result"] {
+  const hint = repairHint ?? "Do it in another way, or do without it";
+  return failure("permission", rule, hint, reasons.length > 0 ? { details: { reasons } } : {});
 }
 
 function interrupted(drive: Drive, call: CallState): Promise<NewEvent> {

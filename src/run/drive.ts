@@ -1,9 +1,11 @@
+import type { Analysis, Look } from "../analysis/analysis.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import type { Threads } from "../base/threads.ts";
 import type { Blobs, OutputCapture } from "../content/content.ts";
-import type { Capability } from "../contract/agent.ts";
 import type { LayerTrees } from "../layers/layers.ts";
 import type { Model } from "../model/model.ts";
+import type { Power } from "../policy/policy.ts";
 import type { Place, Sandbox } from "../sandbox/sandbox.ts";
 import type { Store } from "../store/store.ts";
 import type { BuildCache, Tool } from "../tools/tools.ts";
@@ -21,7 +23,15 @@ export interface Drive {
   uid: number | null;
   ledger: Ledger;
   limits: EffectiveLimits;
-  capabilities: readonly Capability[];
+  power: Power;
+  analysis: Analysis;
+  /** What package clients of this machine talk to, by ecosystem. */
+  packageHosts: Look["packageHosts"];
+  /** A person has just been asked something. */
+  onAsked: (requestId: string) => void;
+  /** Calls back when an approval of the run was taken back. */
+  onRevoked: (callback: (requestId: string) => void) => void;
+  threads: Threads;
   tools: readonly Tool[];
   model: () => Model;
   record: Record;
@@ -38,7 +48,7 @@ export interface Drive {
   stopping: AbortSignal;
   sandbox: Sandbox;
   blobs: Blobs;
-  store: Pick<Store, "runs" | "files" | "layers" | "artifacts">;
+  store: Pick<Store, "runs" | "files" | "layers" | "artifacts" | "approvals">;
   layers: LayerTrees;
   held: HeldLayers;
   builds: BuildCache;

@@ -15,7 +15,8 @@ import type { WorkerOptions } from "./worker.ts";
  * loop. A defect of ours ends this run as `internal` and no other.
  */
 export function openDriver(
-  options: CorridorOptions & Pick<Claimed, "live" | "builds">,
+  options: CorridorOptions &
+    Pick<Claimed, "live" | "builds" | "analysis" | "packageHosts" | "onAsked">,
 ): WorkerOptions["drive"] {
   const { store, clock, log } = options;
   const { journal, epoch } = store;

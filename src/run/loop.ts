@@ -26,6 +26,8 @@ export async function loop(drive: Drive): Promise<void> {
       case "call":
         await makeCall(drive, step.call);
         break;
+      case "park":
+        return;
       case "finish":
         await finish(drive, step.end);
         break;

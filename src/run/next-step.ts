@@ -16,6 +16,8 @@ export type Step =
   | { type: "provision" }
   | { type: "turn" }
   | { type: "call"; call: CallState }
+  /** A person was asked and has not answered: the run is let go until then. */
+  | { type: "park" }
   | { type: "finish"; end: End }
   | { type: "done" };
 
@@ -44,6 +46,7 @@ export function effectiveLimits(snapshot: RunSnapshot, operator: EffectiveLimits
 export function nextStep(state: RunState, limits: EffectiveLimits, elapsedMs: number): Step {
   if (state.finished) return { type: "done" };
   if (state.finishing) return { type: "finish", end: endOf(state.finishing) };
+  if (state.stopped) return finish("terminated", "emergency_stop", state.stopped.reason);
   if (state.cancelRequested) return finish("cancelled", "cancelled");
   if (elapsedMs >= limits.wallClockSeconds * 1000) {
     return finish("terminated", "deadline", `The run used up its ${limits.wallClockSeconds} s`);
@@ -54,6 +57,7 @@ export function nextStep(state: RunState, limits: EffectiveLimits, elapsedMs: nu
   if (turn === undefined) return { type: "turn" };
   const call = turn.calls.find(({ finished }) => finished === undefined);
   if (call !== undefined) {
+    if (call.asked && !call.asked.answer) return { type: "park" };
     // A call that was started before a crash is only told of as interrupted: that costs nothing.
     if (!call.started && state.callsStarted >= limits.calls) {
       return finish("terminated", "call_limit", `The run used up its ${limits.calls} calls`);

@@ -1,9 +1,9 @@
+import type { Analysis, Look } from "../analysis/analysis.ts";
 import { limits as gatewayLimits } from "../base/limits.ts";
 import { openOutputCapture } from "../content/content.ts";
 import { Problem } from "../contract/problem.ts";
 import { containsSecret, redactor } from "../egress/egress.ts";
 import type { Model } from "../model/model.ts";
-import { builtInCapabilities } from "../policy/policy.ts";
 import type { RunLease } from "../store/store.ts";
 import { type BuildCache, toolsFor } from "../tools/tools.ts";
 import { openCallNetwork } from "./call-network.ts";
@@ -14,6 +14,7 @@ import { holdLayers } from "./held-layers.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Live } from "./live.ts";
 import { effectiveLimits } from "./next-step.ts";
+import { powerOf } from "./power.ts";
 import { programModel } from "./program.ts";
 import { openRecord } from "./record.ts";
 import { secretContext } from "./submit.ts";
@@ -23,6 +24,9 @@ import type { RunSignals } from "./worker.ts";
 export interface Claimed extends CorridorOptions {
   live: Live;
   builds: (workspaceId: string) => BuildCache;
+  analysis: Analysis;
+  packageHosts: Look["packageHosts"];
+  onAsked: (requestId: string) => void;
   lease: RunLease;
   ledger: Ledger;
   patiently: Patiently;
@@ -37,7 +41,7 @@ export async function openDrive(claimed: Claimed): Promise<Drive> {
   const { id: runId, workspaceId } = claimed.lease.run;
   const { snapshot } = ledger.state;
   const limits = effectiveLimits(snapshot, config.runLimits);
-  const capabilities = snapshot.agent?.capabilities ?? builtInCapabilities;
+  const power = powerOf(snapshot);
   const keys = await openKeys(claimed, runId);
   const secrets = Object.values(keys ?? {});
   return {
@@ -47,8 +51,13 @@ export async function openDrive(claimed: Claimed): Promise<Drive> {
     takeUid: () => store.runs.takeUid(runId, config.uidRange),
     ledger,
     limits,
-    capabilities,
-    tools: toolsFor(capabilities),
+    power,
+    analysis: claimed.analysis,
+    packageHosts: claimed.packageHosts,
+    onAsked: claimed.onAsked,
+    onRevoked: signals.onRevoked,
+    threads: claimed.threads,
+    tools: toolsFor(power.capabilities),
     model: openModel(claimed, keys),
     record: openRecord(blobs, redactor(secrets, claimed.threads), claimed.patiently),
     captureOutputs: openOutputCapture({

@@ -10,8 +10,11 @@ import type { CallState } from "./state.ts";
 export function programModel({ artifact, entrypoint, command, args }: RunProgram): Model {
   const call =
     command === undefined
-      ? { tool: "artifact_exec", arguments: { artifact_id: artifact, entrypoint, args } }
-      : { tool: "sandbox_exec", arguments: { artifact_id: artifact, command } };
+      ? {
+          tool: "artifact_exec",
+          arguments: { artifact_id: artifact, entrypoint, args, network: "none" },
+        }
+      : { tool: "sandbox_exec", arguments: { artifact_id: artifact, command, network: "none" } };
   return {
     id: noModel,
     async *reply() {

@@ -8,11 +8,11 @@ import { surroundingsOf } from "./surroundings.ts";
  * this gateway started has nothing to open it in yet. What stands in the way of it is told by the command that needs it.
  */
 export async function openSandboxAhead(drive: Drive): Promise<void> {
-  const { place, sandbox, tools, limits, capabilities, runId, log } = drive;
+  const { place, sandbox, tools, limits, power, runId, log } = drive;
   const isUsed = tools.some(({ capability }) => capability === "CodeExecution");
   if (!place || !isUsed) return;
   try {
-    const surroundings = await surroundingsOf(drive, grantedHosts(capabilities));
+    const surroundings = await surroundingsOf(drive, grantedHosts(power.capabilities));
     sandbox.prepare(place, callLimits(limits), surroundings);
   } catch (error) {
     log.warn({ run: runId, err: error }, "sandbox.not_ahead");

@@ -8,6 +8,14 @@ export interface CallState {
   decided: boolean;
   started: boolean;
   finished: EventData<"call.finished"> | undefined;
+  /** What a person was asked about this call, and what came of it. */
+  asked: Asked | undefined;
+}
+
+export interface Asked {
+  request: EventData<"approval.requested">;
+  answer: EventData<"approval.resolved"> | undefined;
+  revoked: boolean;
 }
 
 export interface TurnState {
@@ -29,6 +37,7 @@ export interface RunState {
   started: boolean;
   provisioned: boolean;
   cancelRequested: boolean;
+  stopped: EventData<"run.stopped"> | undefined;
   finishing: EventData<"run.finishing"> | undefined;
   finished: boolean;
   turns: TurnState[];
@@ -61,6 +70,7 @@ export function foldState(workspaceId: string, events: readonly RunEvent[]): Run
     started: false,
     provisioned: false,
     cancelRequested: false,
+    stopped: undefined,
     finishing: undefined,
     finished: false,
     turns: [],
@@ -93,6 +103,17 @@ export function applyEvent(state: RunState, event: RunEvent): void {
     case "call.decided":
       findCall(state, event.data.call_id).decided = true;
       return;
+    case "approval.requested":
+      findCall(state, event.data.call_id).asked = {
+        ...{ request: event.data, answer: undefined, revoked: false },
+      };
+      return;
+    case "approval.resolved":
+      answerOf(state, event.data.request_id).answer = event.data;
+      return;
+    case "approval.revoked":
+      answerOf(state, event.data.request_id).revoked = true;
+      return;
     case "call.started":
       findCall(state, event.data.call_id).started = true;
       state.callsStarted += 1;
@@ -105,6 +126,9 @@ export function applyEvent(state: RunState, event: RunEvent): void {
       return;
     case "outputs.captured":
       state.captured = event.data;
+      return;
+    case "run.stopped":
+      state.stopped = event.data;
       return;
     case "run.cancel_requested":
       state.cancelRequested = true;
@@ -140,6 +164,7 @@ function applyReply(state: RunState, reply: EventData<"turn.replied">): void {
       decided: false,
       started: false,
       finished: undefined,
+      asked: undefined,
     })),
   });
 }
@@ -148,6 +173,21 @@ function findCall(state: RunState, callId: string): CallState {
   const call = state.turns.at(-1)?.calls.find(({ request }) => request.call_id === callId);
   assert(call !== undefined, `Call ${callId} belongs to the last turn`);
   return call;
+}
+
+function answerOf(state: RunState, requestId: string): Asked {
+  const asked = findAsked(state, requestId)?.asked;
+  assert(asked !== undefined, `Approval ${requestId} was requested by this run`);
+  return asked;
+}
+
+/** The call that this approval was asked for, of any turn. */
+export function findAsked(state: RunState, requestId: string): CallState | undefined {
+  for (const { calls } of state.turns.toReversed()) {
+    const call = calls.find(({ asked }) => asked?.request.request_id === requestId);
+    if (call !== undefined) return call;
+  }
+  return undefined;
 }
 
 /** The text of a reply as far as an event holds it: a long text is a blob, of which only the head is here. */

@@ -9,6 +9,7 @@ export async function toolContext(
   drive: Drive,
   callId: string,
   hosts: readonly string[],
+  approvalId?: string,
 ): Promise<ToolContext> {
   const { runId, workspaceId, live, store, layers } = drive;
   return {
@@ -30,11 +31,21 @@ export async function toolContext(
     surroundings: (reached, captures) => surroundingsOf(drive, reached, captures),
     async withNetwork(reached, work) {
       if (reached.length === 0) return { value: await work(), contacted: [] };
-      return (await networkOf(drive)).during(callId, reached, work);
+      return (await networkOf(drive)).during(callId, reached, work, cutOf(drive, approvalId));
     },
     holdLayer: (digest) => drive.held.open(digest),
     builds: drive.builds,
     findLayer: (idOrDigest) => store.layers.get(workspaceId, idOrDigest),
     findArtifact: (idOrRef) => store.artifacts.get(workspaceId, idOrRef, runId),
   };
+}
+
+/** What takes the network from a call before it has ended: the run is stopped, or what it runs by is taken back. */
+function cutOf(drive: Drive, approvalId: string | undefined): AbortSignal {
+  if (approvalId === undefined) return drive.signal;
+  const cut = new AbortController();
+  drive.onRevoked((revoked) => {
+    if (revoked === approvalId) cut.abort(new Error("The approval was revoked"));
+  });
+  return AbortSignal.any([drive.signal, cut.signal]);
 }

@@ -19,9 +19,23 @@ export async function transcript(state: RunState, restore: Restore): Promise<Mes
         result: await restore(finished?.result),
       }));
       messages.push({ role: "tool", results: await Promise.all(results) });
+      for (const text of resolvedIn(turn)) messages.push({ role: "user", text });
     }
   }
   return messages;
+}
+
+/** What a model is told of the answers that its calls waited for; their results are with the calls already. */
+function resolvedIn(turn: TurnState): string[] {
+  return turn.calls.flatMap(({ asked }) => {
+    if (!asked?.answer) return [];
+    const { request_id, status } = asked.answer;
+    const message =
+      status === "approved"
+        ? "The call was continued by the gateway: its result is above. Go on with your work"
+        : "The call was not made: its result above says why. Go on without it";
+    return [JSON.stringify({ type: "approval_resolved", request_id, status, message })];
+  });
 }
 
 type AssistantParts = Extract<Message, { role: "assistant" }>["parts"];

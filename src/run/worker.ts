@@ -13,6 +13,8 @@ export interface RunSignals {
   stopping: AbortSignal;
   /** Stops what the run is doing. */
   interrupt: (reason: string) => void;
+  /** Calls back when an approval of the run was taken back. */
+  onRevoked: (callback: (requestId: string) => void) => void;
 }
 
 export interface WorkerOptions {
@@ -33,9 +35,12 @@ export interface WorkerOptions {
 export interface Worker {
   /** Takes over every run that has not ended. */
   start(): Promise<void>;
+  /** There is something to do for the run: it is new, or the answer that it waited for is there. */
   enqueue(runId: string, workspaceId: string): void;
-  /** The run was cancelled: it is interrupted, or, when it waits, driven to its end without waiting for a place. */
+  /** The run was cancelled or stopped: it is interrupted, or, when it waits, driven to its end without waiting for a place. */
   cancelled(runId: string, workspaceId: string): void;
+  /** An approval was taken back: every call that runs by it loses its network. */
+  revoked(approvalId: string): void;
   running(): number;
   /** Takes no more runs, gives those at work `drainMs` to reach the end of their step, then stops them. */
   close(drainMs: number): Promise<void>;
@@ -43,8 +48,12 @@ export interface Worker {
 
 interface AtWork {
   workspaceId: string;
+  /** It was given something to do while it was at work, perhaps after it had looked for the last time. */
+  again: boolean;
   interrupt: (reason: string) => void;
   stop: (reason: string) => void;
+  /** Takes the network from the call that runs by this approval. */
+  cut: (requestId: string) => void;
   done: Promise<void>;
 }
 
@@ -60,29 +69,22 @@ export function openWorker(options: WorkerOptions): Worker {
 
   const begin = (runId: string, workspaceId: string) => {
     waiting.delete(runId);
-    const stopping = new AbortController();
-    const work = new AbortController();
-    stopping.signal.addEventListener("abort", () => work.abort(stopping.signal.reason));
     perWorkspace.set(workspaceId, (perWorkspace.get(workspaceId) ?? 0) + 1);
-    const interrupt = (reason: string) => work.abort(new Error(reason));
+    const { signals, ...strings } = openSignals(draining.signal);
     const done = options
-      .drive(runId, workspaceId, {
-        signal: work.signal,
-        draining: draining.signal,
-        stopping: stopping.signal,
-        interrupt,
-      })
+      .drive(runId, workspaceId, signals)
       .catch((error: unknown) => {
         if (error instanceof LetGo) log.info({ run: runId, reason: error.message }, "run.let_go");
         else log.error({ run: runId, err: error }, "run.drive_failed");
       })
       .finally(() => {
+        const again = atWork.get(runId)?.again;
         atWork.delete(runId);
+        if (again) waiting.set(runId, workspaceId);
         perWorkspace.set(workspaceId, (perWorkspace.get(workspaceId) ?? 1) - 1);
         admit();
       });
-    const stop = (reason: string) => stopping.abort(new Error(reason));
-    atWork.set(runId, { workspaceId, interrupt, stop, done });
+    atWork.set(runId, { workspaceId, again: false, done, ...strings });
   };
 
   const admit = () => {
@@ -96,23 +98,33 @@ export function openWorker(options: WorkerOptions): Worker {
 
   return {
     async start() {
-      for (const { runId, workspaceId } of await store.runs.unfinished()) {
+      for (const { runId, workspaceId, status } of await store.runs.unfinished()) {
+        if (status === "waiting") continue;
         // The door is open already: a run that was submitted or cancelled meanwhile has a worker.
         if (!atWork.has(runId)) waiting.set(runId, workspaceId);
       }
       admit();
     },
     enqueue(runId, workspaceId) {
-      if (atWork.has(runId)) return;
+      const run = atWork.get(runId);
+      if (run) {
+        run.again = true;
+        return;
+      }
       waiting.set(runId, workspaceId);
       admit();
     },
     cancelled(runId, workspaceId) {
       const run = atWork.get(runId);
-      if (run) run.interrupt("The run was cancelled");
-      else if (draining.signal.aborted) return;
+      if (run) {
+        run.again = true;
+        run.interrupt("The run was cancelled");
+      } else if (draining.signal.aborted) return;
       else if (atWork.size < runsMax + endingMax) begin(runId, workspaceId);
       else waiting.set(runId, workspaceId);
+    },
+    revoked(approvalId) {
+      for (const run of atWork.values()) run.cut(approvalId);
     },
     running: () => atWork.size,
     async close(drainMs) {
@@ -124,6 +136,31 @@ export function openWorker(options: WorkerOptions): Worker {
       waited.abort();
       for (const run of atWork.values()) run.stop("The gateway is stopping");
       await all;
+    },
+  };
+}
+
+/** What a run that is driven listens to, and the ends of it that the worker holds. */
+function openSignals(
+  draining: AbortSignal,
+): { signals: RunSignals } & Pick<AtWork, "interrupt" | "stop" | "cut"> {
+  const stopping = new AbortController();
+  const work = new AbortController();
+  stopping.signal.addEventListener("abort", () => work.abort(stopping.signal.reason));
+  const interrupt = (reason: string) => work.abort(new Error(reason));
+  const revocations = new Set<(requestId: string) => void>();
+  return {
+    signals: {
+      signal: work.signal,
+      draining,
+      stopping: stopping.signal,
+      interrupt,
+      onRevoked: (callback) => void revocations.add(callback),
+    },
+    interrupt,
+    stop: (reason) => stopping.abort(new Error(reason)),
+    cut(requestId) {
+      for (const callback of revocations) callback(requestId);
     },
   };
 }

@@ -24,7 +24,7 @@ export interface ApproveOptions extends Signal {
  * answer one with `approve`.
  */
 export interface ApprovalCalls {
-  /** One page, newest first; pending ones oldest first. `nextCursor` is there when there are more. */
+  /** One page, newest first; with the status `pending` oldest first. `nextCursor` is there when there are more. */
   list(options?: ApprovalListOptions): Promise<{ approvals: Approval[]; nextCursor?: string }>;
   /** All of them, fetched page by page as the loop goes on. */
   all(options?: { status?: ApprovalStatus } & Signal): AsyncGenerator<Approval>;

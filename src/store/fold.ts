@@ -114,9 +114,11 @@ function changes(state: RunState, event: Later): Partial<RunState> {
     case "egress.allowed":
     case "egress.denied":
     case "approval.revoked":
+      return {};
     case "run.stopped":
     case "run.cancel_requested":
-      return {};
+      // Nobody has to answer any more.
+      return state.status === "waiting" ? { status: "running" } : {};
     default:
       return assertNever(event);
   }

@@ -26,6 +26,7 @@ export function openRuns(parts: Parts, announce: (events: RunEvent[]) => void): 
     get: (workspaceId, runId) => findRun(reads, statements, workspaceId, runId),
     list: (workspaceId, filter) => list(reads, statements, workspaceId, filter),
     unfinished: () => unfinished(reads),
+    tree: (workspaceId, runId) => tree(reads, workspaceId, runId),
     uncleaned: () => uncleaned(reads),
     markCleaned: async (runId) => {
       await writer.write((tx) => markCleaned(tx, statements, runId, now()), announce);
@@ -91,6 +92,29 @@ async function unfinished(
     workspaceId: row.workspace_id,
     status: row.status as RunStatus,
   }));
+}
+
+async function tree(
+  db: Kysely<Schema>,
+  workspaceId: string,
+  runId: string,
+): Promise<{ rootRunId: string; open: string[] } | undefined> {
+  const run = await db
+    .selectFrom("runs")
+    .select("root_run_id")
+    .where("id", "=", runId)
+    .where("workspace_id", "=", workspaceId)
+    .executeTakeFirst();
+  if (run === undefined) return undefined;
+  const rows = await db
+    .selectFrom("runs")
+    .select("id")
+    .where("root_run_id", "=", run.root_run_id)
+    .where("workspace_id", "=", workspaceId)
+    .where("status", "in", openStatuses)
+    .orderBy("id")
+    .execute();
+  return { rootRunId: run.root_run_id, open: rows.map(({ id }) => id) };
 }
 
 /** A deleted run counts too: its row is gone, but its directories and its uid may not be. */

@@ -115,6 +115,11 @@ export interface Runs {
   ): Promise<{ runs: Run[]; nextCursor?: string }>;
   /** Every run that has not ended, oldest first, of all workspaces. */
   unfinished(): Promise<{ runId: string; workspaceId: string; status: RunStatus }[]>;
+  /** The root of the run's tree, and the runs of the tree that have not ended. */
+  tree(
+    workspaceId: string,
+    runId: string,
+  ): Promise<{ rootRunId: string; open: string[] } | undefined>;
   /** Runs that ended but whose directories may still be there (`cleanup_status` is not final). */
   uncleaned(): Promise<{ runId: string; uid: number | null }[]>;
   /** Appends `run.cleaned` after the end, when a later sweep removed what the first could not. */

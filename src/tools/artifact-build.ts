@@ -14,8 +14,9 @@ import { Digest } from "../contract/ids.ts";
 import { LayerId, layerId } from "../contract/layer.ts";
 import { artifactNotFound, shownArtifact } from "./artifact-named.ts";
 import { shownLayer } from "./capture-layers.ts";
-import { Dependencies, installDependencies } from "./dependencies.ts";
+import { Dependencies, ecosystemOf, installDependencies } from "./dependencies.ts";
 import { type EventLayer, failure, type Tool, type ToolContext, type ToolOutcome } from "./tool.ts";
+import { wantsCode } from "./wanted.ts";
 
 const MountPath = z.string().superRefine((path, check) => {
   const problem = mountProblem(path);
@@ -74,10 +75,10 @@ export const artifactBuild: Tool<ArtifactBuild> = {
   input: ArtifactBuild,
   repeatable: true,
   capability: "WriteAccess",
-  need: ({ dependencies }) =>
+  wants: ({ dependencies }) =>
     dependencies === undefined
       ? { type: "WriteAccess", name: null }
-      : { type: "CodeExecution", command: "artifact_build", network: "granted", installs: true },
+      : wantsCode({ installs: ecosystemOf(dependencies) }),
 
   async run(args, context) {
     const inputs = await findInputs(args.inputs, context);

@@ -18,7 +18,7 @@ export const artifactInspect: Tool<ArtifactInspect> = {
   input: ArtifactInspect,
   repeatable: true,
   capability: "ReadAccess",
-  need: () => ({ type: "ReadAccess", name: null }),
+  wants: () => ({ type: "ReadAccess", name: null }),
   run: (args, context) => inspect(args, context),
 };
 
@@ -36,7 +36,7 @@ export const artifactResolveRef: Tool<ArtifactResolveRef> = {
   input: ArtifactResolveRef,
   repeatable: true,
   capability: "ReadAccess",
-  need: () => ({ type: "ReadAccess", name: null }),
+  wants: () => ({ type: "ReadAccess", name: null }),
   run: ({ ref_id }, context) => inspect({ artifact_ref: ref_id }, context),
 };
 

@@ -20,7 +20,7 @@ export const contentRead: Tool<ContentRead> = {
   input: ContentRead,
   repeatable: true,
   capability: "ReadAccess",
-  need: ({ name_or_handle }) => ({ type: "ReadAccess", name: name_or_handle }),
+  wants: ({ name_or_handle }) => ({ type: "ReadAccess", name: name_or_handle }),
 
   async run(args, context) {
     const view = contentView(await context.content(), context.runId);

@@ -39,7 +39,7 @@ export const contentWrite: Tool<ContentWrite> = {
   input: ContentWrite,
   repeatable: true,
   capability: "WriteAccess",
-  need: ({ name }) => ({ type: "WriteAccess", name }),
+  wants: ({ name }) => ({ type: "WriteAccess", name }),
 
   async run({ name, content, visibility = "session" }, { blobs }) {
     const { sha256, bytes } = await blobs.put(Buffer.from(content, "utf8"));

@@ -1,5 +1,6 @@
 import { closeSync } from "node:fs";
 import { z } from "zod";
+import type { PackageEcosystem } from "../analysis/analysis.ts";
 import { environmentVariables, layerEnvironment } from "../artifacts/artifacts.ts";
 import { namesBelow, openRoot, statBelow } from "../base/below.ts";
 import type { Mount } from "../sandbox/sandbox.ts";
@@ -24,6 +25,11 @@ export const Dependencies = z.strictObject({
   packages: z.array(Package).min(1).max(100),
 });
 export type Dependencies = z.infer<typeof Dependencies>;
+
+/** What packages of this runtime come from. */
+export function ecosystemOf({ runtime }: Dependencies): PackageEcosystem {
+  return runtime === "python" ? "python" : "javascript";
+}
 
 export type Installed =
   | {

@@ -1,3 +1,4 @@
+import { limits } from "../base/limits.ts";
 import { contentView } from "../content/content.ts";
 import type { Listing } from "../sandbox/sandbox.ts";
 import type { ToolContext } from "./tool.ts";
@@ -34,6 +35,13 @@ export async function isPinned(
     (await isPinnedGo(words, read)) ||
     (await isPinnedCargo(words, read))
   );
+}
+
+/** As `isPinned`, of what lies in the run's directories now. False when that is more than is worth reading. */
+export async function isPinnedBuild(command: string, context: ToolContext): Promise<boolean> {
+  const most = { entries: limits.buildInputEntries, bytes: limits.buildInputBytes };
+  const now = context.sandbox.list(context.place, most, await context.surroundings([]));
+  return now !== undefined && isPinned(command, now, context);
 }
 
 async function isPinnedPip(words: string[], read: Read): Promise<boolean> {

@@ -1,13 +1,21 @@
 import { z } from "zod";
+import { assert } from "../base/assert.ts";
 import { limits } from "../base/limits.ts";
 import { AnyArtifact, artifactNotFound } from "./artifact-named.ts";
+import { ApprovalRef, NetworkNone } from "./asked-arguments.ts";
 import { runBuild } from "./build.ts";
 import { shownLayer } from "./capture-layers.ts";
 import { CapturePaths } from "./capture-paths.ts";
 import { runCommand, stageContent, stagingNotes } from "./command.ts";
-import { Dependencies, installDependencies, modulesForImport } from "./dependencies.ts";
+import {
+  Dependencies,
+  ecosystemOf,
+  installDependencies,
+  modulesForImport,
+} from "./dependencies.ts";
 import { runInArtifact } from "./in-artifact.ts";
 import type { Tool, ToolContext, ToolOutcome } from "./tool.ts";
+import { wantsCode } from "./wanted.ts";
 
 const SandboxExec = z
   .strictObject({
@@ -19,6 +27,7 @@ const SandboxExec = z
         (command) => Buffer.byteLength(command) <= limits.commandBytes,
         `exceeds ${limits.commandBytes} bytes: write a script with content_write and run that`,
       )
+      .optional()
       .describe("A shell command. The working directory is /tmp, your files are there by name"),
     intent: z.string().max(1000).optional().describe("What it is for, in one sentence, for people"),
     capture_paths: CapturePaths.optional().describe(
@@ -32,19 +41,18 @@ const SandboxExec = z
       "Packages to install before the command, as a layer of its own that is kept for later",
     ),
     artifact_ref: AnyArtifact.optional().describe(
-      "Run inside this artifact: its files in /tmp, its layers, nothing else, no network",
+      "Run inside this artifact: its files in /tmp, its layers, nothing else",
     ),
     artifact_id: AnyArtifact.optional().describe("The same as artifact_ref"),
-    network: z
-      .literal("none", {
-        error: 'expected "none": what may be reached is decided by NetworkAccess',
-      })
-      .optional()
-      .describe("Run without network even when there is one"),
+    network: NetworkNone.optional(),
+    approval_ref: ApprovalRef.optional(),
   })
   .superRefine((args, check) => {
     const refuse = (path: string, message: string) =>
       check.addIssue({ code: "custom", path: [path], message });
+    if (args.command === undefined && args.approval_ref === undefined) {
+      refuse("command", "expected a shell command");
+    }
     const artifact = args.artifact_ref ?? args.artifact_id;
     if (args.artifact_ref !== undefined && args.artifact_id !== undefined) {
       refuse("artifact_id", "must not be given beside artifact_ref: both name the artifact");
@@ -70,31 +78,37 @@ type SandboxExec = z.infer<typeof SandboxExec>;
 export const sandboxExec: Tool<SandboxExec> = {
   name: "sandbox_exec",
   description:
-    "Runs a shell command in the sandbox (bash) and returns its exit code, stdout and stderr. It has no network, unless you have NetworkAccess. capture_paths turns directories that it fills into layers for artifact_build.",
+    "Runs a shell command in the sandbox (bash) and returns its exit code, stdout and stderr. It has no network, unless you have NetworkAccess or a person approves the hosts that it would reach: such a call waits for the answer. rm, sudo, env and the like are refused. capture_paths turns directories that it fills into layers for artifact_build.",
   input: SandboxExec,
   repeatable: false,
   capability: "CodeExecution",
-  need: ({ command, network, dependencies, artifact_ref, artifact_id }) => ({
-    ...{ type: "CodeExecution", command },
-    network: network ?? ((artifact_ref ?? artifact_id) ? "none" : "granted"),
-    installs: dependencies !== undefined,
-  }),
+  wants: ({ command, network, dependencies, artifact_ref, artifact_id }) =>
+    wantsCode({
+      ...{
+        command: command ?? null,
+        network: network ?? "granted",
+        artifact: artifact_ref ?? artifact_id ?? null,
+      },
+      installs: dependencies === undefined ? null : ecosystemOf(dependencies),
+    }),
 
   async run(args, context) {
+    const { command } = args;
+    assert(command !== undefined, "a call without a command is answered from its approval");
     const named = args.artifact_ref ?? args.artifact_id;
     if (named !== undefined) {
       const artifact = await context.findArtifact(named);
       if (artifact === undefined) return { result: artifactNotFound(named) };
-      return runInArtifact(context, artifact, { command: args.command });
+      return runInArtifact(context, artifact, { command });
     }
     if (args.capture_paths !== undefined) {
-      const { command, capture_paths: captures, fresh = false } = args;
+      const { capture_paths: captures, fresh = false } = args;
       return runBuild(context, { command, captures, fresh });
     }
-    if (args.dependencies === undefined) return runHere(args.command, context);
+    if (args.dependencies === undefined) return runHere(command, context);
     const installed = await installDependencies(context, args.dependencies);
     if (!installed.ok) return { result: installed.result };
-    const outcome = await runHere(args.command, context, installed);
+    const outcome = await runHere(command, context, installed);
     const dependency_layers = installed.layers.map(shownLayer);
     return {
       ...outcome,

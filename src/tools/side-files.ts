@@ -1,6 +1,6 @@
-import { closeSync, readFileSync } from "node:fs";
-import { openDirectoryBelow, openFileBelow, openRoot } from "../base/below.ts";
+import { assert } from "../base/assert.ts";
 import { limits } from "../base/limits.ts";
+import { readBelow } from "../base/read-below.ts";
 import type { ListedEntry, Listing, Surroundings } from "../sandbox/sandbox.ts";
 import type { Build } from "./build-cache.ts";
 import type { ToolContext } from "./tool.ts";
@@ -37,7 +37,7 @@ export async function readSideFiles(
   if (!directories.every(([path]) => isUsed(path))) return undefined;
   return files.map(([path, { executable }]) => ({
     ...{ path: Buffer.from(path, "latin1").toString("utf8"), executable },
-    base64: readOwn(context, Buffer.from(path, "latin1")).toString("base64"),
+    base64: readBack(context, path).toString("base64"),
   }));
 }
 
@@ -50,24 +50,11 @@ function isSame(one: ListedEntry, other: ListedEntry | undefined): boolean {
   );
 }
 
-/** A file of the run, reached by descriptor: it may have put links anywhere. */
-function readOwn({ place }: ToolContext, path: Buffer): Buffer {
-  const [, area, ...names] = path.toString("latin1").split("/");
-  const name = Buffer.from(names.pop() ?? "", "latin1");
-  const root = openRoot(area === "tmp" ? place.tmp : place.workspace);
-  try {
-    const directory = openDirectoryBelow(root, Buffer.from(names.join("/"), "latin1"));
-    try {
-      const fd = openFileBelow(directory, name);
-      try {
-        return readFileSync(fd);
-      } finally {
-        closeSync(fd);
-      }
-    } finally {
-      closeSync(directory);
-    }
-  } finally {
-    closeSync(root);
-  }
+/** Only while nothing of the run is running: it is what it was when it was listed. */
+function readBack({ place }: ToolContext, path: string): Buffer {
+  const [, area, ...names] = path.split("/");
+  const root = area === "tmp" ? place.tmp : place.workspace;
+  const data = readBelow(root, Buffer.from(names.join("/"), "latin1"), limits.buildSideBytes);
+  assert(typeof data === "object", `${path} was listed as a file`);
+  return data;
 }

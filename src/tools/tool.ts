@@ -7,6 +7,7 @@ import type { LayerTrees } from "../layers/layers.ts";
 import type { Need } from "../policy/policy.ts";
 import type { ExecLimits, Place, Sandbox, Surroundings } from "../sandbox/sandbox.ts";
 import type { BuildCache } from "./build-cache.ts";
+import type { Wanted } from "./wanted.ts";
 
 /** What a tool may touch: the run's own places and the content that its tree shares. */
 export interface ToolContext {
@@ -80,7 +81,7 @@ export interface Tool<Arguments = unknown> {
   /** Doing it twice is the same as doing it once: after a crash it is simply done again (I2). */
   repeatable: boolean;
   capability: Need["type"];
-  need(args: Arguments): Need;
+  wants(args: Arguments): Wanted;
   run(args: Arguments, context: ToolContext): Promise<ToolOutcome>;
 }
 

@@ -16,7 +16,10 @@ import { sandboxExec } from "./sandbox-exec.ts";
 import { failure, type Tool, type ToolOutcome } from "./tool.ts";
 
 export { type BuildCache, openBuildCache } from "./build-cache.ts";
+export { stageContent } from "./command.ts";
+export { isPinnedBuild } from "./pinned.ts";
 export { failure, type Tool, type ToolContext, type ToolOutcome } from "./tool.ts";
+export type { Wanted, WantedCode } from "./wanted.ts";
 
 const toolbox: Tool[] = [
   contentWrite,

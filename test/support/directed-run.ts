@@ -53,7 +53,8 @@ export async function openDirector(): Promise<Director> {
   const server = createServer(async (incoming, response) => {
     const body = (await json(incoming)) as { model: string; messages: ChatMessage[] };
     const at = body.messages.filter(({ role }) => role === "assistant").length;
-    const last = body.messages.at(-1);
+    // What a person answered meanwhile is told after the result.
+    const last = body.messages.findLast(({ role }) => role !== "user");
     if (at > 0 && last?.role === "tool") {
       turnOf(body.model, at - 1).told.resolve(JSON.parse(String(last.content)) as CallAnswer);
     }

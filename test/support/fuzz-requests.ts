@@ -30,6 +30,7 @@ export interface Known {
   RunId: string[];
   OutputId: string[];
   TokenId: string[];
+  ApprovalId: string[];
   LayerIdOrDigest: string[];
   ArtifactIdOrRef: string[];
   ArtifactRef: string[];
@@ -50,7 +51,9 @@ const weights: Record<string, number> = {
   execArtifact: 3,
   proveArtifact: 3,
   revokeArtifact: 2,
+  stopRun: 4,
 };
+const asking = "curl -s https://fuzz.invalid/";
 const usualWeight = 10;
 const boundary = "----fuzz";
 
@@ -68,6 +71,13 @@ export function openRequests(document: ApiDocument, known: Known) {
     RunId: one(known.RunId),
     OutputId: one(known.OutputId),
     TokenId: one(known.TokenId),
+    ApprovalId: one(known.ApprovalId),
+    ExplainRequest: (random) => ({
+      tool: random.pick(["sandbox_exec", "content_write", "artifact_exec", "no_tool"]),
+      arguments: random.pick<object>([{ command: asking }, { command: "ls '" }, { name: "a" }, {}]),
+      ...(random.chance(0.3) ? { files: [{ name: "a.py", content: "import socket" }] } : {}),
+      ...(random.chance(0.3) ? { agent: { capabilities: [] } } : {}),
+    }),
     LayerIdOrDigest: one(known.LayerIdOrDigest),
     ArtifactIdOrRef: one(known.ArtifactIdOrRef),
     ArtifactRef: one(known.ArtifactRef),

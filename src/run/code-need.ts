@@ -1,0 +1,16 @@
+import type { Analysed, Look } from "../analysis/analysis.ts";
+import type { Need } from "../policy/policy.ts";
+import type { WantedCode } from "../tools/tools.ts";
+
+/** What the policy is asked about code: what the call wants, and what analysis found in it. */
+export function codeNeed(
+  { command, entrypoint, args, network, installs }: WantedCode,
+  { command: read, findings }: Analysed,
+  packageHosts: Look["packageHosts"],
+): Need {
+  return {
+    ...{ type: "CodeExecution", network, findings, command: read },
+    shown: command ?? [entrypoint ?? "", ...args].join(" "),
+    installsFrom: installs && packageHosts[installs],
+  };
+}

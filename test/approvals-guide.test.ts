@@ -1,0 +1,49 @@
+/** docs/approvals.md tells people how to answer; what it says is held against the limits, the results and the terminal. */
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { limits } from "../src/base/limits.ts";
+import { spell } from "../src/cli/spell.ts";
+import { approvalScopes } from "../src/contract/approval.ts";
+import { typed } from "./support/terminal.ts";
+
+const guide = readFileSync(new URL("../docs/approvals.md", import.meta.url), "utf8");
+const words = guide.replaceAll(/\s+/g, " ");
+const hour = 60 * 60_000;
+const day = 24 * hour;
+
+describe("docs/approvals.md", () => {
+  it("names the limits that there are", () => {
+    for (const said of [
+      `A request waits for ${limits.approvalPendingMs / day} days`,
+      `A refusal is remembered for ${limits.approvalRefusalMs / hour} hours`,
+      `A scope reaches for ${limits.approvalScopeMs / day} days, or until \`--expires\`, at most ${limits.approvalScopeMaxMs / day} days`,
+      `asks at most ${limits.approvalsPerHour} times in an hour`,
+    ]) {
+      expect(words).toContain(said);
+    }
+    expect(spell(" ".repeat(199)).emptiness).toEqual([]);
+    expect(spell(" ".repeat(200)).emptiness.length).toBe(1);
+    expect(spell("\n".repeat(20)).emptiness).toEqual([]);
+    expect(spell("\n".repeat(21)).emptiness.length).toBe(1);
+    expect(words).toContain("200 blanks or more in a row, and more than 20 empty lines");
+  });
+
+  it("has a row for every scope", () => {
+    for (const scope of approvalScopes) expect(guide).toContain(`\n| \`${scope}\` | `);
+  });
+
+  it("shows commands that the terminal knows, with options that they have", async () => {
+    const lines = [...guide.matchAll(/^```sh\n([\s\S]*?)^```/gm)].flatMap(([, body = ""]) =>
+      body.split("\n").filter((line) => line.startsWith("airlock ")),
+    );
+    expect(lines.length).toBeGreaterThan(8);
+    for (const line of lines) {
+      const own = line.split(" -- ")[0] ?? "";
+      const [, first = "", second = ""] = own.split(" ");
+      const command = first === "stop" ? [first] : [first, second];
+      const { code, out } = await typed([...command, "--help"], { url: "http://127.0.0.1:9" });
+      expect(code, line).toBe(0);
+      for (const [option] of own.matchAll(/(?<=\s)--[a-z-]+/g)) expect(out, line).toContain(option);
+    }
+  });
+});
