@@ -125,6 +125,25 @@ export const limits = {
   /** Of one configuration file of a package client; a bundle of authorities is 250 KiB. */
   packageConfigurationBytes: 4 * MiB,
 
+  /** One file that analysis reads; what is longer is said to be opaque. A megabyte of code is no script. */
+  analysisFileBytes: 256 * KiB,
+  /** Files and bytes that one analysis reads, and how often it asks for one: most imports are not beside the script. */
+  analysisFiles: 200,
+  analysisTotalBytes: 2 * MiB,
+  analysisReads: 4_000,
+  /** Files that load files, and code within code. */
+  analysisDepth: 32,
+  analysisNested: 3,
+  /** Nesting of code: deeper than any that people write, far from the stack's end. */
+  analysisNesting: 300,
+  /** Nodes of one syntax tree, and steps to work out what its expressions are worth. */
+  analysisNodes: 200_000,
+  analysisSteps: 100_000,
+  analysisFindings: 300,
+  analysisPatternChars: 120,
+  /** Files whose findings are remembered by their content. */
+  analysisKept: 512,
+
   /** How long a graceful stop waits for calls and streams before it lets go. */
   drainMs: 10_000,
   /** A blob younger than this is never swept: its row may still be on the way. */
