@@ -60,9 +60,7 @@ function judgeImport(call: Call, scope: Scope, judging: Judging): void {
   for (const value of judging.values(first, scope)) {
     const name = exactText(value);
     if (name !== undefined) judging.loads(name, [], call.at);
-    else if (value.is !== "path") {
-      judging.found("opaque", call.at, "Loads a module whose name is only known when it runs");
-    }
+    else judging.found("opaque", call.at, "Loads a module whose name is only known when it runs");
   }
 }
 

@@ -52,7 +52,7 @@ export const pythonWords: WordLists = {
     connect create_connection create_server getaddrinfo gethostbyname socket get post put patch delete head request urlopen urlretrieve
     Session Client FTP SMTP HTTPConnection HTTPSConnection
   `),
-  imports: listed("__import__ importlib.import_module importlib.__import__ imp.load_module imp.find_module pkgutil.find_loader importlib.util.find_spec pydoc.locate pkgutil.resolve_name importlib.reload"),
+  imports: listed("__import__ importlib.import_module importlib.__import__ imp.load_module imp.find_module pkgutil.find_loader importlib.util.find_spec pydoc.locate pkgutil.resolve_name"),
   passes: listed("functools.partial compile ast.parse functools.wraps operator.methodcaller staticmethod classmethod iter next memoryview importlib.util.module_from_spec"),
   reads: listed("open io.open codecs.open pathlib.Path pathlib.PurePath pathlib.PosixPath linecache.getlines tokenize.open"),
   getters: listed("getattr inspect.getattr_static object.__getattribute__"),

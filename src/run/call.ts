@@ -29,14 +29,16 @@ export async function makeCall(drive: Drive, call: CallState): Promise<void> {
     return ledger.append(await finished(drive, call, "invalid", { result }, 0));
   }
 
-  const { repairHint, hosts, ...verdict } = decide(tool.need(parsed.args), drive.capabilities);
+  const power = { capabilities: drive.capabilities };
+  const { repairHint, hosts, decision, rule } = decide(tool.need(parsed.args), power);
+  const verdict = { decision, rule };
   const data = { call_id: callId, tool: tool.name, ...verdict };
   const decided: NewEvent = {
     type: "call.decided",
     data: { ...data, ...(hosts.length > 0 ? { hosts } : {}) },
   };
   log.debug({ run: runId, ...data, hosts }, "call.decided");
-  if (verdict.decision === "deny") {
+  if (verdict.decision !== "allow") {
     const hint = repairHint ?? "Do it in another way, or do without it";
     const result = failure("permission", verdict.rule, hint);
     return ledger.append(decided, await finished(drive, call, "denied", { result }, 0));

@@ -77,7 +77,10 @@ export const artifactBuild: Tool<ArtifactBuild> = {
   need: ({ dependencies }) =>
     dependencies === undefined
       ? { type: "WriteAccess", name: null }
-      : { type: "CodeExecution", command: "artifact_build", network: "granted", installs: true },
+      : {
+          ...{ type: "CodeExecution", command: null, shown: "artifact_build", findings: [] },
+          ...{ network: "granted", installsFrom: [] },
+        },
 
   async run(args, context) {
     const inputs = await findInputs(args.inputs, context);

@@ -25,8 +25,8 @@ export const artifactExec: Tool<ArtifactExec> = {
   repeatable: false,
   capability: "CodeExecution",
   need: ({ entrypoint, args = [] }) => ({
-    ...{ type: "CodeExecution", command: [entrypoint, ...args].join(" ") },
-    ...{ network: "none", installs: false },
+    ...{ type: "CodeExecution", command: null, shown: [entrypoint, ...args].join(" ") },
+    ...{ findings: [], network: "none", installsFrom: null },
   }),
 
   async run(args, context) {

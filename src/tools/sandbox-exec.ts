@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { readCommand } from "../analysis/analysis.ts";
 import { limits } from "../base/limits.ts";
 import { AnyArtifact, artifactNotFound } from "./artifact-named.ts";
 import { runBuild } from "./build.ts";
@@ -75,9 +76,9 @@ export const sandboxExec: Tool<SandboxExec> = {
   repeatable: false,
   capability: "CodeExecution",
   need: ({ command, network, dependencies, artifact_ref, artifact_id }) => ({
-    ...{ type: "CodeExecution", command },
+    ...{ type: "CodeExecution", command: readCommand(command), shown: command, findings: [] },
     network: network ?? ((artifact_ref ?? artifact_id) ? "none" : "granted"),
-    installs: dependencies !== undefined,
+    installsFrom: dependencies === undefined ? null : [],
   }),
 
   async run(args, context) {
