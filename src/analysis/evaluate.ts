@@ -1,9 +1,9 @@
 import { limits } from "../base/limits.ts";
-import { foldMethod } from "./fold-methods.ts";
 import { foldCall } from "./fold-calls.ts";
+import { foldMethod } from "./fold-methods.ts";
 import { type Binding, type Names, openScope, type Scope } from "./scope.ts";
 import type { Expr } from "./tree.ts";
-import { choices, distinct, exactText, hole, joined, most, type Value, unknown } from "./value.ts";
+import { choices, distinct, exactText, hole, joined, most, unknown, type Value } from "./value.ts";
 import type { Words } from "./words.ts";
 
 /** Works out what expressions of one file may be worth. */
@@ -55,7 +55,9 @@ export function openEvaluator(names: Names, words: Words): Evaluator {
       case "join":
         return choices(expr.parts.map((part) => values(part, scope))).map(joined);
       case "list":
-        return [{ is: "list", items: expr.items.slice(0, most.items).map((item) => values(item, scope)) }];
+        return [
+          { is: "list", items: expr.items.slice(0, most.items).map((item) => values(item, scope)) },
+        ];
       case "map":
         return [{ is: "map", entries: entriesOf(expr.entries, scope) }];
       case "either":
@@ -91,7 +93,8 @@ export function openEvaluator(names: Names, words: Words): Evaluator {
   const bound = (bindings: Binding[]): Value[] => {
     const sets = bindings.filter((each) => each.how === "set");
     const appends = bindings.filter((each) => each.how === "append");
-    const worth = (each: Binding) => (each.value === null ? [unknown] : values(each.value, each.scope));
+    const worth = (each: Binding) =>
+      each.value === null ? [unknown] : values(each.value, each.scope);
     const first = sets.flatMap(worth);
     if (appends.length === 0) return first;
     return choices([first, ...appends.map(worth)]).map(joined);
@@ -103,7 +106,8 @@ export function openEvaluator(names: Names, words: Words): Evaluator {
     if (of.is === "unknown" || of.is === "local") {
       const stored = names.members.get(name);
       // Only what has an origin is worth following through an object that is not known.
-      const found = stored === undefined ? [] : bound(stored).filter((value) => value.is !== "local");
+      const found =
+        stored === undefined ? [] : bound(stored).filter((value) => value.is !== "local");
       return found.length === 0 ? [unknown] : [...found, unknown];
     }
     return [unknown];
@@ -133,7 +137,12 @@ export function openEvaluator(names: Names, words: Words): Evaluator {
 
   const eachOf = (expr: Extract<Expr, { is: "each" }>, scope: Scope): Value => {
     const [of] = values(expr.of, scope);
-    const items = of?.is === "text" ? [...of.text].map((text): Value[] => [{ is: "text", text }]) : of?.is === "list" ? of.items : undefined;
+    const items =
+      of?.is === "text"
+        ? [...of.text].map((text): Value[] => [{ is: "text", text }])
+        : of?.is === "list"
+          ? of.items
+          : undefined;
     if (items === undefined || items.length > most.items) return unknown;
     return {
       is: "list",
@@ -161,14 +170,17 @@ export function openEvaluator(names: Names, words: Words): Evaluator {
     const { callee } = expr;
     if (callee.is === "member") {
       for (const of of values(callee.of, scope)) {
-        if (of.is !== "text" && of.is !== "list" && of.is !== "file" && of.is !== "number") continue;
-        for (const given of args()) found.push(...(foldMethod(of, callee.name, given) ?? [unknown]));
+        if (of.is !== "text" && of.is !== "list" && of.is !== "file" && of.is !== "number")
+          continue;
+        for (const given of args())
+          found.push(...(foldMethod(of, callee.name, given) ?? [unknown]));
       }
       if (found.length > 0) return found;
     }
     for (const value of values(callee, scope)) {
       if (value.is !== "path") found.push(unknown);
-      else if (callee.is === "member" && words.bindsOnly(callee.name)) found.push(...values(callee.of, scope));
+      else if (callee.is === "member" && words.bindsOnly(callee.name))
+        found.push(...values(callee.of, scope));
       else for (const given of args()) found.push(...callPath(value.path, given, expr, scope));
     }
     return found;
@@ -177,7 +189,8 @@ export function openEvaluator(names: Names, words: Words): Evaluator {
   const callPath = (path: string, given: Value[], expr: Call, scope: Scope): Value[] => {
     const [first, second] = given;
     const name = exactText(first);
-    if (words.imports.has(path)) return name === undefined ? [unknown] : [pathValue(words.imported(path, name))];
+    if (words.imports.has(path))
+      return name === undefined ? [unknown] : [pathValue(words.imported(path, name))];
     if (words.passes.has(path) && first !== undefined) return [first];
     if (words.reads.has(path) && name !== undefined) return [{ is: "file", path: name }];
     if (words.getters.has(path) && first !== undefined) {

@@ -36,7 +36,8 @@ export function kindByInterpreter(program: string): FileKind | undefined {
   const name = program.slice(program.lastIndexOf("/") + 1);
   const found = interpreters.find(([pattern]) => pattern.test(name))?.[1];
   if (found !== undefined) return found;
-  const foreign = /^(perl|ruby|php|lua|luajit|Rscript|java|tclsh|wish|expect|julia|scala|groovy|elixir|erl|guile|racket|awk|gawk|mawk|osascript|pwsh|powershell|ocaml|swift|kotlin|dart|fish|csh|tcsh|make)[\d.]*$/;
+  const foreign =
+    /^(perl|ruby|php|lua|luajit|Rscript|java|tclsh|wish|expect|julia|scala|groovy|elixir|erl|guile|racket|awk|gawk|mawk|osascript|pwsh|powershell|ocaml|swift|kotlin|dart|fish|csh|tcsh|make)[\d.]*$/;
   return foreign.test(name) ? { opaque: `Code for ${name} is not looked through` } : undefined;
 }
 
@@ -60,7 +61,9 @@ export function kindByShebang(text: string): FileKind | undefined {
 
 /** Why bytes are no text that could be looked through; undefined for a text. */
 export function compiledReason(bytes: Uint8Array): string | undefined {
-  const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 8192)).toString("latin1");
+  const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 8192)).toString(
+    "latin1",
+  );
   const found = compiled.find(([magic]) => head.startsWith(magic))?.[1];
   if (found !== undefined) return found;
   return head.includes("\0") ? "It is no text" : undefined;

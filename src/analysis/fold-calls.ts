@@ -1,6 +1,6 @@
 import { gunzipSync, inflateSync } from "node:zlib";
 import { fillFormat, fillPercent } from "./fold-format.ts";
-import { exactText, joined, most, type Value, unknown } from "./value.ts";
+import { exactText, joined, most, unknown, type Value } from "./value.ts";
 
 type Fold = (args: readonly Value[]) => Value | undefined;
 
@@ -19,7 +19,8 @@ const ofText =
 const decoded = (encoding: "base64" | "hex" | "base64url"): Fold =>
   ofText((source) => Buffer.from(source, encoding).toString("latin1"));
 
-const unpacked = (unpack: typeof inflateSync): Fold =>
+const unpacked =
+  (unpack: typeof inflateSync): Fold =>
   ([first]) => {
     const source = exactText(first);
     if (source === undefined) return unknown;
@@ -49,12 +50,16 @@ const sameText: Fold = ([first]) => (first?.is === "text" ? first : undefined);
 
 const bytes: Fold = (args) => (args[0]?.is === "list" ? characters(args) : sameText(args));
 
-const listed: Fold = ([first]) => (first?.is === "list" || first?.is === "text" ? first : undefined);
+const listed: Fold = ([first]) =>
+  first?.is === "list" || first?.is === "text" ? first : undefined;
 
 const mapped: Fold = ([first, second]) => {
   const path = first?.is === "path" ? first.path : undefined;
   if (path === undefined || second?.is !== "list") return undefined;
-  return { is: "list", items: second.items.map(([item = unknown]) => foldCall(path, [item]) ?? [unknown]) };
+  return {
+    is: "list",
+    items: second.items.map(([item = unknown]) => foldCall(path, [item]) ?? [unknown]),
+  };
 };
 
 const reversed: Fold = ([first]) => {
@@ -87,7 +92,9 @@ function rotated(source: string): string {
 }
 
 function unquoted(source: string): string {
-  return source.replace(/%([\da-f]{2})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return source.replace(/%([\da-f]{2})/gi, (_, hex) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
 }
 
 const joinedPath: Fold = (args) =>
@@ -139,14 +146,16 @@ const folds: Readonly<Record<string, Fold>> = {
   "zlib.gunzipSync": unpacked(gunzipSync),
   "path.join": joinedPath,
   "path.resolve": joinedPath,
-  "URL": sameText,
+  URL: sameText,
   string: bytes,
   "fmt.Sprintf": sprintf,
   "fmt.Sprint": (args) => joined(args),
   "strings.Join": ([first, second]) => {
     const by = exactText(second);
     if (first?.is !== "list" || by === undefined) return unknown;
-    const parts = first.items.flatMap(([item = unknown], at) => (at === 0 ? [item] : [text(by), item]));
+    const parts = first.items.flatMap(([item = unknown], at) =>
+      at === 0 ? [item] : [text(by), item],
+    );
     return joined([...parts, text("")]);
   },
   "strings.ToLower": ofText((source) => source.toLowerCase()),
@@ -158,8 +167,8 @@ const folds: Readonly<Record<string, Fold>> = {
   },
   "path/filepath.Join": joinedPath,
   "String::from": sameText,
-  "Some": ([first]) => first,
-  "Ok": ([first]) => first,
+  Some: ([first]) => first,
+  Ok: ([first]) => first,
   "concat!": (args) => joined(args),
   "url.parse": sameText,
   "net/url.Parse": sameText,

@@ -26,8 +26,11 @@ export function fillPercent(source: string, args: readonly Value[]): string {
   const given = first?.is === "list" ? first.items.map(([item]) => item) : args;
   const members = first?.is === "map" ? first.entries : undefined;
   let next = 0;
-  return source.replace(/%(?:\(([^)]*)\))?[-+ #0]*[\d.*]*[a-zA-Z%]/g, (whole, name: string | undefined) => {
-    if (whole.endsWith("%")) return "%";
-    return name === undefined ? shown(given[next++]) : shown(members?.get(name)?.[0]);
-  });
+  return source.replace(
+    /%(?:\(([^)]*)\))?[-+ #0]*[\d.*]*[a-zA-Z%]/g,
+    (whole, name: string | undefined) => {
+      if (whole.endsWith("%")) return "%";
+      return name === undefined ? shown(given[next++]) : shown(members?.get(name)?.[0]);
+    },
+  );
 }

@@ -1,6 +1,6 @@
 import { foldCall } from "./fold-calls.ts";
 import { fillFormat, fillPercent } from "./fold-format.ts";
-import { exactText, hole, joined, most, type Value, unknown } from "./value.ts";
+import { exactText, hole, joined, most, unknown, type Value } from "./value.ts";
 
 /** Methods after which a text says the same: encoders, trimmers, borrowers. */
 const same = new Set(
@@ -28,7 +28,11 @@ function text(value: string): Value {
   return value.length > most.text ? unknown : { is: "text", text: value };
 }
 
-function ofText(of: Extract<Value, { is: "text" }>, name: string, args: readonly Value[]): Value | undefined {
+function ofText(
+  of: Extract<Value, { is: "text" }>,
+  name: string,
+  args: readonly Value[],
+): Value | undefined {
   const [first, second] = args;
   const source = of.text;
   if (name === "toString" && exactText(first) !== undefined) return undefined;
@@ -113,8 +117,10 @@ function between(items: Value[][], by: string): Value {
 function replaced(source: string, name: string, first?: Value, second?: Value): Value {
   const from = exactText(first);
   if (from === undefined) return unknown;
-  if (name === "removeprefix") return text(source.startsWith(from) ? source.slice(from.length) : source);
-  if (name === "removesuffix") return text(source.endsWith(from) ? source.slice(0, -from.length) : source);
+  if (name === "removeprefix")
+    return text(source.startsWith(from) ? source.slice(from.length) : source);
+  if (name === "removesuffix")
+    return text(source.endsWith(from) ? source.slice(0, -from.length) : source);
   const to = second?.is === "text" ? second.text : hole;
   return text(source.replaceAll(from, () => to));
 }

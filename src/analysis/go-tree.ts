@@ -1,5 +1,14 @@
 import type { SgNode } from "@ast-grep/napi";
-import { counted, destructure, type Lower, named, nothing, onlyPart, operands, type Rules } from "./lower.ts";
+import {
+  counted,
+  destructure,
+  type Lower,
+  named,
+  nothing,
+  onlyPart,
+  operands,
+  type Rules,
+} from "./lower.ts";
 import type { Entry, Expr, Named, ScopeKind } from "./tree.ts";
 import { unescapeText } from "./unescape.ts";
 
@@ -43,14 +52,27 @@ export const goRules: Rules = {
   }),
   call_expression: (node, lower) => {
     const list = node.field("arguments")?.namedChildren() ?? [];
-    const args = list.filter((each) => each.kind() !== "comment").flatMap((each) => argument(each, lower));
-    return { is: "call", callee: lower(node.field("function")), args, named: [], made: false, at: node };
+    const args = list
+      .filter((each) => each.kind() !== "comment")
+      .flatMap((each) => argument(each, lower));
+    return {
+      is: "call",
+      callee: lower(node.field("function")),
+      args,
+      named: [],
+      made: false,
+      at: node,
+    };
   },
   binary_expression: (node, lower) => {
     if (node.field("operator")?.text() === "+") {
       return { is: "join", parts: lower.all(operands(node, "+")), at: node };
     }
-    return { is: "other", parts: [lower(node.field("left")), lower(node.field("right"))], at: node };
+    return {
+      is: "other",
+      parts: [lower(node.field("left")), lower(node.field("right"))],
+      at: node,
+    };
   },
   composite_literal: (node, lower) => composite(node, lower),
   literal_value: (node, lower) => ({ is: "list", items: lower.all(elements(node)), at: node }),
@@ -73,7 +95,9 @@ export const goRules: Rules = {
     const of = lower(node.field("right"));
     const left = node.field("left")?.namedChildren() ?? [];
     const value: Expr = { is: "element", of, at: node };
-    const binds = left.flatMap((each, position) => bound(each, position === 1 ? value : null, lower));
+    const binds = left.flatMap((each, position) =>
+      bound(each, position === 1 ? value : null, lower),
+    );
     return { is: "other", parts: [of, ...binds], at: node };
   },
   block: (node, lower) => scope(node, [], lower.all(node.namedChildren()), "block"),
@@ -110,8 +134,12 @@ function composite(node: SgNode, lower: Lower): Expr {
   const key = (each: SgNode) => each.field("key") ?? each.namedChildren()[0] ?? null;
   const value = (each: SgNode) => lower(each.field("value") ?? each.namedChildren()[1] ?? null);
   if (kind === "qualified_type" || kind === "type_identifier") {
-    const fields = keyed.map((each): Named => ({ name: key(each)?.text() ?? "", value: value(each) }));
-    const args = inside.filter((each) => each.kind() !== "keyed_element").map((each) => lower(each));
+    const fields = keyed.map(
+      (each): Named => ({ name: key(each)?.text() ?? "", value: value(each) }),
+    );
+    const args = inside
+      .filter((each) => each.kind() !== "keyed_element")
+      .map((each) => lower(each));
     return { is: "call", callee: lower(type), args, named: fields, made: true, at: node };
   }
   if (keyed.length === 0) return { is: "list", items: lower.all(inside), at: node };

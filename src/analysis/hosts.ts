@@ -74,7 +74,8 @@ const names = new Set([
 ]);
 
 /** Ends of file names that are also ends of host names: `main.py:12` is a place in a file. */
-const fileEnds = /\.(py|rs|sh|ts|js|md|go|c|h|cc|cpp|java|rb|pl|so|txt|json|toml|yaml|yml|log|mjs|tsx|jsx|lock|zip|mov)$/i;
+const fileEnds =
+  /\.(py|rs|sh|ts|js|md|go|c|h|cc|cpp|java|rb|pl|so|txt|json|toml|yaml|yml|log|mjs|tsx|jsx|lock|zip|mov)$/i;
 
 const url = /([a-z][a-z\d+.-]{1,20}):[\\/]{2,}([^\s/?#\\"'<>`]*)/gi;
 
@@ -99,7 +100,10 @@ export function pointedTo(text: string): Pointed[] {
 }
 
 function isNamePort(text: string): boolean {
-  return /^([a-z\d-]+\.)+[a-z]{2,24}\.?:\d{1,5}$/i.test(text) && !fileEnds.test(text.replace(/:\d+$/, ""));
+  return (
+    /^([a-z\d-]+\.)+[a-z]{2,24}\.?:\d{1,5}$/i.test(text) &&
+    !fileEnds.test(text.replace(/:\d+$/, ""))
+  );
 }
 
 /** The host of a URL; undefined when it is none, or leads nowhere but to this machine. */
@@ -107,7 +111,9 @@ export function hostOfUrl(text: string): string | null | undefined {
   const match = /^\s*(?:[a-z]+:)?([a-z][a-z\d+.-]{1,20}):[\\/]{1,}([^\s/?#\\"'<>`]*)/i.exec(text);
   if (match === null) return undefined;
   const scheme = (match[1] ?? "").toLowerCase();
-  const bare = /^(git|hg|svn|bzr|pip)\+/.exec(scheme) ? scheme.slice(scheme.indexOf("+") + 1) : scheme;
+  const bare = /^(git|hg|svn|bzr|pip)\+/.exec(scheme)
+    ? scheme.slice(scheme.indexOf("+") + 1)
+    : scheme;
   const authority = (match[2] ?? "").slice((match[2] ?? "").lastIndexOf("@") + 1);
   const port = Object.hasOwn(ports, bare) ? ports[bare] : undefined;
   if (authority === "" || port === undefined) return undefined;
@@ -123,7 +129,8 @@ export function hostOfUrl(text: string): string | null | undefined {
  * machine, null when no port is known.
  */
 export function hostAt(text: string, defaultPort: number | null): string | null | undefined {
-  const match = /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(text) ?? (isIPv6(text) ? ["", text] : null);
+  const match =
+    /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(text) ?? (isIPv6(text) ? ["", text] : null);
   if (match === null) return text.includes(hole) ? null : undefined;
   const name = (match[1] ?? "").replace(/^\[|\]$/g, "").replace(/\.$/, "");
   const port = match[2] === undefined ? defaultPort : Number(match[2]);
@@ -143,7 +150,9 @@ function addressIn(text: string): string | null | undefined {
     return /^\d+$/.test(port) ? `${address}:${port}` : null;
   }
   if (v6 === null || text.split(":").length < 4 || !/\d/.test(text)) return undefined;
-  const whole = text.startsWith("[") ? text.slice(1, text.indexOf("]")) : text.replace(/\/\d+$/, "");
+  const whole = text.startsWith("[")
+    ? text.slice(1, text.indexOf("]"))
+    : text.replace(/\/\d+$/, "");
   if (!isIPv6(whole) || isLocal(whole)) return undefined;
   return text.startsWith("[") && /\]:\d+$/.test(text) ? (hostAt(text, null) ?? null) : null;
 }
@@ -160,8 +169,12 @@ function spelled(name: string): string | undefined {
 
 /** This machine, in its spellings. A sandbox has a loopback of its own, on which nobody else is. */
 export function isLocal(host: string): boolean {
-  const name = host.toLowerCase().replace(/^\[|\]$/g, "").replace(/\.$/, "");
-  if (name === "localhost" || name.endsWith(".localhost") || name === "::1" || name === "::") return true;
+  const name = host
+    .toLowerCase()
+    .replace(/^\[|\]$/g, "")
+    .replace(/\.$/, "");
+  if (name === "localhost" || name.endsWith(".localhost") || name === "::1" || name === "::")
+    return true;
   return name === "0.0.0.0" || (isIPv4(name) && name.startsWith("127."));
 }
 

@@ -27,9 +27,12 @@ export function bindPattern(
       return bindPattern(left, either, lower, hoisted);
     }
     if (kind === "lexical_declaration" || kind === "variable_declaration") {
-      return target.namedChildren().flatMap((each) => bindPattern(each.field("name"), part, lower, hoisted));
+      return target
+        .namedChildren()
+        .flatMap((each) => bindPattern(each.field("name"), part, lower, hoisted));
     }
-    if (kind === "rest_pattern") return bindPattern(target.namedChildren()[0] ?? null, part, lower, hoisted);
+    if (kind === "rest_pattern")
+      return bindPattern(target.namedChildren()[0] ?? null, part, lower, hoisted);
     return kind === "object_pattern" ? bindMembers(target, part, lower, hoisted) : undefined;
   });
 }
@@ -44,7 +47,8 @@ function bindMembers(pattern: SgNode, value: Expr | null, lower: Lower, hoisted:
     const key = each.field("key");
     if (key?.kind() === "computed_property_name") {
       const at = lower(key.namedChildren()[0] ?? null);
-      const part: Expr | null = value === null ? null : { is: "index", of: value, key: at, at: each };
+      const part: Expr | null =
+        value === null ? null : { is: "index", of: value, key: at, at: each };
       return bindPattern(each.field("value"), part, lower, hoisted);
     }
     const name = (key?.text() ?? "").replace(/^['"]|['"]$/g, "");
@@ -66,7 +70,9 @@ export function declared(node: SgNode, lower: Lower): Expr {
 
 /** What an `import` statement binds, and the module that it loads. Types alone load nothing. */
 export function importBinds(node: SgNode, literal: (node: SgNode) => string): Expr {
-  const clause = node.namedChildren().find((child) => /import_(require_)?clause$/.test(String(child.kind())));
+  const clause = node
+    .namedChildren()
+    .find((child) => /import_(require_)?clause$/.test(String(child.kind())));
   const source = node.field("source") ?? clause?.field("source") ?? null;
   const typeOnly = node.children().some((child) => child.kind() === "type");
   if (source === null || typeOnly) return { is: "other", parts: [], at: node };

@@ -88,7 +88,12 @@ export const javascriptRules: Rules = {
     if (left?.kind() === "identifier" && operator === "+=") {
       return { is: "bind", name: left.text(), value, how: "append", hoisted: true, at: node };
     }
-    const binds = bindPattern(left, /^(\?\?|\|\||&&)=$/.test(operator ?? "") ? value : null, lower, true);
+    const binds = bindPattern(
+      left,
+      /^(\?\?|\|\||&&)=$/.test(operator ?? "") ? value : null,
+      lower,
+      true,
+    );
     return { is: "other", parts: [value, ...binds], at: node };
   },
   for_in_statement: (node, lower) => {
@@ -189,7 +194,9 @@ function bindFunction(node: SgNode, lower: Lower): Expr {
 }
 
 function classBody(node: SgNode, lower: Lower): Expr {
-  const body = lower.all(node.namedChildren().filter((child) => child.kind() !== "type_identifier"));
+  const body = lower.all(
+    node.namedChildren().filter((child) => child.kind() !== "type_identifier"),
+  );
   return { is: "scope", of: "class", parameters: [], body, at: node };
 }
 
@@ -209,7 +216,8 @@ function scopeOf(node: SgNode, lower: Lower): Expr {
 
 function defaultsOf(list: SgNode): SgNode[] {
   return list.namedChildren().flatMap((each) => {
-    const value = each.field("value") ?? (each.kind() === "assignment_pattern" ? each.field("right") : null);
+    const value =
+      each.field("value") ?? (each.kind() === "assignment_pattern" ? each.field("right") : null);
     return value === null ? [] : [value];
   });
 }
@@ -218,9 +226,11 @@ function defaultsOf(list: SgNode): SgNode[] {
 function names(node: SgNode | null): string[] {
   if (node === null) return [];
   const kind = node.kind();
-  if (kind === "identifier" || kind === "shorthand_property_identifier_pattern") return [node.text()];
+  if (kind === "identifier" || kind === "shorthand_property_identifier_pattern")
+    return [node.text()];
   if (kind === "type_annotation" || kind === "property_identifier") return [];
   if (kind === "assignment_pattern") return names(node.field("left"));
-  if (kind === "required_parameter" || kind === "optional_parameter") return names(node.field("pattern"));
+  if (kind === "required_parameter" || kind === "optional_parameter")
+    return names(node.field("pattern"));
   return node.namedChildren().flatMap((child) => names(child));
 }

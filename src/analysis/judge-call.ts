@@ -1,6 +1,6 @@
+import { hostsOf } from "./judge-hosts.ts";
 import { judgeStart } from "./judge-start.ts";
 import { hiddenMember, type Judging } from "./judging.ts";
-import { hostsOf } from "./judge-hosts.ts";
 import type { Scope } from "./scope.ts";
 import type { Expr } from "./tree.ts";
 import { lineOf } from "./tree.ts";
@@ -12,12 +12,18 @@ export type Call = Extract<Expr, { is: "call" }>;
 const timers = new Set(["setTimeout", "setInterval", "setImmediate"]);
 
 /** Restores whatever a text was made from; a text that is known or was just decoded is a program in disguise. */
-const restores = /^(?:_?c?pickle|dill|cloudpickle|joblib|jsonpickle|yaml)\.(?:loads?|decode|unsafe_load|Unpickler)$/i;
+const restores =
+  /^(?:_?c?pickle|dill|cloudpickle|joblib|jsonpickle|yaml)\.(?:loads?|decode|unsafe_load|Unpickler)$/i;
 
 /** One call: does it load, run, start or reach anything? Every function that it may be a call of is asked. */
 export function judgeCall(call: Call, scope: Scope, judging: Judging): void {
-  const { values, words } = judging;
-  if (call.callee.is === "member" && call.callee.name === "constructor" && !call.made && call.args.length > 0) {
+  const { values } = judging;
+  if (
+    call.callee.is === "member" &&
+    call.callee.name === "constructor" &&
+    !call.made &&
+    call.args.length > 0
+  ) {
     judgeCode(call, scope, judging, "Function");
   }
   for (const value of values(call.callee, scope)) {
@@ -25,17 +31,12 @@ export function judgeCall(call: Call, scope: Scope, judging: Judging): void {
   }
   for (const arg of call.args) judgeHandedOn(call, arg, scope, judging);
   for (const { value } of call.named) judgeHandedOn(call, value, scope, judging);
-  if (call.callee.is === "name") {
-    // The reference itself was skipped; what hides is said even when it is only named.
-    for (const value of values(call.callee, scope)) {
-      const hidden = value.is === "path" ? words.hides(value.path) : undefined;
-      if (hidden !== undefined) judging.found("opaque", call.at, hidden);
-    }
-  }
 }
 
 function judgePath(path: string, call: Call, scope: Scope, judging: Judging): void {
   const { words, found } = judging;
+  const hidden = words.hides(path);
+  if (hidden !== undefined) found("opaque", call.at, hidden);
   if (words.imports.has(path)) judgeImport(call, scope, judging);
   if (words.getters.has(path)) judgeGetter(call, scope, judging);
   if (words.evaluates.has(path)) judgeCode(call, scope, judging, path);
@@ -47,11 +48,25 @@ function judgePath(path: string, call: Call, scope: Scope, judging: Judging): vo
   if (network === undefined) return;
   const hosts = hostsOf(path, call, scope, judging);
   // On what a network call gave back, everything is called; only what names a host says something new.
-  if ("module" in network && path.includes("()") && hosts.length === 0) return;
+  if (
+    "module" in network &&
+    hosts.length === 0 &&
+    (path.includes("()") || makes(path, call, judging))
+  )
+    return;
   const name = "module" in network ? network.module : network.call;
   const reason = `${name} reaches the network`;
   if (hosts.length === 0) found("call", call.at, reason);
   for (const host of hosts) if (host !== undefined) found("call", call.at, reason, host);
+}
+
+/** A session, a client, an agent: made, and connected to nothing yet. */
+function makes(path: string, call: Call, { words }: Judging): boolean {
+  if (words.language === "go") return call.made;
+  const last = path.split(/::|\./).at(-1) ?? "";
+  return (
+    /^\p{Lu}/u.test(last) || (words.language === "rust" && /^(new|builder|default)$/.test(last))
+  );
 }
 
 function judgeImport(call: Call, scope: Scope, judging: Judging): void {
@@ -69,7 +84,11 @@ function judgeGetter(call: Call, scope: Scope, judging: Judging): void {
   if (of === undefined || key === undefined) return;
   const powerful = judging
     .values(of, scope)
-    .find((value) => value.is === "path" && (judging.words.isPowerful(value.path) || judging.words.network(value.path) !== undefined));
+    .find(
+      (value) =>
+        value.is === "path" &&
+        (judging.words.isPowerful(value.path) || judging.words.network(value.path) !== undefined),
+    );
   for (const value of judging.values(key, scope)) {
     const name = exactText(value);
     if (name !== undefined && judging.words.hiddenMembers.has(name)) {
@@ -102,7 +121,10 @@ function judgeRun(call: Call, scope: Scope, judging: Judging): void {
       const data = /^data:[^,]*?(;base64)?,([\s\S]*)$/.exec(text ?? "");
       if (data !== null) {
         const code = data[2] ?? "";
-        judging.nested(data[1] === undefined ? decoded(code) : Buffer.from(code, "base64").toString(), call.at);
+        judging.nested(
+          data[1] === undefined ? decoded(code) : Buffer.from(code, "base64").toString(),
+          call.at,
+        );
       } else if (text !== undefined && /[\s(;]/.test(text)) judging.nested(text, call.at);
       else if (text !== undefined) {
         if (/[./]/.test(text)) follow(text, call, judging);
@@ -134,14 +156,26 @@ function judgeRestored(call: Call, scope: Scope, judging: Judging): void {
 function judgeHandedOn(call: Call, arg: Expr, scope: Scope, judging: Judging): void {
   if (arg.is !== "name" && arg.is !== "member" && arg.is !== "index") return;
   const { words, values } = judging;
-  const passes = values(call.callee, scope).some((value) => value.is === "path" && (words.passes.has(value.path) || words.getters.has(value.path)));
+  const passes = values(call.callee, scope).some(
+    (value) =>
+      value.is === "path" && (words.passes.has(value.path) || words.getters.has(value.path)),
+  );
   if (passes) return;
   for (const value of values(arg, scope)) {
     if (value.is !== "path") continue;
     const { path } = value;
     if (timers.has(path)) continue;
-    if (words.imports.has(path) || words.evaluates.has(path) || words.starts.has(path) || words.getters.has(path)) {
-      judging.found("opaque", call.at, `Hands ${path} on, so that nobody sees what it is called with`);
+    if (
+      words.imports.has(path) ||
+      words.evaluates.has(path) ||
+      words.starts.has(path) ||
+      words.getters.has(path)
+    ) {
+      judging.found(
+        "opaque",
+        call.at,
+        `Hands ${path} on, so that nobody sees what it is called with`,
+      );
     }
   }
 }

@@ -5,7 +5,8 @@ import type { Scope } from "./scope.ts";
 import { exactText, type Value } from "./value.ts";
 
 /** Names under which calls take a place, in any language. */
-const placeNames = /^(url|uri|host|hostname|address|addr|target|server|endpoint|endpoint_url|base_?url|dsn|origin|broker|bootstrap_servers|remote_address|Addr|Host|URL|BaseURL|proxy|proxies)$/i;
+const placeNames =
+  /^(url|uri|host|hostname|address|addr|target|server|endpoint|endpoint_url|base_?url|dsn|origin|broker|bootstrap_servers|remote_address|Addr|Host|URL|BaseURL|proxy|proxies)$/i;
 
 /** The port that a call means when it names none. */
 const defaults: readonly [RegExp, number][] = [
@@ -36,7 +37,9 @@ export function hostsOf(
   const found: (string | null | undefined)[] = [];
   const args = call.args.slice(0, 4).map((arg) => values(arg, scope));
   const numbers = args.map((set) => set.find((value) => value.is === "number"));
-  const port = [...numbers, ...named(call, scope, values, /^port$/i)].find((value) => value?.is === "number");
+  const port = [...numbers, ...named(call, scope, values, /^port$/i)].find(
+    (value) => value?.is === "number",
+  );
   const given = port?.is === "number" ? port.number : fallback;
   for (const value of [...args.flat(), ...named(call, scope, values, placeNames)]) {
     found.push(...placesIn(value, given));
@@ -73,7 +76,8 @@ function placesInText(text: string, port: number | null): (string | null | undef
   const url = hostOfUrl(text);
   if (url !== undefined) return [url];
   const bare = text.trim();
-  if (isLocal(bare.replace(/:\d+$/, "")) || /^[a-z]+:\/\/(localhost|127\.|\[::1\])/i.test(bare)) return [undefined];
+  if (isLocal(bare.replace(/:\d+$/, "")) || /^[a-z]+:\/\/(localhost|127\.|\[::1\])/i.test(bare))
+    return [undefined];
   if (/^[^\s/:]+:\d{1,5}$/.test(bare) || /^\[[^\]]+\]:\d+$/.test(bare)) return [hostAt(bare, null)];
   return looksLikeHost(bare) ? [hostAt(bare, port)] : [];
 }

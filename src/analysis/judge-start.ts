@@ -2,7 +2,7 @@ import type { Call } from "./judge-call.ts";
 import type { Judging } from "./judging.ts";
 import type { Scope } from "./scope.ts";
 import { type Expr, lineOf } from "./tree.ts";
-import { choices, hole, most, type Value, unknown } from "./value.ts";
+import { choices, hole, most, unknown, type Value } from "./value.ts";
 import type { Starts } from "./words.ts";
 
 /** What stands in a shell command for a word that is only known when it runs. */
@@ -11,7 +11,12 @@ const variable = "$AIRLOCK_UNKNOWN";
 /** Code starts a program: what it starts is read as the shell command that would do the same. */
 export function judgeStart(how: Starts, call: Call, scope: Scope, judging: Judging): void {
   const { values, found, sight } = judging;
-  const args = call.args.length > 0 ? call.args : call.named.filter(({ name }) => name === "args" || name === "cmd").map(({ value }) => value);
+  const args =
+    call.args.length > 0
+      ? call.args
+      : call.named
+          .filter(({ name }) => name === "args" || name === "cmd")
+          .map(({ value }) => value);
   if (args.length === 0) return;
   const added = builderArgs(how, call, scope, judging);
   const sets = args.slice(0, 64).map((arg) => values(arg, scope));

@@ -2,8 +2,8 @@ import { limits } from "../base/limits.ts";
 import { type Evaluator, openEvaluator } from "./evaluate.ts";
 import { pointedTo } from "./hosts.ts";
 import { judgeCall } from "./judge-call.ts";
-import { hiddenMember, type Judging } from "./judging.ts";
 import { chainAround } from "./judge-start.ts";
+import { hiddenMember, type Judging } from "./judging.ts";
 import { namesOf, type Scope } from "./scope.ts";
 import { emptySight, type Sight, shown } from "./sight.ts";
 import { type At, type Expr, lineOf, partsOf } from "./tree.ts";
@@ -26,17 +26,24 @@ export function judge(tree: Expr, words: Words, readNested: ReadNested): Sight {
     if (seen.has(expr)) return;
     seen.add(expr);
     const inside = names.scopes.get(expr) ?? scope;
-    judgeOne(expr, scope, quiet, judging);
+    const parent = parents.get(expr);
+    // What is called was judged with its call, and what is given another name will be under that name.
+    const known = parent?.is === "bind" || (parent?.is === "call" && parent.callee === expr);
+    judgeOne(expr, scope, { quiet, known }, judging);
     for (const part of partsOf(expr)) {
       if (!parents.has(part)) parents.set(part, expr);
-      // What is called was judged with its call.
-      if (expr.is === "call" && part === expr.callee && part.is === "name") continue;
       visit(part, inside, isVersion(expr, part));
     }
   };
   visit(tree, names.root, false);
   if (values.exhausted()) {
-    judging.found("opaque", tree.at, "It builds more than can be worked out", null, "the whole file");
+    judging.found(
+      "opaque",
+      tree.at,
+      "It builds more than can be worked out",
+      null,
+      "the whole file",
+    );
   }
   return sight;
 }
@@ -58,11 +65,19 @@ function openJudging(
         sight.findings.push({ kind, line: lineOf(at), pattern, host, reason });
       } else if (sight.findings.length === limits.analysisFindings) {
         const rest = "There is more to be found here than is written down";
-        sight.findings.push({ kind: "opaque", line: lineOf(at), pattern, host: null, reason: rest });
+        sight.findings.push({
+          kind: "opaque",
+          line: lineOf(at),
+          pattern,
+          host: null,
+          reason: rest,
+        });
       }
     },
     loads(module, names, at) {
-      const paths = [module, ...names.map((name) => words.member(module, name))].map(words.canonical);
+      const paths = [module, ...names.map((name) => words.member(module, name))].map(
+        words.canonical,
+      );
       const hidden = paths.map((path) => words.hides(path)).find((reason) => reason !== undefined);
       if (hidden !== undefined) judging.found("opaque", at, hidden);
       // `from urllib import parse` loads one part of a package; the package itself says nothing.
@@ -86,7 +101,12 @@ function openJudging(
   return judging;
 }
 
-function judgeOne(expr: Expr, scope: Scope, quiet: boolean, judging: Judging): void {
+function judgeOne(
+  expr: Expr,
+  scope: Scope,
+  { quiet, known }: { quiet: boolean; known: boolean },
+  judging: Judging,
+): void {
   const { values, words, found } = judging;
   switch (expr.is) {
     case "text":
@@ -105,14 +125,15 @@ function judgeOne(expr: Expr, scope: Scope, quiet: boolean, judging: Judging): v
       found("opaque", expr.at, expr.reason);
       return;
     case "name":
-      judgeReference(values(expr, scope), expr.at, judging);
+      if (!known) judgeReference(values(expr, scope), expr.at, judging);
       return;
     case "member":
       if (words.hiddenMembers.has(expr.name)) found("opaque", expr.at, hiddenMember(expr.name));
-      judgeReference(values(expr, scope), expr.at, judging);
+      if (!known) judgeReference(values(expr, scope), expr.at, judging);
       return;
     case "index":
       judgeIndex(expr, scope, judging);
+      if (!known) judgeReference(values(expr, scope), expr.at, judging);
       return;
     case "call":
       judgeCall(expr, scope, judging);
@@ -133,7 +154,8 @@ function judgeReference(values: Value[], at: At, { words, found }: Judging): voi
   for (const value of values) {
     if (value.is !== "path" || value.path.endsWith("()")) continue;
     const network = words.network(value.path);
-    if (network !== undefined && "call" in network) found("call", at, `${network.call} reaches the network`);
+    if (network !== undefined && "call" in network)
+      found("call", at, `${network.call} reaches the network`);
     const hidden = words.hides(value.path);
     if (hidden !== undefined) found("opaque", at, hidden);
   }
@@ -145,24 +167,33 @@ function judgeIndex(expr: Extract<Expr, { is: "index" }>, scope: Scope, judging:
   const dynamic = keys.some((key) => exactText(key) === undefined && key.is !== "number");
   for (const of of values(expr.of, scope)) {
     if (dynamic && of.is === "path" && words.isPowerful(of.path)) {
-      found("opaque", expr.at, `Takes a member of ${of.path} by a name that is only known when it runs`);
+      found(
+        "opaque",
+        expr.at,
+        `Takes a member of ${of.path} by a name that is only known when it runs`,
+      );
     }
   }
   for (const name of keys.map(exactText)) {
-    if (name !== undefined && words.hiddenMembers.has(name)) found("opaque", expr.at, hiddenMember(name));
+    if (name !== undefined && words.hiddenMembers.has(name))
+      found("opaque", expr.at, hiddenMember(name));
   }
-  judgeReference(values(expr, scope), expr.at, judging);
 }
 
 /** `version = "1.2.3.4"` is no address. */
 function isVersion(expr: Expr, part: Expr): boolean {
-  const versioned = (name: string) => /version|release|revision|\bver\b|_ver$|build|\boid\b/i.test(name);
+  const versioned = (name: string) =>
+    /version|release|revision|\bver\b|_ver$|build|\boid\b/i.test(name);
   if (expr.is === "bind") return versioned(expr.name);
   if (expr.is === "set") return expr.target.is === "member" && versioned(expr.target.name);
   if (expr.is === "map") {
-    return expr.entries.some(({ key, value }) => value === part && key.is === "text" && versioned(key.text));
+    return expr.entries.some(
+      ({ key, value }) => value === part && key.is === "text" && versioned(key.text),
+    );
   }
   if (expr.is !== "call") return false;
   const callee = expr.callee.is === "name" || expr.callee.is === "member" ? expr.callee.name : "";
-  return versioned(callee) || expr.named.some(({ name, value }) => value === part && versioned(name));
+  return (
+    versioned(callee) || expr.named.some(({ name, value }) => value === part && versioned(name))
+  );
 }

@@ -1,5 +1,5 @@
-import type { FindingKind, Sight } from "./sight.ts";
 import type { Evaluator } from "./evaluate.ts";
+import type { FindingKind, Sight } from "./sight.ts";
 import type { At, Expr } from "./tree.ts";
 import type { Words } from "./words.ts";
 

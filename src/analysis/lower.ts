@@ -49,7 +49,9 @@ export const nothing: Rule = (node) => ({ is: "other", parts: [], at: node });
 /** A node that stands for its only part: parentheses, `await`, a reference. */
 export const onlyPart: Rule = (node, lower) => {
   const parts = node.namedChildren().filter((child) => child.kind() !== "comment");
-  return parts.length === 1 ? lower(parts[0] ?? null) : { is: "other", parts: lower.all(parts), at: node };
+  return parts.length === 1
+    ? lower(parts[0] ?? null)
+    : { is: "other", parts: lower.all(parts), at: node };
 };
 
 export const named: Rule = (node) => ({ is: "name", name: node.text(), at: node });

@@ -1,5 +1,14 @@
 import type { SgNode } from "@ast-grep/napi";
-import { counted, destructure, type Lower, named, nothing, onlyPart, operands, type Rules } from "./lower.ts";
+import {
+  counted,
+  destructure,
+  type Lower,
+  named,
+  nothing,
+  onlyPart,
+  operands,
+  type Rules,
+} from "./lower.ts";
 import type { Entry, Expr, Named } from "./tree.ts";
 import { unescapeText } from "./unescape.ts";
 
@@ -67,7 +76,11 @@ export const pythonRules: Rules = {
   }),
   list: (node, lower) => ({ is: "list", items: lower.all(node.namedChildren()), at: node }),
   tuple: (node, lower) => ({ is: "list", items: lower.all(node.namedChildren()), at: node }),
-  expression_list: (node, lower) => ({ is: "list", items: lower.all(node.namedChildren()), at: node }),
+  expression_list: (node, lower) => ({
+    is: "list",
+    items: lower.all(node.namedChildren()),
+    at: node,
+  }),
   set: (node, lower) => ({ is: "list", items: lower.all(node.namedChildren()), at: node }),
   dictionary: (node, lower) => ({
     is: "map",
@@ -110,7 +123,11 @@ export const pythonRules: Rules = {
       const top = module.split(".")[0] ?? module;
       return [
         { is: "import", module, names: [], at: each },
-        bind(each, alias ?? top, { is: "path", path: alias === undefined ? top : module, at: each }),
+        bind(each, alias ?? top, {
+          is: "path",
+          path: alias === undefined ? top : module,
+          at: each,
+        }),
       ];
     });
     return { is: "other", parts, at: node };
@@ -147,7 +164,8 @@ function text(node: SgNode, lower: Lower): Expr {
   const raw = /r/i.test(start);
   const parts = children.flatMap((child): Expr[] => {
     const kind = child.kind();
-    if (kind === "interpolation") return [lower(child.field("expression") ?? child.namedChildren()[0] ?? null)];
+    if (kind === "interpolation")
+      return [lower(child.field("expression") ?? child.namedChildren()[0] ?? null)];
     if (kind !== "string_content") return [];
     const source = child.text();
     const plain = /f/i.test(start) ? source.replaceAll("{{", "{").replaceAll("}}", "}") : source;
@@ -163,7 +181,8 @@ function call(node: SgNode, lower: Lower): Expr {
   const list = node.field("arguments");
   const args: Expr[] = [];
   const names: Named[] = [];
-  const given = list?.kind() === "argument_list" ? list.namedChildren() : list === null ? [] : [list];
+  const given =
+    list?.kind() === "argument_list" ? list.namedChildren() : list === null ? [] : [list];
   for (const each of given) {
     const kind = each.kind();
     if (kind === "comment") continue;

@@ -1,5 +1,14 @@
 import type { SgNode } from "@ast-grep/napi";
-import { counted, destructure, type Lower, named, nothing, onlyPart, operands, type Rules } from "./lower.ts";
+import {
+  counted,
+  destructure,
+  type Lower,
+  named,
+  nothing,
+  onlyPart,
+  operands,
+  type Rules,
+} from "./lower.ts";
 import { tokens } from "./rust-tokens.ts";
 import type { Expr, Named, ScopeKind } from "./tree.ts";
 import { unescapeText } from "./unescape.ts";
@@ -21,7 +30,10 @@ export const rustRules: Rules = {
   super: named,
   integer_literal: counted,
   string_literal: (node) => {
-    const source = node.text().replace(/^[bc]?"/, "").replace(/"$/, "");
+    const source = node
+      .text()
+      .replace(/^[bc]?"/, "")
+      .replace(/"$/, "");
     return { is: "text", text: unescapeText(source.replace(/\\\n\s*/g, "")), at: node };
   },
   raw_string_literal: (node) => {
@@ -50,16 +62,35 @@ export const rustRules: Rules = {
   call_expression: (node, lower) => {
     const list = node.field("arguments")?.namedChildren() ?? [];
     const args = lower.all(list.filter((each) => !String(each.kind()).endsWith("comment")));
-    return { is: "call", callee: lower(node.field("function")), args, named: [], made: false, at: node };
+    return {
+      is: "call",
+      callee: lower(node.field("function")),
+      args,
+      named: [],
+      made: false,
+      at: node,
+    };
   },
   binary_expression: (node, lower) => {
     if (node.field("operator")?.text() === "+") {
       return { is: "join", parts: lower.all(operands(node, "+")), at: node };
     }
-    return { is: "other", parts: [lower(node.field("left")), lower(node.field("right"))], at: node };
+    return {
+      is: "other",
+      parts: [lower(node.field("left")), lower(node.field("right"))],
+      at: node,
+    };
   },
-  array_expression: (node, lower) => ({ is: "list", items: lower.all(node.namedChildren()), at: node }),
-  tuple_expression: (node, lower) => ({ is: "list", items: lower.all(node.namedChildren()), at: node }),
+  array_expression: (node, lower) => ({
+    is: "list",
+    items: lower.all(node.namedChildren()),
+    at: node,
+  }),
+  tuple_expression: (node, lower) => ({
+    is: "list",
+    items: lower.all(node.namedChildren()),
+    at: node,
+  }),
   struct_expression: (node, lower) => {
     const fields = (node.field("body")?.namedChildren() ?? []).map((each): Named => {
       const value = each.field("value") ?? each.namedChildren().at(-1) ?? null;
@@ -90,7 +121,8 @@ export const rustRules: Rules = {
   compound_assignment_expr: (node, lower) => {
     const left = node.field("left");
     const value = lower(node.field("right"));
-    if (left?.kind() !== "identifier") return { is: "other", parts: [lower(left), value], at: node };
+    if (left?.kind() !== "identifier")
+      return { is: "other", parts: [lower(left), value], at: node };
     return { is: "bind", name: left.text(), value, how: "append", hoisted: false, at: node };
   },
   for_expression: (node, lower) => {
@@ -109,7 +141,8 @@ export const rustRules: Rules = {
     const body = node.field("body");
     if (body !== null) return scope(node, [], lower.all(body.namedChildren()), "function");
     const before = node.prev();
-    const path = before?.kind() === "attribute_item" ? /path\s*=\s*"([^"]*)"/.exec(before.text()) : null;
+    const path =
+      before?.kind() === "attribute_item" ? /path\s*=\s*"([^"]*)"/.exec(before.text()) : null;
     const module = `mod ${path?.[1] ?? node.field("name")?.text() ?? ""}`;
     return { is: "import", module, names: [], at: node };
   },
@@ -149,10 +182,7 @@ function assigned(node: SgNode, left: SgNode | null, value: Expr | null, lower: 
 }
 
 function imported(at: SgNode, path: string, name: string): Expr[] {
-  return [
-    { is: "import", module: path, names: [], at },
-    bind(at, name, { is: "path", path, at }),
-  ];
+  return [{ is: "import", module: path, names: [], at }, bind(at, name, { is: "path", path, at })];
 }
 
 /** `use a::{self, b as c, d::*}`: each leaf by its whole path. */
@@ -169,7 +199,11 @@ function used(node: SgNode | null, before: string): Expr[] {
     case "use_list":
       return node.namedChildren().flatMap((child) => used(child, before));
     case "use_as_clause":
-      return imported(node, under(node.field("path")?.text() ?? ""), node.field("alias")?.text() ?? "");
+      return imported(
+        node,
+        under(node.field("path")?.text() ?? ""),
+        node.field("alias")?.text() ?? "",
+      );
     case "use_wildcard": {
       const module = under(node.namedChildren()[0]?.text() ?? "");
       return [{ is: "import", module, names: ["*"], at: node }];

@@ -1,6 +1,6 @@
 import { hostAt, hostOfUrl, isLocal, looksLikeHost } from "./hosts.ts";
-import { hole } from "./value.ts";
 import type { Places } from "./shell-words.ts";
+import { hole } from "./value.ts";
 
 /** Ports that programs mean when they are told none. */
 const ports: Readonly<Record<string, number>> = {
@@ -50,14 +50,18 @@ export function placesOf(
   if (how === "hosts") found.push(...hostWords(program, words, bare));
   if (how === "copies" || how === "git") found.push(...remoteWords(bare));
   if (how === "urls") {
-    for (const word of bare) found.push(...(place(word.split("/")[0] ?? "", program === "ftp" ? 21 : 80)));
+    for (const word of bare)
+      found.push(...place(word.split("/")[0] ?? "", program === "ftp" ? 21 : 80));
   }
   if (found.length === 0 && how === "git") return gitDefault(bare);
   return [...new Set(found)];
 }
 
 function isLocalUrl(word: string): boolean {
-  return /^[a-z+]+:\/\/([^/@]*@)?(localhost|127\.[\d.]+|\[::1?\]|0\.0\.0\.0)([:/?#]|$)/i.test(word) || /^file:\/\//i.test(word);
+  return (
+    /^[a-z+]+:\/\/([^/@]*@)?(localhost|127\.[\d.]+|\[::1?\]|0\.0\.0\.0)([:/?#]|$)/i.test(word) ||
+    /^file:\/\//i.test(word)
+  );
 }
 
 /** A word of which it is known that it stands for a host. */
@@ -74,20 +78,30 @@ function hostWords(program: string, words: readonly string[], bare: readonly str
   const option = (pattern: RegExp) => words[words.findIndex((word) => pattern.test(word)) + 1];
   if (program === "socat") {
     return words.flatMap((word) => {
-      const address = /^(?:tcp|udp|openssl|ssl|sctp)[46]?(?:-connect|-sendto|-datagram)?:([^,]+)/i.exec(word);
+      const address =
+        /^(?:tcp|udp|openssl|ssl|sctp)[46]?(?:-connect|-sendto|-datagram)?:([^,]+)/i.exec(word);
       return address === null ? [] : place(address[1] ?? "", null);
     });
   }
-  const flagged = words.some((word) => /^(-h|--host)$/.test(word)) ? option(/^(-h|--host)$/) : undefined;
-  const asked = words.some((word) => /^-p$/.test(word)) ? option(/^-p$/) : bare.find((word) => /^\d{1,5}$/.test(word));
-  const port = asked !== undefined && /^\d{1,5}$/.test(asked) ? Number(asked) : (ports[program] ?? null);
+  const flagged = words.some((word) => /^(-h|--host)$/.test(word))
+    ? option(/^(-h|--host)$/)
+    : undefined;
+  const asked = words.some((word) => /^-p$/.test(word))
+    ? option(/^-p$/)
+    : bare.find((word) => /^\d{1,5}$/.test(word));
+  const port =
+    asked !== undefined && /^\d{1,5}$/.test(asked) ? Number(asked) : (ports[program] ?? null);
   const servers = bare.filter((word) => word.startsWith("@")).map((word) => `${word.slice(1)}:53`);
   const hosts = flagged === undefined ? bare : [flagged, ...bare];
-  return [...servers, ...hosts.filter((word) => !word.startsWith("@") || servers.length === 0)].flatMap((word) => {
+  return [
+    ...servers,
+    ...hosts.filter((word) => !word.startsWith("@") || servers.length === 0),
+  ].flatMap((word) => {
     const single = program === "ssh" || program === "nc" || program === "telnet";
     const found = place(word, port);
     // ssh knows names of its own.
-    if (found.length === 0 && single && word === bare[0] && /^[\w.@-]*[a-z][\w.@-]*$/i.test(word)) return [null];
+    if (found.length === 0 && single && word === bare[0] && /^[\w.@-]*[a-z][\w.@-]*$/i.test(word))
+      return [null];
     return found;
   });
 }
@@ -96,13 +110,16 @@ function hostWords(program: string, words: readonly string[], bare: readonly str
 function remoteWords(bare: readonly string[]): (string | null | undefined)[] {
   return bare.flatMap((word) => {
     const match = /^(?:[^\s@/]+@)?(\[[^\]]+\]|[^\s:/@]+):(?!\/\/)/.exec(word);
-    return match === null ? [] : place(match[1] ?? "", 22).concat(looksLikeHost(match[1] ?? "") ? [] : [null]);
+    return match === null
+      ? []
+      : place(match[1] ?? "", 22).concat(looksLikeHost(match[1] ?? "") ? [] : [null]);
   });
 }
 
 /** A repository beside the script is no place; without any word git goes where its configuration says. */
 function gitDefault(bare: readonly string[]): (string | null | undefined)[] {
   const [verb, ...rest] = bare;
-  const isLocalPath = verb === "clone" && rest.length > 0 && /^(\.{0,2}\/|[\w.-]+$)/.test(rest[0] ?? "");
+  const isLocalPath =
+    verb === "clone" && rest.length > 0 && /^(\.{0,2}\/|[\w.-]+$)/.test(rest[0] ?? "");
   return isLocalPath && !(rest[0] ?? "").includes(hole) ? [undefined] : [];
 }

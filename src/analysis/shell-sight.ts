@@ -37,7 +37,8 @@ export function shellFindings(text: string, read: ReadCommand, look: Look, line:
     if (device === null) continue;
     const host = hostAt(`${bracketed(device[1] ?? "")}:${device[2] ?? ""}`, null);
     if (host !== undefined) add("command", offset, target, "The shell opens a connection", host);
-    else if (!isLocal(device[1] ?? "")) add("command", offset, target, "The shell opens a connection");
+    else if (!isLocal(device[1] ?? ""))
+      add("command", offset, target, "The shell opens a connection");
   }
   for (const { token, offset, reason } of read.opaque) add("opaque", offset, token, reason);
   return found;
@@ -75,8 +76,10 @@ function isNetworkCommand(name: string, texts: readonly string[], own: RemoteAcc
   if (asks) return false;
   const second = operands(name, texts.slice(1));
   if (only === undefined || only.length === 0) return networkPrograms.has(name);
-  if (name === "git" && second[0] === "remote") return /^(update|show|prune|add)$/.test(second[1] ?? "") && second[1] !== "add";
-  if (name === "git" && second[0] === "archive") return texts.some((text) => text.startsWith("--remote"));
+  if (name === "git" && second[0] === "remote")
+    return /^(update|show|prune|add)$/.test(second[1] ?? "") && second[1] !== "add";
+  if (name === "git" && second[0] === "archive")
+    return texts.some((text) => text.startsWith("--remote"));
   return only.includes(second[0] ?? "");
 }
 
@@ -106,13 +109,15 @@ function asModule(name: string, words: readonly string[]): [string, readonly str
 }
 
 function fetches(program: string, verbs: readonly string[], words: readonly string[]): boolean {
-  if (words.some((word) => /^(--version|--help|-h)$/.test(word)) && words.length === 1) return false;
+  if (words.some((word) => /^(--version|--help|-h)$/.test(word)) && words.length === 1)
+    return false;
   if (words.some((word) => /^(--offline|--no-index|--dry-run)$/.test(word))) return false;
   if (verbs.length === 0) return true;
   const found = operands(program, words);
   const [first, second] = found;
   if (program === "yarn" && first === undefined) return true;
-  if (program === "go" && first === "mod") return /^(download|tidy|vendor|why|graph)$/.test(second ?? "");
+  if (program === "go" && first === "mod")
+    return /^(download|tidy|vendor|why|graph)$/.test(second ?? "");
   if (program === "go" && first === "run") return found.some((word) => word.includes("@"));
   if (program === "uv" && first === "pip") return /^(install|sync|compile)$/.test(second ?? "");
   if (program === "npm" && first === "init") return second !== undefined;

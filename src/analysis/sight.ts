@@ -1,5 +1,5 @@
-import type { Finding } from "../contract/finding.ts";
 import { limits } from "../base/limits.ts";
+import type { Finding } from "../contract/finding.ts";
 
 /** A finding before it is known in which file it stands. */
 export type Seen = Omit<Finding, "file">;
@@ -26,7 +26,10 @@ export function emptySight(): Sight {
 
 /** What stands at a place, on one line and short enough to be shown. */
 export function shown(text: string): string {
-  const line = text.slice(0, 4 * limits.analysisPatternChars).replace(/\s+/g, " ").trim();
+  const line = text
+    .slice(0, 4 * limits.analysisPatternChars)
+    .replace(/\s+/g, " ")
+    .trim();
   const most = limits.analysisPatternChars;
   return line.length > most ? `${line.slice(0, most - 1)}…` : line;
 }

@@ -29,7 +29,14 @@ export type Expr =
   /** The list of what `item` gives for each element that `name` stands for. */
   | { is: "each"; item: Expr; name: string; of: Expr; at: At }
   | { is: "import"; module: string; names: string[]; at: At }
-  | { is: "bind"; name: string; value: Expr | null; how: "set" | "append"; hoisted: boolean; at: At }
+  | {
+      is: "bind";
+      name: string;
+      value: Expr | null;
+      how: "set" | "append";
+      hoisted: boolean;
+      at: At;
+    }
   | { is: "set"; target: Expr; value: Expr; at: At }
   /** A function, a class, a block: names that are bound inside are not seen outside. */
   | { is: "scope"; of: ScopeKind; parameters: string[]; body: Expr[]; at: At }

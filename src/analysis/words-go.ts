@@ -36,7 +36,9 @@ export const goWords: WordLists = {
     syscall.Socket syscall.Connect syscall.Sendto syscall.Bind golang.org/x/sys/unix.Socket
     golang.org/x/sys/unix.Connect golang.org/x/sys/unix.Sendto database/sql.Open
   `),
-  verbs: listed("Get Post PostForm Head Dial DialTimeout Listen LookupHost LookupIP ListenAndServe NewRequest"),
+  verbs: listed(
+    "Get Post PostForm Head Dial DialTimeout Listen LookupHost LookupIP ListenAndServe NewRequest",
+  ),
   imports: listed(""),
   passes: listed("os.Open strings.NewReader bytes.NewBufferString"),
   reads: listed("os.ReadFile io/ioutil.ReadFile"),

@@ -7,15 +7,24 @@ export const javascriptWords: WordLists = {
   separator: ".",
   canonical: (path) =>
     path
-      .replace(/^(?:(?:globalThis|window|self|global|top|frames|document\.defaultView)\.)+(?=.)/, "")
+      .replace(
+        /^(?:(?:globalThis|window|self|global|top|frames|document\.defaultView)\.)+(?=.)/,
+        "",
+      )
       .replace(/^node:/, "")
       .replace(/\.default(?=\.|$)/g, "")
-      .replace(/^(?:process\.mainModule|module|require\.main|module\.createRequire\(\))\.require$/, "require")
+      .replace(
+        /^(?:process\.mainModule|module|require\.main|module\.createRequire\(\))\.require$/,
+        "require",
+      )
       .replace(/^module\.createRequire\(\)$/, "require")
       .replace(/^(?:module|module\.constructor|module\.Module|require\(\))\._load$/, "require")
       .replace(/^process\.getBuiltinModule$/, "require")
       .replace(/^process\.mainModule\.constructor\._load$/, "require")
-      .replace(/^(fetch|eval|require|import|WebSocket|child_process\.\w+|https?\.\w+|net\.\w+)\.(?:call|apply)$/, "$1"),
+      .replace(
+        /^(fetch|eval|require|import|WebSocket|child_process\.\w+|https?\.\w+|net\.\w+)\.(?:call|apply)$/,
+        "$1",
+      ),
   imported: (_, name) => name,
   modules: listed(`
     http https http2 net tls dgram dns dns/promises inspector _http_client _tls_wrap undici axios node-fetch
@@ -45,7 +54,9 @@ export const javascriptWords: WordLists = {
   verbs: listed(""),
   imports: listed("require import"),
   passes: listed("Object Promise.resolve structuredClone util.promisify promisify"),
-  reads: listed("fs.readFileSync fs.promises.readFile fs/promises.readFile fs.readFile Deno.readTextFileSync Bun.file"),
+  reads: listed(
+    "fs.readFileSync fs.promises.readFile fs/promises.readFile fs.readFile Deno.readTextFileSync Bun.file",
+  ),
   getters: listed("Reflect.get"),
   binders: listed("bind"),
   evaluates: listed(`
@@ -55,7 +66,9 @@ export const javascriptWords: WordLists = {
   `),
   runs: listed("worker_threads.Worker Worker SharedWorker child_process.fork cluster.setupPrimary"),
   hiddenMembers: listed("_load _linkedBinding internalBinding __lookupGetter__"),
-  powerful: listed("globalThis window self global process child_process module require vm top frames"),
+  powerful: listed(
+    "globalThis window self global process child_process module require vm top frames",
+  ),
   starts: {
     "child_process.exec": "shell",
     "child_process.execSync": "shell",

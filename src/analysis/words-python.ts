@@ -52,18 +52,28 @@ export const pythonWords: WordLists = {
     connect create_connection create_server getaddrinfo gethostbyname socket get post put patch delete head request urlopen urlretrieve
     Session Client FTP SMTP HTTPConnection HTTPSConnection
   `),
-  imports: listed("__import__ importlib.import_module importlib.__import__ imp.load_module imp.find_module pkgutil.find_loader importlib.util.find_spec pydoc.locate pkgutil.resolve_name"),
-  passes: listed("functools.partial compile ast.parse functools.wraps operator.methodcaller staticmethod classmethod iter next memoryview importlib.util.module_from_spec"),
-  reads: listed("open io.open codecs.open pathlib.Path pathlib.PurePath pathlib.PosixPath linecache.getlines tokenize.open"),
+  imports: listed(
+    "__import__ importlib.import_module importlib.__import__ imp.load_module imp.find_module pkgutil.find_loader importlib.util.find_spec pydoc.locate pkgutil.resolve_name",
+  ),
+  passes: listed(
+    "functools.partial compile ast.parse functools.wraps operator.methodcaller staticmethod classmethod iter next memoryview importlib.util.module_from_spec",
+  ),
+  reads: listed(
+    "open io.open codecs.open pathlib.Path pathlib.PurePath pathlib.PosixPath linecache.getlines tokenize.open",
+  ),
   getters: listed("getattr inspect.getattr_static object.__getattribute__"),
   binders: listed("__get__"),
-  evaluates: listed("exec eval code.InteractiveInterpreter().runsource code.InteractiveConsole().push timeit.timeit timeit.repeat cProfile.run pdb.run"),
+  evaluates: listed(
+    "exec eval code.InteractiveInterpreter().runsource code.InteractiveConsole().push timeit.timeit timeit.repeat cProfile.run pdb.run",
+  ),
   runs: listed("runpy.run_path execfile imp.load_source importlib.machinery.SourceFileLoader"),
   hiddenMembers: listed(`
     __subclasses__ __globals__ __builtins__ __code__ __loader__ __spec__ f_globals f_builtins f_locals f_back gi_frame
     cr_frame tb_frame __getattribute__ __reduce_ex__ load_module exec_module find_module
   `),
-  powerful: listed("os posix sys builtins __builtins__ importlib subprocess shutil pty multiprocessing asyncio ctypes imp runpy pkgutil code globals() locals() vars() sys.modules"),
+  powerful: listed(
+    "os posix sys builtins __builtins__ importlib subprocess shutil pty multiprocessing asyncio ctypes imp runpy pkgutil code globals() locals() vars() sys.modules",
+  ),
   starts: {
     "os.system": "shell",
     "os.popen": "shell",

@@ -78,7 +78,10 @@ const importLists = {
 export function wordsFor(language: RemoteAccessLanguage, own: RemoteAccess = {}): Words {
   const lists = known[language];
   const { separator } = lists;
-  const modules = new Set([...lists.modules, ...(own[importLists[language]] ?? []).map(lists.canonical)]);
+  const modules = new Set([
+    ...lists.modules,
+    ...(own[importLists[language]] ?? []).map(lists.canonical),
+  ]);
   const calls = new Set([...lists.calls, ...(own.function_calls ?? [])]);
   const starts = new Map(Object.entries(lists.starts));
   const hides = new Map(Object.entries(lists.hides));
@@ -89,7 +92,9 @@ export function wordsFor(language: RemoteAccessLanguage, own: RemoteAccess = {})
     return kept !== undefined && kept.length >= (module?.length ?? 0);
   };
   const network: Words["network"] = (path) => {
-    const called = [path, shortened(path), path.replaceAll("()", "")].find((each) => calls.has(each));
+    const called = [path, shortened(path), path.replaceAll("()", "")].find((each) =>
+      calls.has(each),
+    );
     if (called !== undefined) return { call: called };
     const bare = path.replaceAll("()", "");
     const module = under(modules, bare);
@@ -114,7 +119,11 @@ export function wordsFor(language: RemoteAccessLanguage, own: RemoteAccess = {})
     network,
     isPowerful: (path) => lists.powerful.has(path),
     isWatched: (path) =>
-      starts.has(path) || hidden.has(path) || groups.some((group) => group.has(path)) || calls.has(path) || lists.verbs.has(path.split(separator).at(-1) ?? ""),
+      starts.has(path) ||
+      hidden.has(path) ||
+      groups.some((group) => group.has(path)) ||
+      calls.has(path) ||
+      lists.verbs.has(path.split(separator).at(-1) ?? ""),
     bindsOnly: (name) => lists.binders.has(name),
   };
 }
