@@ -40,6 +40,7 @@ function readAnew(text: string): ReadCommand {
   };
   const reader = openReader(text, found);
   const frame: Frame = {
+    source: text,
     offsetOf: (position) => position,
     via: [],
     inside: null,
@@ -83,7 +84,11 @@ function openReader(whole: string, found: ReadCommand): Reader {
       else if (left < 0) opaque(place, "There is too much of it to be read");
       else {
         const script = parse(text);
-        walkScript(script, { ...frame, constants: constantsFor(script, frame) }, reader);
+        walkScript(
+          script,
+          { ...frame, source: text, constants: constantsFor(script, frame) },
+          reader,
+        );
       }
     },
     resolve(words, frame) {
