@@ -66,6 +66,14 @@ export function whyRefused(
     if (isRefused(part, source)) return "a word has unknown syntax";
     if (part.type === "Redirect" && part.target === undefined) return "a redirect leads nowhere";
   }
+  const redirect = node.suffix.findIndex(
+    (part) => part.type !== "Word" && part.type !== "Assignment",
+  );
+  const isLate = node.suffix.some(
+    (part, at) =>
+      redirect !== -1 && at > redirect && part.type === "Assignment" && part.value.type !== "Word",
+  );
+  if (isLate) return "an array is given after a redirect";
   return /[ \t]*\(/y.test(source.slice(end, end + 9))
     ? "a parenthesis has no meaning here"
     : undefined;
