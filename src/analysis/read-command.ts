@@ -71,7 +71,7 @@ function openReader(whole: string, found: ReadCommand): Reader {
   const opaque: Reader["opaque"] = ({ text, offset }, reason) => {
     const twin = found.opaque.some((one) => one.offset === offset && one.reason === reason);
     if (!twin && found.opaque.length < limits.commandOpaquePlaces) {
-      found.opaque.push(opaqueAt(text, offset, reason));
+      found.opaque.push(opaqueAt(text, Math.min(offset, whole.length), reason));
     }
   };
   const reader: Reader = {

@@ -1,5 +1,6 @@
 /** Where the parser is more lenient than bash, or reads something else: these places are read again, or are opaque. */
 import type {
+  ArithmeticFor,
   Command,
   For,
   HereDoc,
@@ -37,7 +38,7 @@ export function readReplacement(
 
 /** Why bash does not take a node that the parser takes; undefined: it does. */
 export function whyRefused(
-  node: Command | Statement | HereDoc | For | Select,
+  node: Command | Statement | HereDoc | For | Select | ArithmeticFor,
   source: string,
 ): string | undefined {
   if (node.type === "Statement") {
@@ -45,6 +46,10 @@ export function whyRefused(
     const links = command.type === "AndOr" ? command.commands : [command];
     const isEmpty = links.some((link) => link.type === "Pipeline" && link.commands.length === 0);
     return isEmpty && (background || links.length > 1) ? "time and ! have no command" : undefined;
+  }
+  if (node.type === "ArithmeticFor") {
+    const isPlain = /^for\s*\(\(/.test(source.slice(node.pos, node.pos + 80));
+    return isPlain ? undefined : "for has one parenthesis";
   }
   if (node.type === "For" || node.type === "Select") {
     const isName = /^[A-Za-z_]\w*$/.test(node.name.text);
@@ -86,4 +91,19 @@ function isRefused(part: Command["suffix"][number] | Word, source: string): bool
   if (part.type === "Assignment") return false;
   const { parts } = part;
   return parts?.some(({ type }) => type === "ExtendedGlob") === true && !source.includes("extglob");
+}
+
+/** Whether two statements of a list have more than one sign between them, which bash does not take. */
+export function hasTwoSeparators(statements: readonly Statement[], source: string): boolean {
+  return statements.some((statement, index) => {
+    const next = statements[index + 1];
+    if (next === undefined) return false;
+    const between = source.slice(statement.end, next.pos);
+    const newline = between.indexOf("\n");
+    if (newline === -1) return !/^\s*[;&]?\s*$/.test(between);
+    // Comments and here-documents may stand in between, but the last line has the next statement.
+    const last = between.slice(between.lastIndexOf("\n") + 1);
+    const first = between.slice(0, newline).replace(/#.*/, "");
+    return /[;&]\s*[;&]/.test(first) || /^\s*[;&]/.test(last);
+  });
 }

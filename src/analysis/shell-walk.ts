@@ -6,12 +6,13 @@ import {
   type ParsedScript,
   type Pipeline,
   type Redirection,
+  type Statement,
   type SyntaxNode,
 } from "unbash";
 import { readAssignment } from "./command-settings.ts";
 import { unusualCharacter } from "./shell-characters.ts";
 import { constantsOf } from "./shell-constants.ts";
-import { readReplacement, whyRefused } from "./shell-doubts.ts";
+import { hasTwoSeparators, readReplacement, whyRefused } from "./shell-doubts.ts";
 import type { Frame, Reader, ShellWord, Stdin } from "./shell-reading.ts";
 import { readHereDoc, readOneWord, readWord } from "./shell-word.ts";
 
@@ -29,6 +30,7 @@ export function walkScript(script: ParsedScript, outer: Frame, reader: Reader): 
   for (const { message, pos } of script.errors ?? []) {
     reader.opaque({ text: "", offset: frame.offsetOf(pos) }, `Cannot be parsed: ${message}`);
   }
+  checkSeparators(script.commands, frame, reader);
   for (const statement of script.commands) walk(statement, frame, reader);
 }
 
@@ -71,11 +73,13 @@ function walk(node: SyntaxNode, frame: Frame, reader: Reader): void {
       break;
     case "TestCommand":
     case "ArithmeticCommand":
-    case "ArithmeticFor":
       if (frame.dialect === "sh") {
         const place = { text: "", offset: frame.offsetOf(node.pos) };
         reader.opaque(place, "sh takes [[ and (( for commands, bash does not");
       }
+      break;
+    case "CompoundList":
+      checkSeparators(node.commands, frame, reader);
       break;
     case "Word":
       checkCharacters(node, frame, reader);
@@ -84,6 +88,7 @@ function walk(node: SyntaxNode, frame: Frame, reader: Reader): void {
       if (readReplacement(node, frame, reader)) return;
       break;
     case "Statement":
+    case "ArithmeticFor":
     case "For":
     case "Select":
       checkRefused(node, frame, reader);
@@ -174,6 +179,12 @@ function assignmentWord(assignment: Assignment, frame: Frame): ShellWord {
   const word = readOneWord(value, frame);
   const shown = word.dynamic ? text : `${name}=${word.text}`;
   return { ...word, text: shown, fixed: `${name}=${word.fixed}`, offset };
+}
+
+function checkSeparators(statements: readonly Statement[], frame: Frame, reader: Reader): void {
+  if (!hasTwoSeparators(statements, frame.source)) return;
+  const place = { text: "", offset: frame.offsetOf(statements[0]?.pos ?? 0) };
+  reader.opaque(place, "Cannot be parsed: two signs separate commands");
 }
 
 function checkRefused(node: Parameters<typeof whyRefused>[0], frame: Frame, reader: Reader): void {

@@ -165,6 +165,8 @@ describe("an allowed command", () => {
   it("lends nothing to what stands after it", () => {
     fc.assert(
       fc.property(separator, anything, (between, after) => {
+        // `&>` is a redirect.
+        fc.pre(!(between.endsWith("&") && after.startsWith(">")));
         if (verdict(allowed + between + after).decision !== "allow") return;
         expect(verdict(after).decision, after).not.toBe("deny");
       }),
