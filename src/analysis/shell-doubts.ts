@@ -69,7 +69,13 @@ export function whyRefused(
     }
     end = Math.max(end, part.end);
     if (isRefused(part, source)) return "a word has unknown syntax";
-    if (part.type === "Redirect" && part.target === undefined) return "a redirect leads nowhere";
+    if (part.type === "Redirect" || part.type === "HereString") {
+      const { target } = part;
+      // `> 2>x`: the number belongs to the second redirect.
+      const isNumber =
+        /^\d+$/.test(target?.text ?? "") && /[<>]/.test(source[target?.end ?? 0] ?? "");
+      if (target === undefined || isNumber) return "a redirect leads nowhere";
+    }
   }
   const redirect = node.suffix.findIndex(
     (part) => part.type !== "Word" && part.type !== "Assignment",
@@ -97,7 +103,10 @@ function isRefused(part: Command["suffix"][number] | Word, source: string): bool
 export function hasTwoSeparators(statements: readonly Statement[], source: string): boolean {
   return statements.some((statement, index) => {
     const next = statements[index + 1];
-    if (next === undefined) return false;
+    if (next === undefined) {
+      const after = source.slice(statement.end, statement.end + 40);
+      return /^[ \t]*[;&][ \t]+[;&](?![;&])/.test(after);
+    }
     const between = source.slice(statement.end, next.pos);
     const newline = between.indexOf("\n");
     if (newline === -1) return !/^\s*[;&]?\s*$/.test(between);
