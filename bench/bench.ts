@@ -14,6 +14,7 @@ import { httpRows } from "./rows/http.ts";
 import { journalRows } from "./rows/journal.ts";
 import { layersRows } from "./rows/layers.ts";
 import { networkRows } from "./rows/network.ts";
+import { policyRows } from "./rows/policy.ts";
 import { redactionRows } from "./rows/redaction.ts";
 import { restartRows } from "./rows/restart.ts";
 import { sandboxRows } from "./rows/sandbox.ts";
@@ -24,6 +25,7 @@ import { tableOf } from "./table.ts";
 const groups: Group[] = [
   ...[sandboxRows, startsRows, corridorRows, journalRows],
   ...[stepsRows, httpRows, restartRows, redactionRows, layersRows, buildsRows, networkRows],
+  policyRows,
 ];
 
 const usage = `Usage: npm run bench -- [options]

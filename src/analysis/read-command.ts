@@ -83,6 +83,9 @@ function openReader(whole: string, found: ReadCommand): Reader {
       if (frame.depth > limits.commandDepth) opaque(place, "Commands within commands go too deep");
       else if (left < 0) opaque(place, "There is too much of it to be read");
       else {
+        if (/(?<!\\)(\\\\)*\\$/.test(text.slice(-1_000))) {
+          opaque(place, "Cannot be parsed: nothing follows the last backslash");
+        }
         const script = parse(text);
         walkScript(
           script,
