@@ -49,7 +49,7 @@ function worthOfPath(
     return member === undefined ? [unknown] : memberOf(first, member, evaluation);
   }
   const folded = foldCall(path, given, (named) => namedValue(call, scope, named, evaluation));
-  return folded ?? [pathValue(`${path}()`)];
+  return folded ?? [pathValue(words.canonical(`${path}()`))];
 }
 
 /** A value that a format asks for by its name. */

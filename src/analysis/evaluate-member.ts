@@ -18,9 +18,15 @@ export function bound(bindings: readonly Binding[], { values }: Evaluation): Val
 export function memberOf(of: Value, name: string, evaluation: Evaluation): Value[] {
   const { words, names } = evaluation;
   if (of.is === "path") return [pathValue(words.canonical(words.member(of.path, name)))];
-  if (of.is === "map") return of.entries.get(name) ?? [unknown];
-  if (of.is !== "unknown" && of.is !== "local") return [unknown];
   const stored = names.members.get(name);
+  if (of.is === "map") {
+    const found = [
+      ...(of.entries.get(name) ?? []),
+      ...(stored === undefined ? [] : bound(stored, evaluation)),
+    ];
+    return found.length === 0 ? [unknown] : found;
+  }
+  if (of.is !== "unknown" && of.is !== "local") return [unknown];
   // Only what has an origin is worth following through an object that is not known.
   const found =
     stored === undefined ? [] : bound(stored, evaluation).filter((value) => value.is !== "local");

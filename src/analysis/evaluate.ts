@@ -19,7 +19,9 @@ export function openEvaluator(names: Names, words: Words): Evaluator {
     // A value that depends on itself is unknown.
     scope.known.set(expr, [unknown]);
     depth += 1;
-    const found = distinct(workOut(expr, scope, { names, words, values }));
+    const worked = workOut(expr, scope, { names, words, values });
+    // Nothing known is not nothing: an empty list may have been filled where nobody looked.
+    const found = worked.length === 0 ? [unknown] : distinct(worked);
     depth -= 1;
     scope.known.set(expr, found);
     return found;

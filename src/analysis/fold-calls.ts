@@ -150,6 +150,8 @@ const folds: Readonly<Record<string, Fold>> = {
   string: bytes,
   "fmt.Sprintf": sprintf,
   "fmt.Sprint": (args) => joined(args),
+  append: ([first, ...rest]) =>
+    joined([first ?? unknown, { is: "list", items: rest.map((each) => [each]) }]),
   "strings.Join": ([first, second]) => {
     const by = exactText(second);
     if (first?.is !== "list" || by === undefined) return unknown;

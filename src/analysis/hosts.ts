@@ -95,7 +95,7 @@ export function pointedTo(text: string): Pointed[] {
   if (found.length > 0) return found;
   const bare = text.trim();
   if (bare.length > 300) return [];
-  const address = addressIn(bare) ?? (isNamePort(bare) ? hostAt(bare, null) : undefined);
+  const address = isNamePort(bare) ? hostAt(bare, null) : addressIn(bare);
   return address === undefined ? [] : [{ kind: "address", host: address }];
 }
 

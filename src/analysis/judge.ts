@@ -116,6 +116,12 @@ function judgeOne(
     case "join":
       judgeWorth(expr, scope, judging);
       return;
+    case "bind":
+      // What a name comes to when something is added to it stands nowhere in one piece.
+      if (expr.how === "append") {
+        judgeWorth({ is: "name", name: expr.name, at: expr.at }, scope, judging);
+      }
+      return;
     case "import":
       judging.loads(expr.module, expr.names, expr.at);
       return;
