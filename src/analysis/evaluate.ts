@@ -84,7 +84,8 @@ function lookUp(name: string, from: Scope, evaluation: Evaluation): Value[] {
     return scope.parent === null && words.hiding.has(name) ? [...found, global] : found;
   }
   const starred = names.stars.map((module) => words.canonical(words.member(module, name)));
-  return [global, ...starred.filter((path) => words.isWatched(path)).map(pathValue)];
+  const known: Value[] = words.isGlobal(name) ? [global] : [{ is: "local" }];
+  return [...known, ...starred.filter((path) => words.isWatched(path)).map(pathValue)];
 }
 
 function entriesOf(

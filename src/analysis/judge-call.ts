@@ -1,3 +1,4 @@
+import { here } from "./hosts.ts";
 import { hostsOf } from "./judge-hosts.ts";
 import { judgeStart } from "./judge-start.ts";
 import { hiddenMember, type Judging } from "./judging.ts";
@@ -58,7 +59,7 @@ function judgePath(path: string, call: Call, scope: Scope, judging: Judging): vo
   const name = "module" in network ? network.module : network.call;
   const reason = `${name} reaches the network`;
   if (hosts.length === 0) found("call", call.at, reason);
-  for (const host of hosts) if (host !== undefined) found("call", call.at, reason, host);
+  for (const host of hosts) if (host !== here) found("call", call.at, reason, host);
 }
 
 /** A session, a client, an agent: made, and connected to nothing yet. */

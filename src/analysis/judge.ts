@@ -33,7 +33,11 @@ export function judge(tree: Expr, words: Words, readNested: ReadNested): Sight {
     judgeOne(expr, scope, { quiet, known }, judging);
     for (const part of partsOf(expr)) {
       if (!parents.has(part)) parents.set(part, expr);
-      visit(part, inside, isVersion(expr, part) || isFormat(expr, parent, scope, values));
+      visit(
+        part,
+        inside,
+        isVersion(expr, part) || (isTemplate(part) && isFormat(expr, parent, scope, values)),
+      );
     }
   };
   visit(tree, names.root, false);
@@ -191,6 +195,10 @@ function judgeIndex(expr: Extract<Expr, { is: "index" }>, scope: Scope, judging:
     if (name !== undefined && words.hiddenMembers.has(name))
       found("opaque", expr.at, hiddenMember(name));
   }
+}
+
+function isTemplate(part: Expr): boolean {
+  return part.is === "text" && /[{%]/.test(part.text);
 }
 
 /** The text of a format says less than what it is filled with, and that was judged as a whole. */

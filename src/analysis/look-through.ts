@@ -69,12 +69,11 @@ export function addOpaque(from: From, pattern: string, reason: string, through: 
 
 /** A file is looked at once for each language in which it may be read. */
 export function addStart(start: Start, through: Through): void {
-  const { path, kind, depth, from } = start;
+  const { path, kind } = start;
   const key = `${path}\0${typeof kind === "string" ? kind : ""}`;
   if (through.seen.has(key)) return;
   through.seen.add(key);
-  if (depth <= limits.analysisDepth) through.queue.push(start);
-  else addOpaque(from, path, "Files load files too deeply to be looked through", through);
+  through.queue.push(start);
 }
 
 /** A file, as far as the limits of one analysis go. */
@@ -162,7 +161,9 @@ async function lookAt(start: Start, through: Through): Promise<void> {
   }
   const whole = { file: path, line: 1 };
   const compiled = compiledReason(content);
-  if (compiled !== undefined) {
+  if (start.depth > limits.analysisDepth) {
+    addOpaque(from, path, "Files load files too deeply to be looked through", through);
+  } else if (compiled !== undefined) {
     addOpaque(whole, path, `${compiled}, which is not looked through`, through);
   } else if (content.length > limits.analysisFileBytes) {
     addOpaque(whole, path, "It is longer than what is looked through", through);
