@@ -184,6 +184,11 @@ export const DenyRequest = z
   .meta({ id: "DenyRequest" });
 export type DenyRequest = z.infer<typeof DenyRequest>;
 
+export const RevokeRequest = z
+  .strictObject({ reason: z.string().max(2000).optional() })
+  .meta({ id: "RevokeRequest" });
+export type RevokeRequest = z.infer<typeof RevokeRequest>;
+
 export const StopRequest = z
   .strictObject({ reason: z.string().trim().min(1).max(2000) })
   .meta({ id: "StopRequest" });

@@ -1,19 +1,19 @@
 import { Problem } from "../contract/problem.ts";
 import type { Tokens } from "../store/store.ts";
 import type { Caller, Ctx } from "./front.ts";
-import type { Route } from "./route.ts";
+import { type Route, scopesOf } from "./route.ts";
 
 const bearer = /^Bearer +([A-Za-z0-9._~+/=-]{1,512})$/i;
 const tokenNames = ["token", "access_token", "api_key", "apikey", "key", "authorization"];
 
 /**
  * Who asks, or a `Problem`: `unauthorized` for anything but a live token in the `Authorization` header, the same words
- * for unknown and revoked; `insufficient_scope` when the token does not open the route.
+ * for unknown and revoked; `insufficient_scope` when the token opens none of what the route asks for.
  */
 export async function authenticate(
   c: Ctx,
   tokens: Tokens,
-  scope: Exclude<Route["scope"], "none">,
+  route: Pick<Route, "scope">,
 ): Promise<Caller> {
   const inQuery = tokenNames.find((name) => c.req.query(name) !== undefined);
   if (inQuery !== undefined) {
@@ -32,11 +32,13 @@ export async function authenticate(
   if (token === undefined) {
     throw new Problem("unauthorized", "The token is not known here, or it was revoked");
   }
-  if (scope !== "any" && !token.scopes.includes(scope)) {
+  const scopes = scopesOf(route);
+  if (scopes !== undefined && !scopes.some((scope) => token.scopes.includes(scope))) {
+    const wanted = scopes.map((scope) => `"${scope}"`).join(" or ");
     throw new Problem(
       "insufficient_scope",
-      `The token "${token.name}" does not have the scope "${scope}"`,
-      { requiredScope: scope },
+      `The token "${token.name}" does not have the scope ${wanted}`,
+      scopes.length === 1 ? { requiredScope: scopes[0] } : { requiredScopes: scopes },
     );
   }
   return { token, isLive: async () => (await tokens.find(secret)) !== undefined };

@@ -1,9 +1,11 @@
 import type { HttpBindings } from "@hono/node-server";
 import type { Context } from "hono";
 import type { z } from "zod";
+import type { Approvals } from "../approvals/approvals.ts";
 import type { Inventory } from "../artifacts/artifacts.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import type { ExplainRequest, Explanation } from "../contract/explanation.ts";
 import type { Token } from "../contract/token.ts";
 import type { DoctorReport, GcReport, VerifyReport } from "../contract/upkeep.ts";
 import type { Corridor } from "../run/run.ts";
@@ -29,6 +31,9 @@ export interface FrontLimits {
 export interface HttpOptions {
   corridor: Corridor;
   inventory: Inventory;
+  approvals: Approvals;
+  /** What the policy says of a call that nobody makes. Changes nothing. */
+  explain(workspaceId: string, request: ExplainRequest): Promise<Explanation>;
   tokens: Tokens;
   upkeep: {
     verify(): Promise<VerifyReport>;

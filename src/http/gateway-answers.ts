@@ -1,4 +1,5 @@
 import { Problem } from "../contract/problem.ts";
+import type { approvalRoutes } from "./approval-routes.ts";
 import type { Answers, Front } from "./front.ts";
 import type { inventoryRoutes } from "./inventory-routes.ts";
 
@@ -9,10 +10,12 @@ type GatewayRoutes = Exclude<
   | "getRun"
   | "deleteRun"
   | "cancelRun"
+  | "stopRun"
   | "runEvents"
   | "listOutputs"
   | "getOutput"
   | "getArchive"
+  | keyof typeof approvalRoutes
   | keyof typeof inventoryRoutes
 >;
 

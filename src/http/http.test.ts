@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { bodyOf, openFrontDoor } from "../../test/support/front-door.ts";
-import { newId } from "../contract/ids.ts";
+import { newApprovalId, newId } from "../contract/ids.ts";
 import { ErrorBody } from "../contract/problem.ts";
-import { type Route, routerPath } from "./route.ts";
+import { type Route, routerPath, scopesOf } from "./route.ts";
 import { routes } from "./routes.ts";
 
 const table: [string, Route][] = Object.entries(routes);
@@ -11,6 +11,7 @@ const guarded = table.filter(([, route]) => route.scope !== "none");
 
 function idFor(tag: Route["tag"]): string {
   if (tag === "Layers") return `layer_${"0".repeat(32)}`;
+  if (tag === "Approvals") return newApprovalId();
   return newId(tag === "Tokens" ? "token" : "run");
 }
 
@@ -54,14 +55,19 @@ describe("authentication", () => {
         expect(response.headers.get("www-authenticate")).toContain("Bearer");
         expect((await errorOf(response)).code).toBe("unauthorized");
       }
-      if (route.scope === "any" || route.scope === "none") return;
-      const others = (["runs", "approve", "admin"] as const).filter((s) => s !== route.scope);
+      const scopes = scopesOf(route);
+      if (scopes === undefined) return;
+      const others = (["runs", "approve", "admin"] as const).filter((s) => !scopes.includes(s));
       const response = await ask(door.token({ scopes: others }).header);
       expect(response.status).toBe(403);
       expect(await errorOf(response)).toMatchObject({
         code: "insufficient_scope",
-        details: { requiredScope: route.scope },
+        details: scopes.length === 1 ? { requiredScope: scopes[0] } : { requiredScopes: scopes },
       });
+      for (const scope of scopes) {
+        const { status } = await ask(door.token({ scopes: [scope] }).header);
+        expect([401, 403], scope).not.toContain(status);
+      }
       expect([401, 403]).not.toContain((await ask(good.header)).status);
     },
   );

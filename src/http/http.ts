@@ -11,6 +11,7 @@ import { z } from "zod";
 import { newId } from "../contract/ids.ts";
 import { Problem } from "../contract/problem.ts";
 import { answerProblem, safeHeaders } from "./answer-problem.ts";
+import { answerApprovals } from "./approvals.ts";
 import { answerArtifacts } from "./artifacts.ts";
 import { authenticate } from "./authenticate.ts";
 import { answerEvents } from "./events.ts";
@@ -24,7 +25,7 @@ import { openApiDocument } from "./openapi.ts";
 import { answerOutputs } from "./outputs.ts";
 import { queryMembers } from "./query.ts";
 import { openRateLimit } from "./rate-limit.ts";
-import { readJsonBody } from "./read-body.ts";
+import { readJsonBody, readOptionalJsonBody } from "./read-body.ts";
 import { openRefusalLog } from "./refusal-log.ts";
 import { type Route, routerPath } from "./route.ts";
 import { type RouteName, routes } from "./routes.ts";
@@ -57,6 +58,7 @@ export function createHttp(options: HttpOptions): Http {
     ...answerRuns(front),
     ...answerEvents(front),
     ...answerOutputs(front),
+    ...answerApprovals(front),
     ...answerLayers(front),
     ...answerArtifacts(front),
     ...answerGateway(front, openApiDocument(options.version)),
@@ -116,12 +118,13 @@ async function readAsk(c: Ctx, front: Front, route: Route) {
   if (front.closing.aborted) {
     throw new Problem("shutting_down", "The gateway is stopping: ask again in a few seconds");
   }
-  const caller = await authenticate(c, front.tokens, route.scope);
+  const caller = await authenticate(c, front.tokens, route);
   const params = readParams(c, route);
   const query = checked(route.query ?? z.strictObject({}), queryMembers(c.req.queries()), "query");
+  const readBody = route.bodyOptional ? readOptionalJsonBody : readJsonBody;
   const isJson = route.body !== undefined && route.multipart === undefined;
   const body = isJson
-    ? checked(route.body as z.ZodType, await readJsonBody(c.req.raw, front), "body")
+    ? checked(route.body as z.ZodType, await readBody(c.req.raw, front), "body")
     : undefined;
   return { c, caller, params, query, body };
 }

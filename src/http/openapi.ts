@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { assert } from "../base/assert.ts";
 import { ErrorBody, problemStatus } from "../contract/problem.ts";
-import { problemsOf, type Reply, type Route } from "./route.ts";
+import { problemsOf, type Reply, type Route, scopesOf } from "./route.ts";
 import { routes } from "./routes.ts";
 
 /*
@@ -32,6 +32,8 @@ export function openApiDocument(version: string): Json {
     tags: [
       { name: "Runs", description: "Submit, follow, cancel, delete" },
       { name: "Outputs", description: "The files that a run hands back" },
+      { name: "Approvals", description: "Questions to people, and their answers" },
+      { name: "Policy", description: "May it, and why" },
       { name: "Layers", description: "Trees of installed things, named by their content" },
       {
         name: "Artifacts",
@@ -106,8 +108,8 @@ function nameJsonValue(defs: Json): Json {
 }
 
 function operation(name: string, route: Route, schemas: Schemas): Json {
-  const scope =
-    route.scope === "none" || route.scope === "any" ? "" : ` Scope: \`${route.scope}\`.`;
+  const scopes = scopesOf(route)?.map((one) => `\`${one}\``);
+  const scope = scopes === undefined ? "" : ` Scope: ${scopes.join(" or ")}.`;
   const description = `${route.description ?? ""}${scope}`.trim();
   const parameters = [
     ...parametersOf(route.params, "path", schemas),
@@ -149,7 +151,8 @@ function parametersOf(part: z.ZodObject | undefined, place: string, schemas: Sch
 function requestBody(route: Route, body: z.ZodType, schemas: Schemas): Json {
   const schema = schemas.of(body);
   if (route.multipart === undefined) {
-    return { required: true, content: { "application/json": { schema } } };
+    const required = route.bodyOptional !== true;
+    return { required, content: { "application/json": { schema } } };
   }
   const form = {
     schema: {

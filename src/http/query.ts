@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { limits } from "../base/limits.ts";
+import { ApprovalStatus } from "../contract/approval.ts";
 import { Digest } from "../contract/ids.ts";
 import { LayerName } from "../contract/layer.ts";
 import { RunStatus } from "../contract/run.ts";
@@ -46,6 +47,10 @@ export const RunListQuery = z.strictObject({
 });
 
 export const PageQuery = z.strictObject({ limit: PageSize, cursor: Cursor });
+
+export const ApprovalListQuery = PageQuery.extend({
+  status: ApprovalStatus.optional().describe("Only approvals that are so"),
+});
 
 /** What a sender says of the archive of a layer that is the body of the request. */
 export const LayerImportQuery = z

@@ -17,17 +17,34 @@ const jsonType = /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
 /** Reads a JSON body. Throws `unsupported_media_type`, `payload_too_large` or `invalid_request`. */
 export async function readJsonBody(request: Request, patience: Patience): Promise<unknown> {
   refuseEncoding(request);
+  refuseOtherThanJson(request);
+  return parseJson(await readWhole(request, patience));
+}
+
+/** The same, where no body at all, with a media type or without one, is an empty object. */
+export async function readOptionalJsonBody(request: Request, patience: Patience): Promise<unknown> {
+  refuseEncoding(request);
+  if (request.headers.get("content-type") !== null) refuseOtherThanJson(request);
+  const bytes = await readWhole(request, patience);
+  if (bytes.length === 0) return {};
+  refuseOtherThanJson(request);
+  return parseJson(bytes);
+}
+
+function refuseOtherThanJson(request: Request): void {
   const type = request.headers.get("content-type");
-  if (type === null || !jsonType.test(type.trim())) {
-    throw new Problem(
-      "unsupported_media_type",
-      `Cannot read a body of type ${quoted(type)}: expected application/json`,
-    );
-  }
+  if (type !== null && jsonType.test(type.trim())) return;
+  throw new Problem(
+    "unsupported_media_type",
+    `Cannot read a body of type ${quoted(type)}: expected application/json`,
+  );
+}
+
+async function readWhole(request: Request, patience: Patience): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of bodyChunks(request, limits.requestJsonBytes, patience))
     chunks.push(chunk);
-  return parseJson(Buffer.concat(chunks));
+  return Buffer.concat(chunks);
 }
 
 /** Parses the bytes of a JSON body or part. */

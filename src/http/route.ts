@@ -19,9 +19,18 @@ export interface Route {
   method: "get" | "post" | "delete";
   /** In OpenAPI's spelling: `/api/runs/{id}`. */
   path: string;
-  /** What a token must open. `any`: every live token; `none`: no token is asked for. */
-  scope: Scope | "any" | "none";
-  tag: "Runs" | "Outputs" | "Layers" | "Artifacts" | "Tokens" | "Upkeep" | "Gateway";
+  /** What a token must open; of a list, one. `any`: every live token; `none`: no token is asked for. */
+  scope: Scope | readonly Scope[] | "any" | "none";
+  tag:
+    | "Runs"
+    | "Outputs"
+    | "Approvals"
+    | "Policy"
+    | "Layers"
+    | "Artifacts"
+    | "Tokens"
+    | "Upkeep"
+    | "Gateway";
   summary: string;
   description?: string;
   params?: z.ZodObject;
@@ -29,6 +38,8 @@ export interface Route {
   /** Request headers with a meaning of their own. */
   headers?: Record<string, string>;
   body?: z.ZodType;
+  /** No body at all is an empty object. */
+  bodyOptional?: true;
   /** The route also takes the body as the part `submission` of a multipart form, and reads it itself. */
   multipart?: string;
   /** The body is bytes of this media type, which the route reads itself as they come. */
@@ -43,12 +54,18 @@ export const attachmentHeader = {
   "Content-Disposition": "Always an attachment, with a safely encoded name",
 };
 
+/** The scopes of which a token must have one; undefined for a route that asks for none. */
+export function scopesOf({ scope }: Pick<Route, "scope">): readonly Scope[] | undefined {
+  if (scope === "any" || scope === "none") return undefined;
+  return typeof scope === "string" ? [scope] : scope;
+}
+
 /** Every code that a route can answer with: its own, and those that follow from its shape. */
 export function problemsOf(route: Route): ProblemCode[] {
   const codes: ProblemCode[] = ["internal", ...(route.problems ?? [])];
   if (route.path.startsWith("/api/") && route.scope !== "none") codes.push("shutting_down");
   if (route.scope !== "none") codes.push("unauthorized");
-  if (route.scope !== "none" && route.scope !== "any") codes.push("insufficient_scope");
+  if (scopesOf(route) !== undefined) codes.push("insufficient_scope");
   if (route.params) codes.push("not_found");
   // A name that the query does not know is refused everywhere.
   if (route.scope !== "none") codes.push("invalid_request");

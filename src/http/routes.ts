@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { StopRequest } from "../contract/approval.ts";
 import { RunEvent } from "../contract/event.ts";
 import { OutputId, RunId, TokenId } from "../contract/ids.ts";
 import { Output } from "../contract/output.ts";
@@ -6,6 +7,7 @@ import { Run } from "../contract/run.ts";
 import { RunSubmission } from "../contract/submission.ts";
 import { NewToken, Token, Whoami } from "../contract/token.ts";
 import { DoctorReport, GcReport, VerifyReport } from "../contract/upkeep.ts";
+import { approvalRoutes } from "./approval-routes.ts";
 import { inventoryRoutes } from "./inventory-routes.ts";
 import { EventsQuery, RunListQuery } from "./query.ts";
 import { attachmentHeader, type Route } from "./route.ts";
@@ -94,6 +96,22 @@ export const routes = {
     replies: { 202: { description: "The run, which will end soon or has ended", schema: run } },
     problems: ["run_deleted"],
   },
+  stopRun: {
+    method: "post",
+    path: "/api/runs/{id}/stop",
+    scope: ["runs", "approve"],
+    tag: "Runs",
+    summary: "Stop a run and all that it started, at once",
+    description:
+      "The emergency stop: processes end, the network is cut and approvals are cancelled within a second, and the journal " +
+      "says who and why. A run that has ended stays as it is.",
+    params: ofRun,
+    body: StopRequest,
+    replies: {
+      202: { description: "The run, which ends as `terminated`, or has ended", schema: run },
+    },
+    problems: ["run_deleted"],
+  },
   runEvents: {
     method: "get",
     path: "/api/runs/{id}/events",
@@ -174,6 +192,7 @@ export const routes = {
     },
     problems: ["run_not_started", "run_deleted", "too_many_requests"],
   },
+  ...approvalRoutes,
   ...inventoryRoutes,
   whoami: {
     method: "get",

@@ -3,7 +3,7 @@ import { readSubmission } from "./form.ts";
 import type { Answers, Front } from "./front.ts";
 import { idempotencyKey } from "./idempotency-key.ts";
 
-type RunRoutes = "submitRun" | "listRuns" | "getRun" | "deleteRun" | "cancelRun";
+type RunRoutes = "submitRun" | "listRuns" | "getRun" | "deleteRun" | "cancelRun" | "stopRun";
 
 /** Runs: each request becomes one call of the corridor. */
 export function answerRuns(front: Front): Pick<Answers, RunRoutes> {
@@ -45,6 +45,14 @@ export function answerRuns(front: Front): Pick<Answers, RunRoutes> {
     async cancelRun({ c, caller, params }) {
       const { workspaceId, id: tokenId } = caller.token;
       return c.json({ run: await corridor.cancel(workspaceId, params.id, tokenId) }, 202);
+    },
+
+    async stopRun({ c, caller, params, body: { reason } }) {
+      const { workspaceId, id: requestedBy } = caller.token;
+      return c.json(
+        { run: await corridor.stop(workspaceId, params.id, { requestedBy, reason }) },
+        202,
+      );
     },
   };
 }

@@ -66,11 +66,7 @@ export function openCorridor(options: CorridorOptions): OpenCorridor {
     clock,
     log,
   });
-  const find = async (workspaceId: string, runId: string): Promise<Run> => {
-    const run = await runs.get(workspaceId, runId);
-    if (run) return run;
-    throw await notThere(store, workspaceId, runId);
-  };
+  const find = (workspaceId: string, runId: string) => findRun(store, workspaceId, runId);
 
   return {
     upload: (source, maxBytes) => blobs.putStream(source, maxBytes),
@@ -81,11 +77,8 @@ export function openCorridor(options: CorridorOptions): OpenCorridor {
       return answer;
     },
     async execArtifact(request) {
-      const { artifacts } = store;
-      const answer = await submitProgram(
-        { journal, artifacts, runLimits: config.runLimits },
-        request,
-      );
+      const deps = { journal, artifacts: store.artifacts, runLimits: config.runLimits };
+      const answer = await submitProgram(deps, request);
       if (answer.created) worker.enqueue(answer.run.id, answer.run.workspaceId);
       return answer;
     },
@@ -102,6 +95,11 @@ export function openCorridor(options: CorridorOptions): OpenCorridor {
       if (!cancelled) throw await notThere(store, workspaceId, runId);
       if (cancelled.event) worker.cancelled(runId, workspaceId);
       return cancelled.run;
+    },
+    async stop(workspaceId, runId, order) {
+      const stopped = await appendStop(store, workspaceId, runId, order);
+      if (stopped.event) worker.cancelled(runId, workspaceId);
+      return stopped.run;
     },
     async delete(workspaceId, runId) {
       const outcome = await runs.delete(workspaceId, runId);
@@ -133,12 +131,35 @@ export function openCorridor(options: CorridorOptions): OpenCorridor {
       }
       return { output, stream: (await blobs.read(output.sha256)).stream };
     },
-    async archive(workspaceId, runId) {
-      return openRunArchive(await find(workspaceId, runId), { journal, files, blobs });
-    },
+    archive: async (workspaceId, runId) =>
+      openRunArchive(await find(workspaceId, runId), { journal, files, blobs }),
     start: () => worker.start(),
     close: (drainMs) => worker.close(drainMs),
   };
+}
+
+async function findRun(store: Store, workspaceId: string, runId: string): Promise<Run> {
+  const run = await store.runs.get(workspaceId, runId);
+  if (run) return run;
+  throw await notThere(store, workspaceId, runId);
+}
+
+async function appendStop(
+  store: Store,
+  workspaceId: string,
+  runId: string,
+  { requestedBy, reason }: { requestedBy: string; reason: string },
+) {
+  const { journal } = store;
+  const asked = (await journal.latest(runId, "run.stopped")) !== undefined;
+  const data = { root_run_id: runId, requested_by: requestedBy, reason };
+  const stopped = await journal.appendFromOutside(workspaceId, runId, (run) =>
+    asked || isEnd(run.status) || run.status === "cleaning_up"
+      ? null
+      : { type: "run.stopped", data },
+  );
+  if (!stopped) throw await notThere(store, workspaceId, runId);
+  return stopped;
 }
 
 /** "Not yours" and "not there" look the same (I14); only the workspace that deleted a run is told so. */

@@ -57,6 +57,15 @@ export interface Corridor {
   ): Promise<{ runs: Run[]; nextCursor?: string }>;
   /** Durable before it resolves. Cancelling a run that has ended changes nothing and returns it. */
   cancel(workspaceId: string, runId: string, requestedBy: string): Promise<Run>;
+  /**
+   * The emergency stop of a run and of all that it started. Durable before it resolves; the second one, and one of a run
+   * that has ended, changes nothing.
+   */
+  stop(
+    workspaceId: string,
+    runId: string,
+    order: { requestedBy: string; reason: string },
+  ): Promise<Run>;
   /** `run_not_finished` while it runs; afterwards the run and its key answer `run_deleted`. */
   delete(workspaceId: string, runId: string): Promise<void>;
   /** Events with `seq > since`, at most `limit`; `more` when there are further ones. */

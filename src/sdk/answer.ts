@@ -1,5 +1,11 @@
+import type { Approval } from "../contract/approval.ts";
 import { ErrorBody } from "../contract/problem.ts";
-import { AirlockApiError, AirlockIdempotencyConflictError, type ErrorParts } from "./errors.ts";
+import {
+  AirlockApiError,
+  AirlockApprovalAnsweredError,
+  AirlockIdempotencyConflictError,
+  type ErrorParts,
+} from "./errors.ts";
 
 const shownChars = 200;
 
@@ -21,6 +27,13 @@ export function errorOf(response: Response, text: string): AirlockApiError {
     const existing = details?.existing_run_id ?? details?.existingRunId;
     const existingRunId = typeof existing === "string" ? existing : undefined;
     return new AirlockIdempotencyConflictError({ ...parts, existingRunId });
+  }
+  if (code === "approval_answered") {
+    const { approval } = details ?? {};
+    return new AirlockApprovalAnsweredError({
+      ...parts,
+      approval: isObject(approval) ? (approval as unknown as Approval) : undefined,
+    });
   }
   return new AirlockApiError({ ...parts, retryAfterMs: retryAfterMs(response) });
 }

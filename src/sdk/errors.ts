@@ -1,3 +1,5 @@
+import type { Approval } from "../contract/approval.ts";
+
 /**
  * Every error of the client. `code` is stable and meant for programs, `message` is a sentence for
  * people, `requestId` finds the request in the gateway's log. No error ever holds the token.
@@ -53,6 +55,18 @@ export class AirlockIdempotencyConflictError extends AirlockApiError {
   }
 }
 
+/** Somebody, or time, has answered the approval already. */
+export class AirlockApprovalAnsweredError extends AirlockApiError {
+  override name = "AirlockApprovalAnsweredError";
+  /** The approval with its first answer. */
+  readonly approval: Approval | undefined;
+
+  constructor(parts: ErrorParts & { approval: Approval | undefined }) {
+    super(parts);
+    this.approval = parts.approval;
+  }
+}
+
 /** No answer: the gateway could not be reached, went silent, or the connection broke. */
 export class AirlockNetworkError extends AirlockError {
   override name = "AirlockNetworkError";
@@ -94,6 +108,11 @@ export function isInsufficientScope(error: unknown): error is AirlockApiError {
 /** The idempotency key belongs to another submission; `existingRunId` names its run. */
 export function isIdempotencyConflict(error: unknown): error is AirlockIdempotencyConflictError {
   return error instanceof AirlockIdempotencyConflictError;
+}
+
+/** The approval has an answer; `approval` holds it. */
+export function isApprovalAnswered(error: unknown): error is AirlockApprovalAnsweredError {
+  return error instanceof AirlockApprovalAnsweredError;
 }
 
 /** The gateway has too much to do; `retryAfterMs` says when to come back. */

@@ -63,6 +63,10 @@ export class RunRef {
     return this.#client.cancelRun(this.id, options);
   }
 
+  stop(options: { reason: string; signal?: AbortSignal }): Promise<Run> {
+    return this.#client.stopRun(this.id, options);
+  }
+
   delete(options?: { signal?: AbortSignal }): Promise<void> {
     return this.#client.deleteRun(this.id, options);
   }

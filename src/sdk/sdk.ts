@@ -4,10 +4,12 @@
  * variable: every input is an argument.
  */
 import type { LiveEvent, RunEvent } from "../contract/event.ts";
+import type { ExplainRequest, Explanation } from "../contract/explanation.ts";
 import type { Output } from "../contract/output.ts";
 import type { Run, RunStatus } from "../contract/run.ts";
 import type { NewToken, Token, Whoami } from "../contract/token.ts";
 import type { DoctorReport, GcReport, VerifyReport } from "../contract/upkeep.ts";
+import { type ApprovalCalls, openApprovalCalls } from "./approvals.ts";
 import { type ArtifactCalls, openArtifactCalls } from "./artifacts.ts";
 import { type DownloadOptions, downloadBytes } from "./download.ts";
 import { AirlockApiError } from "./errors.ts";
@@ -21,16 +23,24 @@ import { type SubmitOptions, submitRequest } from "./submit.ts";
 import { type ApiRequest, openTransport, type Signal, type Transport } from "./transport.ts";
 import { type WaitOptions, waitForEnd } from "./wait.ts";
 
+export type {
+  Approval,
+  ApprovalDetail,
+  ApprovalScope,
+  ApprovalStatus,
+} from "../contract/approval.ts";
 export type { Artifact } from "../contract/artifact.ts";
 export type { ArtifactProof } from "../contract/artifact-proof.ts";
 export type { LiveEvent, RunEvent } from "../contract/event.ts";
 export { isEvent, liveEventTypes } from "../contract/event.ts";
+export type { ExplainRequest, Explanation } from "../contract/explanation.ts";
 export type { Abi, Layer } from "../contract/layer.ts";
 export type { Output } from "../contract/output.ts";
 export type { EndStatus, Run, RunStatus } from "../contract/run.ts";
 export { isEnd } from "../contract/run.ts";
 export type { Scope, Token, Whoami } from "../contract/token.ts";
 export type { DoctorReport, GcReport, VerifyReport } from "../contract/upkeep.ts";
+export type { ApprovalCalls, ApprovalListOptions, ApproveOptions } from "./approvals.ts";
 export type { ArtifactCalls, ArtifactCreateOptions, ArtifactExportOptions } from "./artifacts.ts";
 export type { DownloadOptions } from "./download.ts";
 export * from "./errors.ts";
@@ -68,6 +78,9 @@ export type EventStream<Options extends StreamOptions> = AsyncGenerator<
 export class AirlockClient {
   readonly #transport: Transport;
 
+  /** Questions that agents asked people: listed, answered and taken back. */
+  readonly approvals: ApprovalCalls;
+
   /** Layers of the workspace: listed, verified, exported and imported. */
   readonly layers: LayerCalls;
 
@@ -77,6 +90,7 @@ export class AirlockClient {
   /** Throws at once, naming the option, when one cannot be used. */
   constructor(options: ClientOptions) {
     this.#transport = openTransport(checkOptions(options));
+    this.approvals = openApprovalCalls(this.#transport);
     this.layers = openLayerCalls(this.#transport);
     this.artifacts = openArtifactCalls(this.#transport, (runId) => this.run(runId));
   }
@@ -126,6 +140,17 @@ export class AirlockClient {
   async cancelRun(runId: string, options: Signal = {}): Promise<Run> {
     const path = `${at(runId)}/cancel`;
     const request = { method: "POST", path, repeatable: true, ...options } as const;
+    return (await this.#json<{ run: Run }>(request)).run;
+  }
+
+  /**
+   * The emergency stop: the run and all that it started end at once, their network is cut and their
+   * approvals are cancelled. The reason is written into the journal. Again, nothing changes.
+   */
+  async stopRun(runId: string, options: { reason: string } & Signal): Promise<Run> {
+    const { reason, signal } = options;
+    const path = `${at(runId)}/stop`;
+    const request = { method: "POST", path, json: { reason }, repeatable: true, signal } as const;
     return (await this.#json<{ run: Run }>(request)).run;
   }
 
@@ -221,6 +246,15 @@ export class AirlockClient {
   async download(runId: string, options: DownloadOptions = {}): Promise<SavedFile | Uint8Array> {
     return await downloadBytes(this.#transport, { path: `${at(runId)}/archive` }, options);
   }
+
+  /** What the policy would say of calls. */
+  readonly policy = {
+    /** The decision on a call that nobody makes, with all its reasons. Nothing runs. */
+    explain: (question: ExplainRequest, { signal }: Signal = {}): Promise<Explanation> => {
+      const path = "/api/policy/explain";
+      return this.#json({ method: "POST", path, json: question, repeatable: true, signal });
+    },
+  };
 
   /** What this token is, what it opens, and what the gateway allows its workspace. */
   whoami(options: Signal = {}): Promise<Whoami> {

@@ -11,6 +11,7 @@ import { isEnd, type Run } from "../../src/contract/run.ts";
 import type { Scope, Token } from "../../src/contract/token.ts";
 import { createHttp, type HttpOptions } from "../../src/http/http.ts";
 import type { Corridor, SubmitRequest } from "../../src/run/run.ts";
+import { allowed, emptyApprovals } from "./empty-approvals.ts";
 import { emptyInventory } from "./empty-inventory.ts";
 
 /*
@@ -59,6 +60,8 @@ export function openFrontDoor(overrides: Partial<HttpOptions> = {}): FrontDoor {
   const options: HttpOptions = {
     corridor: memory.corridor,
     inventory: emptyInventory,
+    approvals: emptyApprovals,
+    explain: async () => allowed,
     tokens,
     upkeep: {
       verify: async () => ({
@@ -240,6 +243,11 @@ function openMemory() {
     async cancel(workspaceId, runId) {
       const { run } = held(workspaceId, runId);
       if (!isEnd(run.status)) run.status = "cancelled";
+      return run;
+    },
+    async stop(workspaceId, runId) {
+      const { run } = held(workspaceId, runId);
+      if (!isEnd(run.status)) run.status = "terminated";
       return run;
     },
     async delete(workspaceId, runId) {
