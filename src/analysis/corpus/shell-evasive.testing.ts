@@ -1,4 +1,4 @@
-import { snippets } from "./snippet.ts";
+import { snippets } from "./snippet.testing.ts";
 
 /** Commands that reach the network and would rather not be seen doing it. */
 export const shellEvasive = snippets("shell", true, [
