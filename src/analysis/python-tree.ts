@@ -16,7 +16,8 @@ import { unescapeText } from "./unescape.ts";
 export const pythonRules: Rules = {
   comment: nothing,
   type: nothing,
-  identifier: named,
+  identifier: (node, lower) =>
+    node.text() === "__name__" ? { is: "text", text: "__main__", at: node } : named(node, lower),
   integer: counted,
   string: (node, lower) => text(node, lower),
   concatenated_string: (node, lower) => ({

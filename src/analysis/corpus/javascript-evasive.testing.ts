@@ -1,4 +1,4 @@
-import { snippets } from "./snippet.ts";
+import { snippets } from "./snippet.testing.ts";
 
 /** JavaScript that reaches the network and would rather not be seen doing it. */
 export const javascriptEvasive = snippets("javascript", true, [
