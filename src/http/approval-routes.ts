@@ -92,7 +92,8 @@ export const approvalRoutes = {
     tag: "Approvals",
     summary: "Take an approval back",
     description:
-      "Nothing more runs by it, and what runs by it now loses its network within a second. Again: nothing changes.",
+      "Nothing more runs by it, and what runs by it now loses its network within a second. When there is nothing to take back " +
+      "(any more), it is `approval_answered`.",
     params: ofApproval,
     body: RevokeRequest,
     bodyOptional: true,
