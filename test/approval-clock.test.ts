@@ -87,7 +87,7 @@ describe("a request that nobody answers", () => {
     const [late, rest] = await resultsOf(gateway, run.id);
     expect(late).toMatchObject({ ok: false, approval_expired: true, request_id: id });
     expect(late).not.toHaveProperty("approval_rejected");
-    expect(String(late?.message)).toMatch(/nobody answered/i);
+    expect(String(late?.message)).toMatch(/no one answered/i);
     expect(rest?.stdout).toBe("rest\n");
     expect(sink.hits()).not.toContain("/late");
     // A clock that goes back brings nothing back.

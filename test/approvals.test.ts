@@ -262,7 +262,21 @@ describe("what a scope covers", () => {
 });
 
 describe("taking it back", () => {
-  it("revoke cuts the network of what runs by it, and a stop ends the whole run within a second", async () => {
+  it("a revoked approval loses its network within a second, while its call goes on (G03)", async () => {
+    const run = await director.open(gateway, { agent });
+    const loop = `until curl -sS -m 1 ${sink.url}/beat; do sleep 0.05; done; touch /workspace/up; while curl -sS -m 1 ${sink.url}/beat; do sleep 0.02; done; echo cut`;
+    const { told, id } = await asking(run, "sandbox_exec", { command: loop });
+    await approve(id);
+    await untilEvent(run.run, "call.output");
+    const start = performance.now();
+    const revoked = await clientOf(gateway).approvals.revoke(id, { reason: "Not any more" });
+    expect(revoked.revokedAt).not.toBeNull();
+    expect(await told).toMatchObject({ ok: true, stdout: expect.stringMatching(/cut\n$/) });
+    expect(performance.now() - start).toBeLessThan(1000);
+    await endOf(run);
+  });
+
+  it("a stop ends the whole run within a second: processes, network and questions", async () => {
     const run = await director.open(gateway, { agent });
     const marker = `stop-${run.id}`;
     const command = `${fetching("held")}; : ${marker}; sleep 600`;

@@ -5,6 +5,8 @@
 import type { Finding } from "../contract/finding.ts";
 import type { RemoteAccess } from "../contract/remote-access.ts";
 
+export { readCommand } from "./read-command.ts";
+
 /** One word of a command after quotes and escapes are taken off. */
 export interface Word {
   /** What it says, as far as that is known before it runs; for a dynamic word its source text. */
@@ -53,8 +55,13 @@ export interface ReadCommand {
   commands: SimpleCommand[];
   opaque: Opaque[];
   payloads: Payload[];
-  /** Files that an interpreter is told to run (`python3 x.py`, `sh run.sh`, `. lib.sh`, `./x`), as written. */
-  scripts: { path: string; offset: number }[];
+  /**
+   * Files that an interpreter is told to run (`python3 x.py`, `sh run.sh`, `. lib.sh`, `./x`), as written; `module`: the
+   * name of a module of Python (`python3 -m name`).
+   */
+  scripts: { path: string; offset: number; module?: true }[];
+  /** What redirects open, here-documents not among it. */
+  redirects: Word[];
 }
 
 /** What analysis may look at, and what it looks for. */

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { openRoom } from "../../test/support/approvals-room.ts";
 import { askingRun, day, noon } from "../../test/support/sample-approvals.ts";
 import { limits } from "../base/limits.ts";
 import { newId } from "../contract/ids.ts";
-import { openRoom } from "./room.testing.ts";
 
 const answeredBy = "tok_person";
 

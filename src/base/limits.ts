@@ -142,6 +142,17 @@ export const limits = {
   /** Files of a request that are compared with those of the last approved one, and the size of one. */
   approvalDiffFiles: 100,
   approvalDiffBytes: 256 * KiB,
+  /** Of a shell command, with all that is carried in it as text for other shells: more is not read, and asked about. */
+  commandCharacters: 4 * MiB,
+  /** Texts within texts, such as `sh -c "sh -c …"`; honest ones have two. */
+  commandDepth: 8,
+  /** Wrappers around one program, such as `env nice timeout 5 …`. */
+  commandWrappers: 32,
+  commandsRead: 20_000,
+  commandOpaquePlaces: 1_000,
+  /** Commands that are remembered as read, the longest of them: about 100 MB if every one were the worst. */
+  commandsKept: 256,
+  commandKeptCharacters: 32 * KiB,
 
   /** How long a graceful stop waits for calls and streams before it lets go. */
   drainMs: 10_000,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { readCommand } from "../analysis/analysis.ts";
 import type { Capability } from "../contract/agent.ts";
 import { builtInCapabilities, decide, hasCapability, type Need } from "./policy.ts";
 
@@ -8,7 +9,8 @@ const run = (
   command: string,
   more: Partial<Extract<Need, { type: "CodeExecution" }>> = {},
 ): Need => ({
-  ...{ type: "CodeExecution", command, network: "granted", installs: false },
+  ...{ type: "CodeExecution", command: readCommand(command), shown: command, findings: [] },
+  ...{ network: "granted", installsFrom: null },
   ...more,
 });
 
@@ -31,7 +33,7 @@ describe("decide()", () => {
   ];
   for (const [name, need, capabilities, decision, inRule] of table) {
     it(`${decision}s: ${name}`, () => {
-      const answer = decide(need, capabilities);
+      const answer = decide(need, { capabilities });
       expect(answer.decision).toBe(decision);
       expect(answer.rule).toContain(inRule);
     });
@@ -47,30 +49,34 @@ describe("what a call may reach", () => {
   const hosts = ["index.example", "*.files.example", "git.example:8443"];
 
   it("is what every NetworkAccess of the agent lists, and nothing without one", () => {
-    expect(decide(run("true"), networked).hosts).toEqual(hosts);
-    expect(decide(run("true"), networked).rule).toContain("git.example:8443");
-    expect(decide(run("true"), builtInCapabilities).hosts).toEqual([]);
-    expect(decide(run("true"), [{ type: "NetworkAccess", hosts }])).toMatchObject({
-      decision: "deny",
-      hosts: [],
-    });
+    expect(decide(run("true"), { capabilities: networked }).hosts).toEqual(hosts);
+    expect(decide(run("true"), { capabilities: networked }).rule).toContain("git.example:8443");
+    expect(decide(run("true"), { capabilities: builtInCapabilities }).hosts).toEqual([]);
+    expect(decide(run("true"), { capabilities: [{ type: "NetworkAccess", hosts }] })).toMatchObject(
+      {
+        decision: "deny",
+        hosts: [],
+      },
+    );
   });
 
   it("is nothing for a call that refuses it, and for one that runs no code", () => {
-    expect(decide(run("true", { network: "none" }), networked).hosts).toEqual([]);
-    expect(decide(read("a"), networked).hosts).toEqual([]);
+    expect(decide(run("true", { network: "none" }), { capabilities: networked }).hosts).toEqual([]);
+    expect(decide(read("a"), { capabilities: networked }).hosts).toEqual([]);
   });
 
   it("is said loudly when it is everything", () => {
     const open: Capability[] = [...builtInCapabilities, { type: "NetworkAccess", hosts: ["*"] }];
-    expect(decide(run("true"), open).rule).toContain("any public host");
+    expect(decide(run("true"), { capabilities: open }).rule).toContain("any public host");
   });
 
   it("decides whether packages can be installed, with a way to go on", () => {
-    expect(decide(run("true", { installs: true }), networked).decision).toBe("allow");
+    expect(decide(run("true", { installsFrom: [] }), { capabilities: networked }).decision).toBe(
+      "allow",
+    );
     const denied = [
-      decide(run("true", { installs: true }), builtInCapabilities),
-      decide(run("true", { installs: true, network: "none" }), networked),
+      decide(run("true", { installsFrom: [] }), { capabilities: builtInCapabilities }),
+      decide(run("true", { installsFrom: [], network: "none" }), { capabilities: networked }),
     ];
     for (const one of denied) {
       expect(one.decision).toBe("deny");

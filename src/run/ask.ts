@@ -42,7 +42,6 @@ export async function ask(
   const hosts = reachable(weighed);
   const context = await toolContext(drive, call.request.call_id, []);
   const { command } = weighed.wanted as WantedCode;
-  // Before everything is named: it makes the directories in which layers are mounted.
   const pinned = command !== null && (await isPinnedBuild(command, context));
   const bound = await bind(drive, call.request.call_id, tool, args, weighed, hosts);
   if (bound === undefined) return tooMuch;

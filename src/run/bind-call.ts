@@ -67,6 +67,10 @@ async function own(
   await drive.sandbox.discard(drive.runId);
   await stageContent(await toolContext(drive, callId, []));
   const place = await openPlace(drive);
+  const { capture_paths } = args as { capture_paths?: { path: string }[] };
+  const captures = (capture_paths ?? []).map(({ path }) => path);
+  const surroundings = await surroundingsOf(drive, hosts, captures);
+  drive.sandbox.makeDirectories(place, surroundings);
   const [tmp, workspace] = await Promise.all(
     [place.tmp, place.workspace].map((root) =>
       drive.threads.run(
@@ -77,9 +81,7 @@ async function own(
     ),
   );
   if (!tmp || !workspace) return undefined;
-  const { capture_paths } = args as { capture_paths?: { path: string }[] };
-  const captures = (capture_paths ?? []).map(({ path }) => path);
-  const { environment, network } = await surroundingsOf(drive, hosts, captures);
+  const { environment, network } = surroundings;
   const { current } = contentView(await drive.store.files.content(drive.runId), drive.runId);
   const layers = [...drive.ledger.state.layers.values()].map(({ path, digest }) => [path, digest]);
   return {

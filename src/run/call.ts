@@ -1,7 +1,9 @@
+import { approvalRevoked } from "../approvals/approvals.ts";
 import { limits } from "../base/limits.ts";
 import type { EventData, NewEvent } from "../contract/event.ts";
 import { Problem } from "../contract/problem.ts";
 import type { Decision } from "../policy/policy.ts";
+import { ApprovalUnusable } from "../store/store.ts";
 import { failure, findTool, parseArguments, type Tool, type ToolOutcome } from "../tools/tools.ts";
 import { answeredCall } from "./answered-call.ts";
 import { ask } from "./ask.ts";
@@ -70,7 +72,10 @@ async function askFor(
       const { approvalId, hosts } = asked;
       const rule = `Approval ${approvalId}`;
       const covered = { decision: "allow", rule, hosts, approval: approvalId } as const;
-      await ledger.append(decided(drive, call, tool, weighed, covered), startOf(call, tool));
+      const event = decided(drive, call, tool, weighed, covered);
+      const reason = await usedBy(() => ledger.append(event, startOf(call, tool)));
+      // It was taken back in this very moment: the question is open again.
+      if (reason !== undefined) return askFor(drive, call, tool, args, weighed);
       return runTool(drive, call, tool, args, hosts, approvalId);
     }
     case "refused": {
@@ -84,7 +89,7 @@ async function askFor(
         type: "approval.requested",
         data,
       });
-      drive.onAsked();
+      drive.onAsked(request.request_id);
       log.info({ run: runId, request: request.request_id, rule: request.rule }, "run.waiting");
     }
   }
@@ -98,8 +103,26 @@ async function goOn(drive: Drive, call: CallState, tool: Tool, args: unknown): P
   }
   const { approvalId, hosts } = answered;
   // Spent with this event, in its transaction: once, whatever happens next.
-  await drive.ledger.append(startOf(call, tool, approvalId));
+  const reason = await usedBy(() => drive.ledger.append(startOf(call, tool, approvalId)));
+  if (reason !== undefined) {
+    const result = approvalRevoked(approvalId);
+    drive.log.warn({ run: drive.runId, approval: approvalId, reason }, "approval.unusable");
+    return drive.ledger.append(await finished(drive, call, "denied", { result }, 0));
+  }
   await runTool(drive, call, tool, args, hosts, approvalId);
+}
+
+/** Uses an approval by writing down that it was used; says why it could not be, and nothing is written then. */
+async function usedBy(
+  append: () => Promise<void>,
+): Promise<ApprovalUnusable["reason"] | undefined> {
+  try {
+    await append();
+    return undefined;
+  } catch (error) {
+    if (error instanceof ApprovalUnusable) return error.reason;
+    throw error;
+  }
 }
 
 async function replayCall(

@@ -43,7 +43,7 @@ export interface CorridorOptions {
   /** For what is too long to be searched for secrets on the main thread. */
   threads: Threads;
   /** A person has just been asked something. */
-  onAsked: () => void;
+  onAsked: (requestId: string) => void;
 }
 
 /** The corridor with its worker. */
@@ -53,7 +53,7 @@ export interface OpenCorridor extends Corridor {
   /** Lets runs go on whose calls were answered. */
   resume(runs: readonly { runId: string; workspaceId: string }[]): void;
   /** An approval was taken back: what runs by it loses its network. */
-  revoked(runId: string, requestId: string): void;
+  revoked(approvalId: string): void;
   /** Takes over the runs that an earlier gateway left unfinished. */
   start(): Promise<void>;
   close(drainMs: number): Promise<void>;

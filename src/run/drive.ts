@@ -28,7 +28,7 @@ export interface Drive {
   /** What package clients of this machine talk to, by ecosystem. */
   packageHosts: Look["packageHosts"];
   /** A person has just been asked something. */
-  onAsked: () => void;
+  onAsked: (requestId: string) => void;
   /** Calls back when an approval of the run was taken back. */
   onRevoked: (callback: (requestId: string) => void) => void;
   threads: Threads;

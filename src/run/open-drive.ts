@@ -26,7 +26,7 @@ export interface Claimed extends CorridorOptions {
   builds: (workspaceId: string) => BuildCache;
   analysis: Analysis;
   packageHosts: Look["packageHosts"];
-  onAsked: () => void;
+  onAsked: (requestId: string) => void;
   lease: RunLease;
   ledger: Ledger;
   patiently: Patiently;

@@ -39,8 +39,8 @@ export interface Worker {
   enqueue(runId: string, workspaceId: string): void;
   /** The run was cancelled or stopped: it is interrupted, or, when it waits, driven to its end without waiting for a place. */
   cancelled(runId: string, workspaceId: string): void;
-  /** An approval was taken back: the call that runs by it loses its network. */
-  revoked(runId: string, requestId: string): void;
+  /** An approval was taken back: every call that runs by it loses its network. */
+  revoked(approvalId: string): void;
   running(): number;
   /** Takes no more runs, gives those at work `drainMs` to reach the end of their step, then stops them. */
   close(drainMs: number): Promise<void>;
@@ -123,7 +123,9 @@ export function openWorker(options: WorkerOptions): Worker {
       else if (atWork.size < runsMax + endingMax) begin(runId, workspaceId);
       else waiting.set(runId, workspaceId);
     },
-    revoked: (runId, requestId) => atWork.get(runId)?.cut(requestId),
+    revoked(approvalId) {
+      for (const run of atWork.values()) run.cut(approvalId);
+    },
     running: () => atWork.size,
     async close(drainMs) {
       draining.abort(new Error("The gateway is stopping"));

@@ -146,6 +146,7 @@ function directoriesOf(host: OpenedHost, idle: (place: Place) => Place) {
     | "openFreshCache"
     | "removeOnce"
     | "networkDirectory"
+    | "makeDirectories"
     | "list"
     | "write"
     | "clear"
@@ -158,6 +159,7 @@ function directoriesOf(host: OpenedHost, idle: (place: Place) => Place) {
       await removeOnce(host, place);
     },
     networkDirectory: (place) => openNetworkDirectory(host, place),
+    makeDirectories: (place, surroundings) => makeDirectories(host, idle(place), surroundings),
     list(place, most, surroundings) {
       makeDirectories(host, idle(place), surroundings);
       return listPlace(place, most);

@@ -207,6 +207,11 @@ export interface Sandbox {
   /** Makes the directory of the run's egress socket, which its sandboxes can reach and nobody else. */
   networkDirectory(place: Place): string;
   /**
+   * Makes the empty directories below `/tmp` and `/workspace` that a command with these surroundings needs, so that what is
+   * there is what the command will find. Only while nothing of the run is running.
+   */
+  makeDirectories(place: Place, surroundings: Surroundings): void;
+  /**
    * What a command with these surroundings finds in `/tmp` and `/workspace`, by path, or undefined when it is more than
    * `most`: the empty directories that its sandbox needs are made first. Only while nothing of the run is running, and
    * no sandbox is opened in advance.

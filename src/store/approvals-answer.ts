@@ -132,7 +132,8 @@ async function cover(at: Answering, row: ApprovalsTable, wrote: Wrote): Promise<
   if (refusal && (!standing || refusal.answeredAt > standing.answeredAt)) {
     const denied: AnswerToWrite = {
       ...{ status: "denied", scope: null, scopeExpiresAt: null, answeredBy: refusal.id },
-      ...{ note: refusal.note, rememberedUntil: refusal.until },
+      // The refusal itself is what is remembered: one row, and the one that a person gave.
+      ...{ note: refusal.note, rememberedUntil: null },
     };
     add(wrote, await resolve(at, row, denied));
   } else if (standing) {

@@ -1,4 +1,4 @@
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
 import {
   approval,
   askingRun,
@@ -22,7 +22,6 @@ const rounds = process.env.AIRLOCK_SOAK === "1" ? 1_000 : 20;
 async function opened() {
   const clock = testClock();
   const store = await openTimedStore(await tempDir("approvals"), clock);
-  onTestFinished(() => store.close());
   return { clock, store, workspaceId: newId("workspace") };
 }
 

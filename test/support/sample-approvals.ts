@@ -1,3 +1,4 @@
+import { onTestFinished } from "vitest";
 import { systemClock } from "../../src/base/clock.ts";
 import { openLog } from "../../src/base/log.ts";
 import type { ApprovalRequest } from "../../src/contract/approval.ts";
@@ -20,14 +21,22 @@ export function testClock(time = noon): TestClock {
   return clock;
 }
 
-/** Opens a store that lives by a clock of the test; the caller closes it. */
-export function openTimedStore(dir: string, clock: Pick<TestClock, "now">): Promise<Store> {
-  return openStore({
+/** A store that lives by a clock of the test, and is closed when the test is over. */
+export async function openTimedStore(dir: string, clock: Pick<TestClock, "now">): Promise<Store> {
+  const store = await openStore({
     dir,
     clock: { ...systemClock, now: () => clock.now() },
     log: openLog("silent"),
     onBroken: () => {},
   });
+  let open = true;
+  const close = store.close;
+  store.close = async () => {
+    if (open) await close();
+    open = false;
+  };
+  onTestFinished(() => store.close());
+  return store;
 }
 
 /** A request like many; the keys come from one word each, so that a test says which requests are the same. */

@@ -1,10 +1,10 @@
 import { onTestFinished } from "vitest";
-import { openTimedStore, testClock } from "../../test/support/sample-approvals.ts";
-import { tempDir } from "../../test/support/temp-dir.ts";
-import { openLog } from "../base/log.ts";
-import type { Approval } from "../contract/approval.ts";
-import { newId } from "../contract/ids.ts";
-import { openApprovals } from "./open-approvals.ts";
+import { openApprovals } from "../../src/approvals/approvals.ts";
+import { openLog } from "../../src/base/log.ts";
+import type { Approval } from "../../src/contract/approval.ts";
+import { newId } from "../../src/contract/ids.ts";
+import { openTimedStore, testClock } from "./sample-approvals.ts";
+import { tempDir } from "./temp-dir.ts";
 
 /** Sleeps that a test ends, by setting the clock. */
 function openSleeps() {
@@ -55,10 +55,7 @@ export async function openRoom(contents: Record<string, Uint8Array> = {}) {
     },
     onRevoked: (approval) => revoked.push(approval),
   });
-  onTestFinished(async () => {
-    await room.close();
-    await store.close();
-  });
+  onTestFinished(() => room.close());
   return {
     ...{ clock, store, room, sleeps, resumed, revoked, workspaceId: newId("workspace") },
     /** Waits until so many runs go on. */

@@ -1,0 +1,219 @@
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { setImmediate as nextTick } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import {
+  approval,
+  askingRun,
+  day,
+  noon,
+  openTimedStore,
+  refusal,
+  started,
+  testClock,
+} from "../../test/support/sample-approvals.ts";
+import { appendNext, finishedEvents } from "../../test/support/sample-store.ts";
+import { tempDir } from "../../test/support/temp-dir.ts";
+import { newId } from "../contract/ids.ts";
+
+async function opened() {
+  const clock = testClock();
+  const dir = await tempDir("cover");
+  const store = await openTimedStore(dir, clock);
+  return { clock, dir, store, workspaceId: newId("workspace") };
+}
+
+type Opened = Awaited<ReturnType<typeof opened>>;
+
+async function statusOf({ store, workspaceId }: Opened, id: string) {
+  return (await store.approvals.get(workspaceId, id))?.status;
+}
+
+async function sound({ store }: Opened): Promise<void> {
+  expect((await store.verify()).defects).toEqual([]);
+}
+
+describe("an answer", () => {
+  it("with the scope of an agent's revision answers who else waits for the very same, in its workspace", async () => {
+    const own = await opened();
+    const { store, workspaceId } = own;
+    const first = await askingRun(store, workspaceId);
+    const same = await askingRun(store, workspaceId);
+    const other = await askingRun(store, workspaceId, { call: "another" });
+    const foreign = await askingRun(store, newId("workspace"));
+    const standing = approval({ scope: "agent_revision", note: "Fine" });
+    const answered = await store.approvals.answer(workspaceId, first.request.request_id, standing);
+    expect(answered?.resumed).toEqual(
+      [first, same].map(({ run }) => ({ runId: run.runId, workspaceId })),
+    );
+    expect(await store.approvals.get(workspaceId, same.request.request_id)).toMatchObject({
+      status: "approved",
+      answer: { scope: "once", answered_by: first.request.request_id },
+    });
+    expect(await statusOf(own, other.request.request_id)).toBe("pending");
+    const theirs = await store.approvals.get(foreign.run.workspaceId, foreign.request.request_id);
+    expect(theirs?.status).toBe("pending");
+    await appendNext(store, same.run, [started(same.request)]);
+    await sound(own);
+  });
+
+  it("of once answers nobody else, and of a run only that run tree", async () => {
+    const own = await opened();
+    const { store, workspaceId } = own;
+    for (const scope of ["once", "run"] as const) {
+      const first = await askingRun(store, workspaceId, { call: scope });
+      const second = await askingRun(store, workspaceId, { call: scope });
+      const id = first.request.request_id;
+      const answered = await store.approvals.answer(workspaceId, id, approval({ scope }));
+      expect(answered?.resumed).toHaveLength(1);
+      expect(await statusOf(own, second.request.request_id)).toBe("pending");
+      const { runId } = first.run;
+      const { keys } = first.request;
+      const standing = await store.approvals.standing(workspaceId, runId, keys);
+      expect(standing).toEqual(scope === "once" ? undefined : { id, scope });
+      expect(await store.approvals.standing(workspaceId, second.run.runId, keys)).toBeUndefined();
+      await appendNext(store, first.run, finishedEvents());
+      expect(await store.approvals.standing(workspaceId, runId, keys)).toBeUndefined();
+    }
+    await sound(own);
+  });
+
+  it("of an artifact covers its program whatever the arguments, a refusal only the very same call", async () => {
+    const own = await opened();
+    const { store, workspaceId } = own;
+    const scopes = { scopes: ["artifact" as const] };
+    const ask = (call: string, program: string) =>
+      askingRun(store, workspaceId, { call, program, ...scopes });
+    const [one, two, foreign] = [await ask("a", "p"), await ask("b", "p"), await ask("a2", "q")];
+    const scope = approval({ scope: "artifact" });
+    await store.approvals.answer(workspaceId, one.request.request_id, scope);
+    expect(await statusOf(own, two.request.request_id)).toBe("approved");
+    expect(await statusOf(own, foreign.request.request_id)).toBe("pending");
+    const [no, alike, same] = [await ask("c", "r"), await ask("d", "r"), await ask("c", "r")];
+    await store.approvals.answer(workspaceId, no.request.request_id, refusal({ note: "No" }));
+    expect(await statusOf(own, alike.request.request_id)).toBe("pending");
+    expect(await store.approvals.get(workspaceId, same.request.request_id)).toMatchObject({
+      status: "denied",
+      answer: { answered_by: no.request.request_id, note: "No" },
+    });
+    expect(await store.approvals.refusal(workspaceId, alike.request.keys)).toMatchObject({
+      id: no.request.request_id,
+    });
+    await sound(own);
+  });
+
+  it("reaches everybody, however many, and whom a crash kept it from is found again", async () => {
+    const own = await opened();
+    const { dir, clock, workspaceId } = own;
+    let { store } = own;
+    const ids: string[] = [];
+    for (let index = 0; index < 450; index++) {
+      ids.push((await askingRun(store, workspaceId)).request.request_id);
+    }
+    const [source = ""] = ids;
+    const standing = approval({ scope: "agent_revision" });
+    const answering = store.approvals.answer(workspaceId, source, standing);
+    // Closing refuses every transaction that has not begun: what a crash would cut off.
+    while ((await statusOf({ ...own, store }, source)) === "pending") await nextTick();
+    await store.close();
+    expect((await answering)?.type).toBe("answered");
+    const db = new DatabaseSync(join(dir, "airlock.db"));
+    const left = db.prepare("select count(*) as n from approvals where status = 'pending'").get();
+    db.close();
+    expect(Number(left?.n)).toBeGreaterThan(0);
+    store = await openTimedStore(dir, clock);
+    expect(await store.approvals.settle()).toHaveLength(Number(left?.n));
+    expect(await store.approvals.settle()).toEqual([]);
+    const { approvals } = await store.approvals.list(workspaceId, {
+      status: "approved",
+      limit: 999,
+    });
+    expect(approvals).toHaveLength(450);
+    await sound({ ...own, store });
+  });
+
+  it("that was given in the moment of a new request is found for it", async () => {
+    const own = await opened();
+    const { store, workspaceId } = own;
+    const first = await askingRun(store, workspaceId);
+    const standing = approval({ scope: "agent_revision" });
+    await store.approvals.answer(workspaceId, first.request.request_id, standing);
+    const late = await askingRun(store, workspaceId);
+    const id = late.request.request_id;
+    expect(await store.approvals.settle(id)).toEqual([{ runId: late.run.runId, workspaceId }]);
+    expect(await statusOf(own, id)).toBe("approved");
+    expect(await store.approvals.settle(id)).toEqual([]);
+    await sound(own);
+  });
+});
+
+describe("time", () => {
+  it("ends a standing approval, and a clock that is set back does not bring it back (G11)", async () => {
+    const own = await opened();
+    const { clock, dir, workspaceId } = own;
+    let { store } = own;
+    const { request } = await askingRun(store, workspaceId);
+    const until = new Date(noon + day).toISOString().replace(".000", "");
+    const standing = approval({ scope: "agent_revision", scopeExpiresAt: until });
+    await store.approvals.answer(workspaceId, request.request_id, standing);
+    const inForce = () => store.approvals.standing(workspaceId, "", request.keys);
+    clock.time = noon + day - 1;
+    expect(await inForce()).toMatchObject({ id: request.request_id });
+    expect(await store.approvals.nextExpiry()).toBe(noon + day);
+    clock.time = noon + day;
+    expect(await inForce()).toBeUndefined();
+    clock.time = noon;
+    expect(await inForce()).toBeUndefined();
+    await store.approvals.expire();
+    expect(await store.approvals.nextExpiry()).toBeUndefined();
+    await store.close();
+    store = await openTimedStore(dir, clock);
+    expect(await inForce()).toBeUndefined();
+    await sound({ ...own, store });
+  });
+
+  it("that is over when the answer comes makes it expired, whatever the answer (G11)", async () => {
+    const own = await opened();
+    const { clock, store, workspaceId } = own;
+    const { run, request } = await askingRun(store, workspaceId);
+    const other = await askingRun(store, workspaceId);
+    clock.time += 30 * day;
+    const answered = await store.approvals.answer(workspaceId, request.request_id, approval());
+    expect(answered).toMatchObject({
+      type: "already",
+      approval: { status: "expired", answer: { answered_by: null } },
+      resumed: [{ runId: run.runId }],
+    });
+    clock.time -= 2 * day;
+    const late = await store.approvals.answer(workspaceId, other.request.request_id, approval());
+    expect(late).toMatchObject({ type: "already", approval: { status: "expired" } });
+    await sound(own);
+  });
+
+  it("lets a standing approval that is revoked or foreign allow nothing", async () => {
+    const own = await opened();
+    const { store, workspaceId } = own;
+    const { request, run } = await askingRun(store, workspaceId);
+    const id = request.request_id;
+    await store.approvals.answer(workspaceId, id, approval({ scope: "agent_revision" }));
+    const decided = (approvalId: string) =>
+      appendNext(store, run, [
+        {
+          type: "call.decided",
+          data: {
+            ...{ call_id: "call_2", tool: "x", decision: "allow", rule: "standing" },
+            approval: approvalId,
+          },
+        },
+      ]);
+    await decided(id);
+    const foreign = await askingRun(store, newId("workspace"));
+    const theirs = foreign.request.request_id;
+    const forAll = approval({ scope: "agent_revision" });
+    await store.approvals.answer(foreign.run.workspaceId, theirs, forAll);
+    await expect(decided(theirs)).rejects.toMatchObject({ reason: "not_found" });
+    await store.approvals.revoke(workspaceId, id, { revokedBy: "tok_1", reason: null });
+    await expect(decided(id)).rejects.toMatchObject({ reason: "revoked" });
+    await sound(own);
+  });
+});
