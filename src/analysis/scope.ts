@@ -1,0 +1,87 @@
+import { type Expr, partsOf } from "./tree.ts";
+import type { Value } from "./value.ts";
+
+/** One place where a name gets a value. Which one counts when the name is read is not asked: any of them may. */
+export interface Binding {
+  /** Null: a value that nobody knows, as of a parameter. */
+  value: Expr | null;
+  scope: Scope;
+  how: "set" | "append";
+}
+
+export interface Scope {
+  parent: Scope | null;
+  /** Of a function or a file, not of a block: what is hoisted stops here. */
+  hoists: boolean;
+  bindings: Map<string, Binding[]>;
+  /** What was worked out already; an expression belongs to one scope. */
+  known: Map<Expr, Value[]>;
+}
+
+/** All names of one file. */
+export interface Names {
+  root: Scope;
+  scopes: Map<Expr, Scope>;
+  /** What was ever put under a member of that name, in any object: `this.x = …`, `{x: …}`, the bindings of a class. */
+  members: Map<string, Binding[]>;
+  /** Modules of which every name is taken. */
+  stars: string[];
+}
+
+export function openScope(parent: Scope | null, hoists: boolean): Scope {
+  return { parent, hoists, bindings: new Map(), known: new Map() };
+}
+
+/** Finds every binding of a tree before anything is judged: functions are called before they are written down. */
+export function namesOf(tree: Expr): Names {
+  const root = openScope(null, true);
+  const names: Names = { root, scopes: new Map(), members: new Map(), stars: [] };
+  const seen = new Set<Expr>();
+  const put = (map: Map<string, Binding[]>, name: string, binding: Binding) => {
+    const list = map.get(name);
+    if (list === undefined) map.set(name, [binding]);
+    else list.push(binding);
+  };
+  const visit = (expr: Expr, scope: Scope, inClass: boolean): void => {
+    if (seen.has(expr)) return;
+    seen.add(expr);
+    let inside = scope;
+    let holdsMembers = inClass && expr.is === "other";
+    if (expr.is === "scope") {
+      inside = openScope(scope, expr.of !== "block");
+      names.scopes.set(expr, inside);
+      for (const name of expr.parameters) {
+        put(inside.bindings, name, { value: null, scope: inside, how: "set" });
+      }
+      holdsMembers = expr.of === "class";
+    } else if (expr.is === "bind") {
+      const home = expr.hoisted ? hoister(scope) : scope;
+      const binding: Binding = { value: expr.value, scope, how: expr.how };
+      put(inClass ? names.members : home.bindings, expr.name, binding);
+      if (inClass) put(home.bindings, expr.name, binding);
+    } else if (expr.is === "set") {
+      const name = memberName(expr.target);
+      if (name !== undefined) put(names.members, name, { value: expr.value, scope, how: "set" });
+    } else if (expr.is === "map") {
+      for (const { key, value } of expr.entries) {
+        if (key.is === "text") put(names.members, key.text, { value, scope, how: "set" });
+      }
+    } else if (expr.is === "import" && expr.names.includes("*")) {
+      names.stars.push(expr.module);
+    }
+    for (const part of partsOf(expr)) visit(part, inside, holdsMembers);
+  };
+  visit(tree, root, false);
+  return names;
+}
+
+function hoister(scope: Scope): Scope {
+  let at = scope;
+  while (!at.hoists && at.parent !== null) at = at.parent;
+  return at;
+}
+
+function memberName(target: Expr): string | undefined {
+  if (target.is === "member") return target.name;
+  return target.is === "index" && target.key.is === "text" ? target.key.text : undefined;
+}
