@@ -100,6 +100,14 @@ function unquoted(source: string): string {
 const joinedPath: Fold = (args) =>
   joined(args.flatMap((arg, position): Value[] => (position === 0 ? [arg] : [text("/"), arg])));
 
+/** `new URL("/x", "https://e.org")` */
+const resolved: Fold = ([first, second]) => {
+  const [path, base] = [exactText(first), exactText(second)];
+  if (path === undefined || base === undefined || !URL.canParse(path, base))
+    return sameText([first ?? unknown]);
+  return text(new URL(path, base).href);
+};
+
 const sprintf: Fold = ([first, ...rest]) => {
   const format = first?.is === "text" ? first.text : undefined;
   return format === undefined ? unknown : text(fillPercent(format, rest));
@@ -146,10 +154,12 @@ const folds: Readonly<Record<string, Fold>> = {
   "zlib.gunzipSync": unpacked(gunzipSync),
   "path.join": joinedPath,
   "path.resolve": joinedPath,
-  URL: sameText,
+  URL: resolved,
   string: bytes,
   "fmt.Sprintf": sprintf,
   "fmt.Sprint": (args) => joined(args),
+  append: ([first, ...rest]) =>
+    joined([first ?? unknown, { is: "list", items: rest.map((each) => [each]) }]),
   "strings.Join": ([first, second]) => {
     const by = exactText(second);
     if (first?.is !== "list" || by === undefined) return unknown;

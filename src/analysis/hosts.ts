@@ -2,6 +2,9 @@ import { isIPv4, isIPv6 } from "node:net";
 import { domainToASCII } from "node:url";
 import { hole } from "./value.ts";
 
+/** Stands for a host that is this machine: a sandbox has a loopback of its own, on which nobody else is. */
+export const here = "";
+
 /** What a text points to. Host is `host:port`, or null when it is not known. */
 export interface Pointed {
   kind: "url" | "address";
@@ -89,14 +92,19 @@ export function pointedTo(text: string): Pointed[] {
     const before = text.slice(0, match.index).split("\n").at(-1) ?? "";
     if (before.trim() !== "" && !/[='"`,:@[{|]$/.test(before)) continue;
     const host = hostOfUrl(match[0]);
-    if (host === undefined || (host !== null && names.has(host.replace(/:\d+$/, "")))) continue;
+    if (
+      host === undefined ||
+      host === here ||
+      (host !== null && names.has(host.replace(/:\d+$/, "")))
+    )
+      continue;
     found.push({ kind: "url", host });
   }
   if (found.length > 0) return found;
   const bare = text.trim();
   if (bare.length > 300) return [];
-  const address = addressIn(bare) ?? (isNamePort(bare) ? hostAt(bare, null) : undefined);
-  return address === undefined ? [] : [{ kind: "address", host: address }];
+  const address = isNamePort(bare) ? hostAt(bare, null) : addressIn(bare);
+  return address === undefined || address === here ? [] : [{ kind: "address", host: address }];
 }
 
 function isNamePort(text: string): boolean {
@@ -106,7 +114,7 @@ function isNamePort(text: string): boolean {
   );
 }
 
-/** The host of a URL; undefined when it is none, or leads nowhere but to this machine. */
+/** The host of a URL, null when it is not known, `here`; undefined when it is no URL of the network. */
 export function hostOfUrl(text: string): string | null | undefined {
   const match = /^\s*(?:[a-z]+:)?([a-z][a-z\d+.-]{1,20}):[\\/]{1,}([^\s/?#\\"'<>`]*)/i.exec(text);
   if (match === null) return undefined;
@@ -116,17 +124,17 @@ export function hostOfUrl(text: string): string | null | undefined {
     : scheme;
   const authority = (match[2] ?? "").slice((match[2] ?? "").lastIndexOf("@") + 1);
   const port = Object.hasOwn(ports, bare) ? ports[bare] : undefined;
+  if (bare === "file") return here;
   if (authority === "" || port === undefined) return undefined;
-  if (port === null && !/:\d+$/.test(authority)) return isLocal(authority) ? undefined : null;
-  if (authority.includes(hole)) {
-    return isLocal(authority.replace(new RegExp(`:${hole}$`), "")) ? undefined : null;
-  }
-  return hostAt(authority, port) ?? (isLocal(authority.replace(/:\d+$/, "")) ? undefined : null);
+  const name = authority.replace(/:(\d+|\ufffc)$/, "").replace(/^\[|\]$/g, "");
+  if (isLocal(spelled(name) ?? name)) return here;
+  if (port === null && !/:\d+$/.test(authority)) return null;
+  return authority.includes(hole) ? null : (hostAt(authority, port) ?? null);
 }
 
 /**
- * `name`, `name:port`, `1.2.3.4`, `[::1]:80` in the spelling of rules; undefined for what is no host or is this
- * machine, null when no port is known.
+ * `name`, `name:port`, `1.2.3.4`, `[::1]:80` in the spelling of rules, or `here`; undefined for what is no
+ * host, null when no port is known.
  */
 export function hostAt(text: string, defaultPort: number | null): string | null | undefined {
   const match =
@@ -135,7 +143,8 @@ export function hostAt(text: string, defaultPort: number | null): string | null 
   const name = (match[1] ?? "").replace(/^\[|\]$/g, "").replace(/\.$/, "");
   const port = match[2] === undefined ? defaultPort : Number(match[2]);
   const host = spelled(name);
-  if (host === undefined || isLocal(host)) return undefined;
+  if (host === undefined) return undefined;
+  if (isLocal(host)) return here;
   return port === null || port < 1 || port > 65_535 ? null : `${host}:${port}`;
 }
 
@@ -167,7 +176,7 @@ function spelled(name: string): string | undefined {
   return URL.canParse(`http://${ascii}/`) ? new URL(`http://${ascii}/`).hostname : undefined;
 }
 
-/** This machine, in its spellings. A sandbox has a loopback of its own, on which nobody else is. */
+/** This machine, in its spellings. */
 export function isLocal(host: string): boolean {
   const name = host
     .toLowerCase()

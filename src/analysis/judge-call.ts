@@ -1,3 +1,4 @@
+import { here } from "./hosts.ts";
 import { hostsOf } from "./judge-hosts.ts";
 import { judgeStart } from "./judge-start.ts";
 import { hiddenMember, type Judging } from "./judging.ts";
@@ -18,12 +19,8 @@ const restores =
 /** One call: does it load, run, start or reach anything? Every function that it may be a call of is asked. */
 export function judgeCall(call: Call, scope: Scope, judging: Judging): void {
   const { values } = judging;
-  if (
-    call.callee.is === "member" &&
-    call.callee.name === "constructor" &&
-    !call.made &&
-    call.args.length > 0
-  ) {
+  // `x.constructor(text)` makes a function when x is one.
+  if (!call.made && call.args.length > 0 && calledName(call, scope, judging) === "constructor") {
     judgeCode(call, scope, judging, "Function");
   }
   for (const value of values(call.callee, scope)) {
@@ -31,6 +28,11 @@ export function judgeCall(call: Call, scope: Scope, judging: Judging): void {
   }
   for (const arg of call.args) judgeHandedOn(call, arg, scope, judging);
   for (const { value } of call.named) judgeHandedOn(call, value, scope, judging);
+}
+
+function calledName({ callee }: Call, scope: Scope, { values }: Judging): string | undefined {
+  if (callee.is === "member") return callee.name;
+  return callee.is === "index" ? exactText(values(callee.key, scope)[0]) : undefined;
 }
 
 function judgePath(path: string, call: Call, scope: Scope, judging: Judging): void {
@@ -57,7 +59,7 @@ function judgePath(path: string, call: Call, scope: Scope, judging: Judging): vo
   const name = "module" in network ? network.module : network.call;
   const reason = `${name} reaches the network`;
   if (hosts.length === 0) found("call", call.at, reason);
-  for (const host of hosts) if (host !== undefined) found("call", call.at, reason, host);
+  for (const host of hosts) if (host !== here) found("call", call.at, reason, host);
 }
 
 /** A session, a client, an agent: made, and connected to nothing yet. */
@@ -147,7 +149,9 @@ function judgeRestored(call: Call, scope: Scope, judging: Judging): void {
   const [first] = call.args;
   if (first === undefined) return;
   const disguised = (value: Value) => value.is === "text" || value.is === "list";
-  if (first.is === "call" || judging.values(first, scope).some(disguised)) {
+  const values = judging.values(first, scope);
+  const isFile = values.some((value) => value.is === "file");
+  if (values.some(disguised) || (first.is === "call" && !isFile)) {
     judging.found("opaque", call.at, "What it unpacks may be code, which is not looked through");
   }
 }

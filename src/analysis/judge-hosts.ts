@@ -1,4 +1,4 @@
-import { hostAt, hostOfUrl, isLocal, looksLikeHost } from "./hosts.ts";
+import { here, hostAt, hostOfUrl, isLocal, looksLikeHost } from "./hosts.ts";
 import type { Call } from "./judge-call.ts";
 import type { Judging } from "./judging.ts";
 import type { Scope } from "./scope.ts";
@@ -23,18 +23,15 @@ const defaults: readonly [RegExp, number][] = [
   [/mongo/i, 27017],
 ];
 
-/**
- * The hosts that a call names: null for one that is named but not known, undefined for this machine itself, nothing when
- * it names none.
- */
+/** The hosts that a call names: null for one that is not known, `here`; nothing when it names none. */
 export function hostsOf(
   path: string,
   call: Call,
   scope: Scope,
   { values }: Judging,
-): (string | null | undefined)[] {
+): (string | null)[] {
   const fallback = defaults.find(([pattern]) => pattern.test(path))?.[1] ?? null;
-  const found: (string | null | undefined)[] = [];
+  const found: (string | null)[] = [];
   const args = call.args.slice(0, 4).map((arg) => values(arg, scope));
   const numbers = args.map((set) => set.find((value) => value.is === "number"));
   const port = [...numbers, ...named(call, scope, values, /^port$/i)].find(
@@ -53,7 +50,7 @@ function named(call: Call, scope: Scope, values: Judging["values"], pattern: Reg
     .flatMap((each) => values(each.value, scope));
 }
 
-function placesIn(value: Value, port: number | null): (string | null | undefined)[] {
+function placesIn(value: Value, port: number | null): (string | null)[] {
   if (value.is === "text") return placesInText(value.text, port);
   if (value.is === "list") {
     const [first = [], second = []] = value.items;
@@ -72,12 +69,13 @@ function placesIn(value: Value, port: number | null): (string | null | undefined
     .flatMap((text) => (text === undefined ? [] : placesInText(text, number)));
 }
 
-function placesInText(text: string, port: number | null): (string | null | undefined)[] {
+function placesInText(text: string, port: number | null): (string | null)[] {
   const url = hostOfUrl(text);
   if (url !== undefined) return [url];
   const bare = text.trim();
-  if (isLocal(bare.replace(/:\d+$/, "")) || /^[a-z]+:\/\/(localhost|127\.|\[::1\])/i.test(bare))
-    return [undefined];
-  if (/^[^\s/:]+:\d{1,5}$/.test(bare) || /^\[[^\]]+\]:\d+$/.test(bare)) return [hostAt(bare, null)];
-  return looksLikeHost(bare) ? [hostAt(bare, port)] : [];
+  if (isLocal(bare.replace(/:\d+$/, ""))) return [here];
+  const hasPort = /^[^\s/:]+:\d{1,5}$/.test(bare) || /^\[[^\]]+\]:\d+$/.test(bare);
+  if (!hasPort && !looksLikeHost(bare)) return [];
+  const host = hostAt(bare, port);
+  return host === undefined ? [] : [host];
 }

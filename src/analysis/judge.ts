@@ -1,5 +1,6 @@
 import { limits } from "../base/limits.ts";
-import { type Evaluator, openEvaluator } from "./evaluate.ts";
+import { openEvaluator } from "./evaluate.ts";
+import type { Evaluator } from "./evaluation.ts";
 import { pointedTo } from "./hosts.ts";
 import { judgeCall } from "./judge-call.ts";
 import { chainAround } from "./judge-start.ts";
@@ -32,7 +33,11 @@ export function judge(tree: Expr, words: Words, readNested: ReadNested): Sight {
     judgeOne(expr, scope, { quiet, known }, judging);
     for (const part of partsOf(expr)) {
       if (!parents.has(part)) parents.set(part, expr);
-      visit(part, inside, isVersion(expr, part));
+      visit(
+        part,
+        inside,
+        isVersion(expr, part) || (isTemplate(part) && isFormat(expr, parent, scope, values)),
+      );
     }
   };
   visit(tree, names.root, false);
@@ -113,9 +118,12 @@ function judgeOne(
       if (!quiet) judgeText(expr.text, expr.at, judging);
       return;
     case "join":
-      for (const value of values(expr, scope)) {
-        const text = textOf(value);
-        if (text !== undefined) judgeText(text, expr.at, judging);
+      judgeWorth(expr, scope, judging);
+      return;
+    case "bind":
+      // What a name comes to when something is added to it stands nowhere in one piece.
+      if (expr.how === "append") {
+        judgeWorth({ is: "name", name: expr.name, at: expr.at }, scope, judging);
       }
       return;
     case "import":
@@ -137,9 +145,18 @@ function judgeOne(
       return;
     case "call":
       judgeCall(expr, scope, judging);
+      judgeWorth(expr, scope, judging);
       return;
     default:
       return;
+  }
+}
+
+/** The texts that an expression comes to, however it builds them. */
+function judgeWorth(expr: Expr, scope: Scope, judging: Judging): void {
+  for (const value of judging.values(expr, scope)) {
+    const text = textOf(value);
+    if (text !== undefined) judgeText(text, expr.at, judging);
   }
 }
 
@@ -178,6 +195,16 @@ function judgeIndex(expr: Extract<Expr, { is: "index" }>, scope: Scope, judging:
     if (name !== undefined && words.hiddenMembers.has(name))
       found("opaque", expr.at, hiddenMember(name));
   }
+}
+
+function isTemplate(part: Expr): boolean {
+  return part.is === "text" && /[{%]/.test(part.text);
+}
+
+/** The text of a format says less than what it is filled with, and that was judged as a whole. */
+function isFormat(expr: Expr, parent: Expr | undefined, scope: Scope, values: Evaluator): boolean {
+  const call = expr.is === "member" && parent?.is === "call" ? parent : expr;
+  return call.is === "call" && values(call, scope).some((value) => value.is === "text");
 }
 
 /** `version = "1.2.3.4"` is no address. */

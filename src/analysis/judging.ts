@@ -1,4 +1,4 @@
-import type { Evaluator } from "./evaluate.ts";
+import type { Evaluator } from "./evaluation.ts";
 import type { FindingKind, Sight } from "./sight.ts";
 import type { At, Expr } from "./tree.ts";
 import type { Words } from "./words.ts";

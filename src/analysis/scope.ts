@@ -37,6 +37,7 @@ export function namesOf(tree: Expr): Names {
   const root = openScope(null, true);
   const names: Names = { root, scopes: new Map(), members: new Map(), stars: [] };
   const seen = new Set<Expr>();
+  const changes: { name: string; scope: Scope; binding: Binding }[] = [];
   const put = (map: Map<string, Binding[]>, name: string, binding: Binding) => {
     const list = map.get(name);
     if (list === undefined) map.set(name, [binding]);
@@ -60,8 +61,11 @@ export function namesOf(tree: Expr): Names {
       put(inClass ? names.members : home.bindings, expr.name, binding);
       if (inClass) put(home.bindings, expr.name, binding);
     } else if (expr.is === "set") {
+      changes.push(...changesOf(expr, scope));
       const name = memberName(expr.target);
       if (name !== undefined) put(names.members, name, { value: expr.value, scope, how: "set" });
+    } else if (expr.is === "call") {
+      changes.push(...changesOf(expr, scope));
     } else if (expr.is === "map") {
       for (const { key, value } of expr.entries) {
         if (key.is === "text") put(names.members, key.text, { value, scope, how: "set" });
@@ -72,7 +76,36 @@ export function namesOf(tree: Expr): Names {
     for (const part of partsOf(expr)) visit(part, inside, holdsMembers);
   };
   visit(tree, root, false);
+  for (const { name, scope, binding } of changes) {
+    let home: Scope | null = scope;
+    while (home !== null && !home.bindings.has(name)) home = home.parent;
+    if (home !== null) put(home.bindings, name, binding);
+  }
   return names;
+}
+
+const additions = new Set(["append", "push", "extend", "push_str", "add"]);
+const changers = new Set("insert unshift splice sort reverse update setdefault remove".split(" "));
+
+/** A list that is added to is worth more afterwards; one that is changed otherwise is unknown. */
+function changesOf(expr: Expr, scope: Scope): { name: string; scope: Scope; binding: Binding }[] {
+  const target = expr.is === "call" ? expr.callee : expr.is === "set" ? expr.target : undefined;
+  if (target?.is !== "member" && target?.is !== "index") return [];
+  if (target.of.is !== "name") return [];
+  const { name } = target.of;
+  if (expr.is === "set") {
+    const isElement = target.is === "index" && target.key.is !== "text";
+    return isElement ? [{ name, scope, binding: { value: null, scope, how: "set" } }] : [];
+  }
+  if (expr.is !== "call" || target.is !== "member") return [];
+  const [first] = expr.args;
+  if (changers.has(target.name) && first !== undefined) {
+    return [{ name, scope, binding: { value: null, scope, how: "set" } }];
+  }
+  if (!additions.has(target.name) || first === undefined) return [];
+  const whole = target.name === "extend" || target.name === "push_str";
+  const value: Expr = whole ? first : { is: "list", items: expr.args, at: expr.at };
+  return [{ name, scope, binding: { value, scope, how: "append" } }];
 }
 
 function hoister(scope: Scope): Scope {

@@ -1,4 +1,4 @@
-import { hostAt, hostOfUrl, isLocal, looksLikeHost } from "./hosts.ts";
+import { here, hostAt, hostOfUrl, isLocal, looksLikeHost } from "./hosts.ts";
 import type { Places } from "./shell-words.ts";
 import { hole } from "./value.ts";
 
@@ -26,21 +26,18 @@ const ports: Readonly<Record<string, number>> = {
 const beside =
   /^(-[oOdFHXuAebcTKwCimtlLDRJEGUV]|--(output|data|data-raw|data-binary|form|header|request|user|user-agent|referer|cookie|max-time|retry|connect-timeout|output-document|cacert|cert|key|range|write-out|upload-file|branch|depth|origin))$/;
 
-/**
- * The hosts among the words of a network program: null for one that is not known, undefined for this machine itself,
- * nothing when no word names one.
- */
+/** The hosts among the words of a network program: null for one that is not known, `here`; nothing without any. */
 export function placesOf(
   program: string,
   how: Places,
   words: readonly string[],
-): (string | null | undefined)[] {
-  const found: (string | null | undefined)[] = [];
+): (string | null)[] {
+  const found: (string | null)[] = [];
   const bare: string[] = [];
   for (let at = 0; at < words.length; at += 1) {
     const word = words[at] ?? "";
     const url = hostOfUrl(word.replace(/^--?[\w-]+=/, ""));
-    if (url !== undefined || isLocalUrl(word)) found.push(url);
+    if (url !== undefined) found.push(url);
     else if (beside.test(word)) {
       const next = hostOfUrl(words[at + 1] ?? "");
       if (next !== undefined && how !== "git") found.push(next);
@@ -57,21 +54,15 @@ export function placesOf(
   return [...new Set(found)];
 }
 
-function isLocalUrl(word: string): boolean {
-  return (
-    /^[a-z+]+:\/\/([^/@]*@)?(localhost|127\.[\d.]+|\[::1?\]|0\.0\.0\.0)([:/?#]|$)/i.test(word) ||
-    /^file:\/\//i.test(word)
-  );
-}
-
 /** A word of which it is known that it stands for a host. */
-function place(word: string, port: number | null): (string | null | undefined)[] {
+function place(word: string, port: number | null): (string | null)[] {
   if (word.includes(hole)) return [null];
   const name = word.slice(word.lastIndexOf("@") + 1);
-  if (isLocal(name.replace(/:\d+$/, ""))) return [undefined];
+  if (isLocal(name.replace(/:\d+$/, ""))) return [here];
   const alone = name.replace(/:\d{1,5}$/, "");
-  if (!looksLikeHost(alone)) return /^[\w-]+:\d{2,5}$/.test(name) ? [hostAt(name, port)] : [];
-  return [hostAt(name.includes("::") && !name.startsWith("[") ? `[${name}]` : name, port)];
+  if (!looksLikeHost(alone) && !/^[\w-]+:\d{2,5}$/.test(name)) return [];
+  const host = hostAt(name.includes("::") && !name.startsWith("[") ? `[${name}]` : name, port);
+  return host === undefined ? [] : [host];
 }
 
 function hostWords(program: string, words: readonly string[], bare: readonly string[]) {
@@ -107,7 +98,7 @@ function hostWords(program: string, words: readonly string[], bare: readonly str
 }
 
 /** `user@host:path`, as scp, rsync and git write it. */
-function remoteWords(bare: readonly string[]): (string | null | undefined)[] {
+function remoteWords(bare: readonly string[]): (string | null)[] {
   return bare.flatMap((word) => {
     const match = /^(?:[^\s@/]+@)?(\[[^\]]+\]|[^\s:/@]+):(?!\/\/)/.exec(word);
     return match === null
@@ -117,9 +108,9 @@ function remoteWords(bare: readonly string[]): (string | null | undefined)[] {
 }
 
 /** A repository beside the script is no place; without any word git goes where its configuration says. */
-function gitDefault(bare: readonly string[]): (string | null | undefined)[] {
+function gitDefault(bare: readonly string[]): (string | null)[] {
   const [verb, ...rest] = bare;
   const isLocalPath =
     verb === "clone" && rest.length > 0 && /^(\.{0,2}\/|[\w.-]+$)/.test(rest[0] ?? "");
-  return isLocalPath && !(rest[0] ?? "").includes(hole) ? [undefined] : [];
+  return isLocalPath && !(rest[0] ?? "").includes(hole) ? [here] : [];
 }

@@ -1,6 +1,6 @@
 import type { RemoteAccess } from "../contract/remote-access.ts";
 import type { Look, ReadCommand, SimpleCommand, Word } from "./analysis.ts";
-import { hostAt, isLocal, pointedTo } from "./hosts.ts";
+import { here, hostAt, pointedTo } from "./hosts.ts";
 import { placesOf } from "./shell-places.ts";
 import { networkPrograms, networkWords, packagePrograms } from "./shell-words.ts";
 import { type Seen, shown } from "./sight.ts";
@@ -35,10 +35,8 @@ export function shellFindings(text: string, read: ReadCommand, look: Look, line:
   for (const { text: target, offset } of read.redirects) {
     const device = /^\/dev\/(?:tcp|udp)\/([^/]*)\/(.*)$/.exec(target);
     if (device === null) continue;
-    const host = hostAt(`${bracketed(device[1] ?? "")}:${device[2] ?? ""}`, null);
-    if (host !== undefined) add("command", offset, target, "The shell opens a connection", host);
-    else if (!isLocal(device[1] ?? ""))
-      add("command", offset, target, "The shell opens a connection");
+    const host = hostAt(`${bracketed(device[1] ?? "")}:${device[2] ?? ""}`, null) ?? null;
+    if (host !== here) add("command", offset, target, "The shell opens a connection", host);
   }
   for (const { token, offset, reason } of read.opaque) add("opaque", offset, token, reason);
   return found;
@@ -65,7 +63,7 @@ function judgeCommand(command: SimpleCommand, look: Look): Judged | undefined {
   return {
     kind: "command",
     reason: `${name} reaches the network`,
-    hosts: places.length === 0 ? [null] : places.filter((host) => host !== undefined),
+    hosts: places.length === 0 ? [null] : places.filter((host) => host !== here),
   };
 }
 

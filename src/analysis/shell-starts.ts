@@ -28,7 +28,7 @@ export interface ShellStart {
   /** Where the file may be. */
   paths: string[];
   kind: FileKind | undefined;
-  named: boolean;
+  expected: boolean;
   /** Where Python looks for modules, when not beside the script. */
   root?: string;
   /** Lines before it. */
@@ -55,7 +55,7 @@ export function startsOf(text: string, read: ReadCommand): ShellStart[] {
       const paths = [`${base}.py`, `${base}/__main__.py`, `${base}/__init__.py`].flatMap((each) =>
         at(each, offset),
       );
-      found.push({ paths, kind: "python", named: false, root: "/tmp", line });
+      found.push({ paths, kind: "python", expected: false, root: "/tmp", line });
       continue;
     }
     const program = command?.program ?? "";
@@ -63,10 +63,15 @@ export function startsOf(text: string, read: ReadCommand): ShellStart[] {
     const kind = direct ? undefined : kindByInterpreter(program);
     const paths = at(path, offset);
     if (program === "go" && !path.endsWith(".go")) {
-      found.push({ paths: paths.map((each) => `${each}/main.go`), kind: "go", named: false, line });
+      found.push({
+        paths: paths.map((each) => `${each}/main.go`),
+        kind: "go",
+        expected: false,
+        line,
+      });
     } else {
       // Whoever names one directory too many gets one answer: the others are not missed.
-      found.push({ paths, kind, named: paths.length === 1 && mayAppear(read, path), line });
+      found.push({ paths, kind, expected: paths.length === 1 && mayAppear(read, path), line });
     }
   }
   for (const command of read.commands)
@@ -113,16 +118,16 @@ function projectStarts(
     const manifest = words[words.indexOf("--manifest-path") + 1];
     const home = words.includes("--manifest-path") ? posix.dirname(manifest ?? "") : ".";
     const names = ["build.rs", "src/main.rs", "src/lib.rs"].map((name) => posix.join(home, name));
-    return [{ paths: paths(names), kind: "rust", named: false, line }];
+    return [{ paths: paths(names), kind: "rust", expected: false, line }];
   }
   if (command.program === "rustc") {
     const sources = words.slice(1).filter((word) => word.endsWith(".rs"));
-    return [{ paths: paths(sources), kind: "rust", named: false, line }];
+    return [{ paths: paths(sources), kind: "rust", expected: false, line }];
   }
   if (command.program === "go" && /^(build|test|run|install)$/.test(verb)) {
     const sources = words.slice(2).filter((word) => word.endsWith(".go"));
     const names = sources.length > 0 ? sources : ["main.go"];
-    return [{ paths: paths(names), kind: "go", named: false, line }];
+    return [{ paths: paths(names), kind: "go", expected: false, line }];
   }
   const isTest = /^(pytest|py\.test)$/.test(command.program ?? "") || words.includes("pytest");
   if (!isTest) return [];
@@ -131,6 +136,12 @@ function projectStarts(
     .filter((word) => /\.py(::|$)/.test(word))
     .map((word) => word.split("::")[0] ?? word);
   return [
-    { paths: paths([...tests, "conftest.py"]), kind: "python", named: false, root: "/tmp", line },
+    {
+      paths: paths([...tests, "conftest.py"]),
+      kind: "python",
+      expected: false,
+      root: "/tmp",
+      line,
+    },
   ];
 }

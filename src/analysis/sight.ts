@@ -36,16 +36,17 @@ export function shown(text: string): string {
 
 /** Once each, in the order of their lines, and no more than anybody would read. */
 export function settled<F extends Seen>(findings: readonly F[]): F[] {
-  const key = (each: Seen) => JSON.stringify([each.kind, each.line, each.pattern, each.host]);
+  const isLiteral = (each: Seen) => each.kind === "url" || each.kind === "address";
+  const key = (each: Seen) =>
+    isLiteral(each) && each.host !== null
+      ? JSON.stringify([each.line, each.host])
+      : JSON.stringify([each.kind, each.line, each.pattern, each.host]);
   const unique = new Map(findings.map((each) => [key(each), each]));
   const called = new Set(
     findings.filter((each) => each.kind === "call").map((each) => `${each.line} ${each.host}`),
   );
   // A call that names its host says it all; the literal inside it adds nothing.
   return [...unique.values()]
-    .filter((each) => {
-      const literal = each.kind === "url" || each.kind === "address";
-      return !(literal && each.host !== null && called.has(`${each.line} ${each.host}`));
-    })
+    .filter((each) => !(isLiteral(each) && called.has(`${each.line} ${each.host}`)))
     .sort((a, b) => a.line - b.line);
 }

@@ -9,7 +9,7 @@ const plain: Readonly<Record<string, string>> = {
   "\n": "",
 };
 
-const escape =
+const escapes =
   /\\(?:x([\da-fA-F]{2})|u\{([\da-fA-F_]{1,8})\}|u([\da-fA-F]{4})|U([\da-fA-F]{8})|([0-7]{1,3})|([\s\S]))/g;
 
 /**
@@ -18,7 +18,7 @@ const escape =
  */
 export function unescapeText(source: string): string {
   if (!source.includes("\\")) return source;
-  return source.replace(escape, (_, x, braced, u, wide, octal, single: string | undefined) => {
+  return source.replace(escapes, (_, x, braced, u, wide, octal, single: string | undefined) => {
     const hex: string | undefined = x ?? braced?.replaceAll("_", "") ?? u ?? wide;
     if (hex !== undefined) return codePoint(Number.parseInt(hex, 16));
     if (octal !== undefined) return codePoint(Number.parseInt(octal, 8));

@@ -56,6 +56,8 @@ export interface Words {
   isPowerful: (path: string) => boolean;
   /** A path that means something: worth guessing that a `*` import brought it. */
   isWatched: (path: string) => boolean;
+  /** A name that no file binds may mean something: a built-in, a global, a crate. */
+  isGlobal: (name: string) => boolean;
   /** A method that gives the function back, bound: `fetch.bind(null)`. */
   bindsOnly: (name: string) => boolean;
 }
@@ -124,6 +126,8 @@ export function wordsFor(language: RemoteAccessLanguage, own: RemoteAccess = {})
       groups.some((group) => group.has(path)) ||
       calls.has(path) ||
       lists.verbs.has(path.split(separator).at(-1) ?? ""),
+    // Without an import no name of Go is a package.
+    isGlobal: (name) => language !== "go" || name === "append" || name === "string",
     bindsOnly: (name) => lists.binders.has(name),
   };
 }

@@ -142,7 +142,6 @@ export const limits = {
   /** Files of a request that are compared with those of the last approved one, and the size of one. */
   approvalDiffFiles: 100,
   approvalDiffBytes: 256 * KiB,
-
   /** One file that analysis reads; what is longer is said to be opaque. A megabyte of code is no script. */
   analysisFileBytes: 256 * KiB,
   /** Files and bytes that one analysis reads, and how often it asks for one: most imports are not beside the script. */
