@@ -281,12 +281,13 @@ describe("airlock approvals approve", () => {
       const { code, err } = await airlock([...approve, "--yes"]);
       expect([code, asked]).toEqual([2, []]);
       expect(err).toContain("Not everything in it is as it looks");
-      const wanted = /--digest (sha256:[0-9a-f]{12})/.exec(err)?.[1] ?? "";
+      expect(err).not.toContain(digest.slice(0, 19));
+      const [wanted = ""] = /^ {2}sha256:[0-9a-f]{12}/m.exec((await airlock(show)).out) ?? [];
       const other = await airlock([...approve, "--yes", "--digest", `sha256:${"0".repeat(12)}`]);
       expect([other.code, asked]).toEqual([1, []]);
       expect(other.err).toContain(digest);
       expect((await airlock([...approve, "--yes", "--digest", "sha256:ab"])).code).toBe(2);
-      expect((await airlock([...approve, "--yes", "--digest", wanted])).code).toBe(0);
+      expect((await airlock([...approve, "--yes", "--digest", wanted.trim()])).code).toBe(0);
       expect(asked.length).toBe(1);
     },
   );
