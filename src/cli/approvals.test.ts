@@ -220,6 +220,19 @@ describe("airlock approvals show", () => {
     }
   });
 
+  it("warns of what is hidden in a change, and not of what was hidden before it", async () => {
+    const change = (diff: string) =>
+      approvalOf({}, { sinceApproved: { ...since, changes: [{ what: "file a", diff }] } });
+    const since = { approvalId: newApprovalId(), approvedAt: later };
+    const before = await gateway(change("-a\u202eb\n+ab\n"));
+    const { out } = await before.airlock(show);
+    expect(out).toContain("  │ -a\\u{202e}b\n");
+    expect(out).not.toContain("! Characters");
+    server?.close();
+    const now = await gateway(change("-ab\n+a\u202eb\n"));
+    expect((await now.airlock(show)).out).toContain("! Characters that nobody sees");
+  });
+
   it("says when an argument is there in part only", async () => {
     const approval = approvalOf();
     approval.request.subject.arguments.stdin = { blob: digest, bytes: 70_000, head: "abc" };
