@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type Look, openAnalysis } from "./analysis.ts";
-import { corpus, type Snippet } from "./corpus/corpus.ts";
+import { corpus, type Snippet } from "./corpus/corpus.testing.ts";
 
 const analysis = openAnalysis();
 

@@ -184,7 +184,7 @@ export function isLocal(host: string): boolean {
     .replace(/\.$/, "");
   if (name === "localhost" || name.endsWith(".localhost") || name === "::1" || name === "::")
     return true;
-  return name === "0.0.0.0" || (isIPv4(name) && name.startsWith("127."));
+  return name === "0.0.0.0" || name === "127.0.0.1";
 }
 
 /** A text that a network call takes for a host: a name with a dot that is not that of a file, or an address. */

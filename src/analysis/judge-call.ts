@@ -6,11 +6,9 @@ import type { Scope } from "./scope.ts";
 import type { Expr } from "./tree.ts";
 import { lineOf } from "./tree.ts";
 import { exactText, type Value } from "./value.ts";
+import { timers } from "./words-javascript.ts";
 
 export type Call = Extract<Expr, { is: "call" }>;
-
-/** Calls that wait for text: given a function, they are harmless. */
-const timers = new Set(["setTimeout", "setInterval", "setImmediate"]);
 
 /** Restores whatever a text was made from; a text that is known or was just decoded is a program in disguise. */
 const restores =

@@ -169,7 +169,7 @@ function judgeText(text: string, at: At, { found }: Judging): void {
 /** `fetch` without a call still reaches out once somebody calls it under another name. */
 function judgeReference(values: Value[], at: At, { words, found }: Judging): void {
   for (const value of values) {
-    if (value.is !== "path" || value.path.endsWith("()")) continue;
+    if (value.is !== "path" || value.path.includes("()")) continue;
     const network = words.network(value.path);
     if (network !== undefined && "call" in network)
       found("call", at, `${network.call} reaches the network`);

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { limits } from "../base/limits.ts";
 import type { RemoteAccess } from "../contract/remote-access.ts";
 import { type Look, openAnalysis } from "./analysis.ts";
-import { corpus } from "./corpus/corpus.ts";
+import { corpus } from "./corpus/corpus.testing.ts";
 
 const analysis = openAnalysis();
 const bytes = (text: string) => new TextEncoder().encode(text);

@@ -16,7 +16,8 @@ import { unescapeText } from "./unescape.ts";
 export const pythonRules: Rules = {
   comment: nothing,
   type: nothing,
-  identifier: named,
+  identifier: (node, lower) =>
+    node.text() === "__name__" ? { is: "text", text: "__main__", at: node } : named(node, lower),
   integer: counted,
   string: (node, lower) => text(node, lower),
   concatenated_string: (node, lower) => ({
@@ -140,6 +141,11 @@ export const pythonRules: Rules = {
     return bind(node, name, scope);
   },
   lambda: (node, lower) => scopeOf(node, lower),
+  decorator: (node, lower) => {
+    const callee = lower(node.namedChildren()[0] ?? null);
+    const given: Expr = { is: "other", parts: [], at: node };
+    return { is: "call", callee, args: [given], named: [], made: false, at: node };
+  },
   class_definition: (node, lower) => {
     const body = lower.all(node.namedChildren().slice(1));
     const scope: Expr = { is: "scope", of: "class", parameters: [], body, at: node };

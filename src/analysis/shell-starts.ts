@@ -13,7 +13,7 @@ export type ShellPayload =
 export function payloadsOf(read: ReadCommand): ShellPayload[] {
   return read.payloads.flatMap(({ language, code, line, offset }): ShellPayload[] => {
     if (language !== "other") return [{ grammar: language, code, line }];
-    const program = programAround(read, offset)?.program ?? "";
+    const program = programAround(read, offset, code)?.program ?? "";
     // What awk and sed may start is said by the reader of the shell; the rest of what they do stays in the sandbox.
     if (/^(g|m|n)?awk$|^sed$|^jq$/.test(program)) {
       return code.includes("/inet")
@@ -48,7 +48,7 @@ export function startsOf(text: string, read: ReadCommand): ShellStart[] {
       ]),
     ].map((base) => posix.resolve(base, path));
   for (const { path, offset, module } of read.scripts) {
-    const command = programAround(read, offset);
+    const command = programAround(read, offset, path);
     const line = lineOf(offset);
     if (module === true) {
       const base = path.replaceAll(".", "/");
@@ -59,7 +59,8 @@ export function startsOf(text: string, read: ReadCommand): ShellStart[] {
       continue;
     }
     const program = command?.program ?? "";
-    const direct = command?.words[0]?.offset === offset;
+    const [first] = command?.words ?? [];
+    const direct = first?.offset === offset && first.text === path;
     const kind = direct ? undefined : kindByInterpreter(program);
     const paths = at(path, offset);
     if (program === "go" && !path.endsWith(".go")) {
@@ -87,8 +88,12 @@ function mayAppear(read: ReadCommand, path: string): boolean {
   );
 }
 
-function programAround(read: ReadCommand, offset: number): SimpleCommand | undefined {
+/** In a payload every word stands where the payload does, so its text has to be the same as well. */
+function programAround(read: ReadCommand, offset: number, path: string): SimpleCommand | undefined {
   return (
+    read.commands.find((command) =>
+      command.words.some((word) => word.offset === offset && word.text === path),
+    ) ??
     read.commands.find((command) => command.words.some((word) => word.offset === offset)) ??
     read.commands.filter((command) => command.offset <= offset).at(-1)
   );

@@ -1,5 +1,10 @@
 import { listed, type WordLists } from "./word-lists.ts";
 
+/** They take a function, and also the text of one. */
+export const timers: ReadonlySet<string> = new Set(
+  ["Timeout", "Interval", "Immediate"].map((name) => `set${name}`),
+);
+
 const native = "It reaches into the engine, which is not looked through";
 
 /** What the names of JavaScript mean. */
@@ -11,6 +16,7 @@ export const javascriptWords: WordLists = {
         /^(?:(?:globalThis|window|self|global|top|frames|document\.defaultView)\.)+(?=.)/,
         "",
       )
+      .replace(/^(?:Function|eval)\(\)(?:\(\))?\.(?=.)/, "")
       .replace(/^node:/, "")
       .replace(/\.default(?=\.|$)/g, "")
       .replace(
@@ -59,11 +65,14 @@ export const javascriptWords: WordLists = {
   ),
   getters: listed("Reflect.get"),
   binders: listed("bind"),
-  evaluates: listed(`
-    eval Function vm.runInThisContext vm.runInNewContext vm.runInContext vm.Script vm.compileFunction
-    vm.SourceTextModule setTimeout setInterval setImmediate execScript module.prototype._compile
-    inspector.Session().post GeneratorFunction AsyncFunction
-  `),
+  evaluates: new Set([
+    ...timers,
+    ...listed(`
+      eval Function vm.runInThisContext vm.runInNewContext vm.runInContext vm.Script vm.compileFunction
+      vm.SourceTextModule execScript module.prototype._compile
+      inspector.Session().post GeneratorFunction AsyncFunction
+    `),
+  ]),
   runs: listed("worker_threads.Worker Worker SharedWorker child_process.fork cluster.setupPrimary"),
   hiddenMembers: listed("_load _linkedBinding internalBinding __lookupGetter__"),
   powerful: listed(

@@ -69,7 +69,7 @@ export const pythonWords: WordLists = {
   runs: listed("runpy.run_path execfile imp.load_source importlib.machinery.SourceFileLoader"),
   hiddenMembers: listed(`
     __subclasses__ __globals__ __builtins__ __code__ __loader__ __spec__ f_globals f_builtins f_locals f_back gi_frame
-    cr_frame tb_frame __getattribute__ __reduce_ex__ load_module exec_module find_module
+    cr_frame tb_frame __getattribute__ load_module exec_module find_module
   `),
   powerful: listed(
     "os posix sys builtins __builtins__ importlib subprocess shutil pty multiprocessing asyncio ctypes imp runpy pkgutil code globals() locals() vars() sys.modules",

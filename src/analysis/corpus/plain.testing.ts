@@ -1,4 +1,4 @@
-import { snippets } from "./snippet.ts";
+import { snippets } from "./snippet.testing.ts";
 
 /** Code that reaches the network as everybody's does. */
 export const plain = [

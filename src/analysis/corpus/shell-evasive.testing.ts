@@ -1,4 +1,4 @@
-import { snippets } from "./snippet.ts";
+import { snippets } from "./snippet.testing.ts";
 
 /** Commands that reach the network and would rather not be seen doing it. */
 export const shellEvasive = snippets("shell", true, [
@@ -55,7 +55,7 @@ export const shellEvasive = snippets("shell", true, [
   ["a URL among the words", "network", "some-tool --to=https://e.org/x"],
   ["an address among the words", "network", "some-tool 93.184.216.34"],
   ["a host with its port among the words", "network", "some-tool e.org:8443"],
-  ["a number for an address", "network", "curl http://2130706434/"],
+  ["a number for an address", "network", "curl http://1572395042/"],
   [
     "make does what its file says",
     "undetected",

@@ -1,4 +1,4 @@
-import { snippets } from "./snippet.ts";
+import { snippets } from "./snippet.testing.ts";
 
 /** Code of every day that reaches nothing, much of it near what does. */
 export const benign = [

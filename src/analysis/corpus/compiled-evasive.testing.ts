@@ -1,4 +1,4 @@
-import { snippets } from "./snippet.ts";
+import { snippets } from "./snippet.testing.ts";
 
 /** Go that reaches the network and would rather not be seen doing it. */
 export const goEvasive = snippets("go", true, [
