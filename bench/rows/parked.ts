@@ -36,7 +36,7 @@ export const parkedRows: Group = {
           detail: `${wentOn} of 20 that were answered went on to their end`,
         },
         {
-          ...{ name: "parked.processes", unit: "", target: atMost(0) },
+          ...{ name: "parked.processes", unit: "processes", target: atMost(0) },
           what: `Processes of ${count} runs that wait`,
           value: now.processes - before.processes,
         },
