@@ -14,7 +14,6 @@ import {
 import { findRefusal, findStanding } from "./approvals-cover.ts";
 import { findLastApproved, listApprovals, previewScopes } from "./approvals-list.ts";
 import { findApproval } from "./approvals-row.ts";
-import { openApprovalTime } from "./approvals-time.ts";
 import { appendTo, type Parts } from "./journal.ts";
 import type { Schema } from "./schema.ts";
 import type { ApprovalRows, Resumed } from "./store.ts";
@@ -27,7 +26,7 @@ export function openApprovalRows(
   announce: (events: RunEvent[]) => void,
 ): ApprovalRows {
   const { reads, statements } = parts;
-  const now = openApprovalTime(parts.clock);
+  const now = parts.approvalNow;
   const time = () => new Date(now()).toISOString();
   return {
     ...openAnswers(parts, announce, time),
