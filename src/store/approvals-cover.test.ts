@@ -19,7 +19,9 @@ import {
   startedEvents,
 } from "../../test/support/sample-store.ts";
 import { tempDir } from "../../test/support/temp-dir.ts";
+import type { NewEvent } from "../contract/event.ts";
 import { newId } from "../contract/ids.ts";
+import type { NewRun } from "./store.ts";
 
 async function opened() {
   const clock = testClock();
@@ -194,13 +196,14 @@ describe("time", () => {
     await appendNext(store, await claimedRun(store), startedEvents);
     clock.time = noon;
     const byStanding = {
-      ...{ call_id: "call_2", tool: "x", decision: "allow", rule: "standing" },
+      ...{ call_id: "call_2", tool: "x", decision: "allow" as const, rule: "standing" },
       approval: standing.request.request_id,
-    } as const;
-    for (const [run, event] of [
+    };
+    const attempts: [NewRun, NewEvent][] = [
       [asking.run, started(asking.request)],
       [standing.run, { type: "call.decided", data: byStanding }],
-    ] as const) {
+    ];
+    for (const [run, event] of attempts) {
       await expect(appendNext(store, run, [event])).rejects.toMatchObject({
         ...{ name: "ApprovalUnusable", reason: "out_of_time" },
       });
