@@ -48,10 +48,15 @@ export async function findStanding(
       ? undefined
       : await inForce("artifact").where("artifact_key", "=", keys.artifact).executeTakeFirst(),
   ];
-  const [first] = found.filter((row) => row !== undefined);
-  if (first === undefined) return undefined;
-  const { id, scope, answered_at } = first;
-  return { id, scope: scope as ApprovalScope, answeredAt: answered_at ?? "" };
+  return found
+    .filter((row) => row !== undefined)
+    .map(({ id, scope, answered_at }) => ({
+      ...{ id, scope: scope as ApprovalScope, answeredAt: answered_at ?? "" },
+    }))
+    .reduce<(Cover & { scope: ApprovalScope }) | undefined>(
+      (newest, one) => (newest && newest.answeredAt >= one.answeredAt ? newest : one),
+      undefined,
+    );
 }
 
 /**
