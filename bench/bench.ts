@@ -15,6 +15,7 @@ import { journalRows } from "./rows/journal.ts";
 import { layersRows } from "./rows/layers.ts";
 import { networkRows } from "./rows/network.ts";
 import { parkedRows } from "./rows/parked.ts";
+import { policyRows } from "./rows/policy.ts";
 import { redactionRows } from "./rows/redaction.ts";
 import { restartRows } from "./rows/restart.ts";
 import { sandboxRows } from "./rows/sandbox.ts";
@@ -24,16 +25,8 @@ import { tableOf } from "./table.ts";
 
 const groups: Group[] = [
   ...[sandboxRows, startsRows, corridorRows, journalRows],
-  ...[
-    stepsRows,
-    httpRows,
-    restartRows,
-    parkedRows,
-    redactionRows,
-    layersRows,
-    buildsRows,
-    networkRows,
-  ],
+  ...[stepsRows, httpRows, restartRows, parkedRows, redactionRows, layersRows, buildsRows],
+  ...[networkRows, policyRows],
 ];
 
 const usage = `Usage: npm run bench -- [options]

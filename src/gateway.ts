@@ -2,7 +2,6 @@
  * The wiring: the only place that knows every room. Opens each once, in the order in which they need each other, and
  * closes them in the reverse.
  */
-import { buffer } from "node:stream/consumers";
 import { ensureAdminToken } from "./admin-token.ts";
 import { openApprovals } from "./approvals/approvals.ts";
 import { openInventory } from "./artifacts/artifacts.ts";
@@ -11,7 +10,7 @@ import { type Config, ConfigError } from "./base/config.ts";
 import { limits } from "./base/limits.ts";
 import { type Log, openLog } from "./base/log.ts";
 import { openThreads } from "./base/threads.ts";
-import { type Blobs, openBlobs } from "./content/content.ts";
+import { openBlobs, openContentReader } from "./content/content.ts";
 import { Problem } from "./contract/problem.ts";
 import type { DoctorReport } from "./contract/upkeep.ts";
 import { allowList, openVault, packageProbes } from "./egress/egress.ts";
@@ -95,7 +94,7 @@ async function openRooms(
   closers.push(() => sandbox.close());
   const rooms = { store, blobs, layers, vault, models, sandbox };
   const approvals = openApprovals({
-    ...{ rows: store.approvals, readContent: contentReader(blobs), clock, log },
+    ...{ rows: store.approvals, readContent: openContentReader(blobs), clock, log },
     onResumed: (runs) => corridor.resume(runs),
     onRevoked: ({ id }) => corridor.revoked(id),
   });
@@ -151,24 +150,6 @@ async function openRooms(
     return closing;
   };
   return { url, port, dataDir, adminTokenFile, upkeep, broken: broke.promise, close };
-}
-
-/** Reads content for people; more than they want is not read. */
-function contentReader(
-  blobs: Blobs,
-): (sha256: string, maxBytes: number) => Promise<Uint8Array | undefined> {
-  return async (sha256, maxBytes) => {
-    try {
-      const { stream, bytes } = await blobs.read(sha256);
-      if (bytes <= maxBytes) return await buffer(stream);
-      stream.destroy();
-      return undefined;
-    } catch (error) {
-      // Gone or damaged: a person is still asked, and shown the digest.
-      if (error instanceof Problem) return undefined;
-      throw error;
-    }
-  };
 }
 
 /** Before anything is opened: a list that nobody can mean would be noticed by the first build only. */

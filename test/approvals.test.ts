@@ -90,7 +90,7 @@ describe("a call that wants out", () => {
 
   it("reaches the hosts that were approved and no other, for that call only (G12)", async () => {
     const run = await director.open(gateway);
-    const hidden = `h=127.0.0.4; curl -sS -m 3 http://$h:${other.host.split(":")[1]}/other`;
+    const hidden = `h=$(printf 127.0.0.%s 4); curl -sS -m 3 http://$h:${other.host.split(":")[1]}/other`;
     const before = [sink.hits().length, other.hits().length];
     const first = await asking(run, "sandbox_exec", {
       command: `${fetching("a")}; ${hidden}; true`,

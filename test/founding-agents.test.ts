@@ -2,7 +2,7 @@
  * The two founding agents, with exactly the powers that their manifests declare: every tool and every command that their
  * instructions name works, and everything else is refused in words that a person understands.
  */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { isEvent } from "../src/sdk/sdk.ts";
 import { clientOf, historyOf } from "./support/airlock-api.ts";
 import type { CallAnswer, DirectedRun } from "./support/directed-run.ts";
@@ -19,6 +19,7 @@ afterAll(async () => {
   await host.close();
 });
 
+const program = "#!/usr/bin/env python3\nimport sys\nprint('hello', *sys.argv[1:])\n";
 const exec = (run: DirectedRun, command: string, more: object = {}) =>
   run.call("sandbox_exec", { command, ...more });
 
@@ -32,17 +33,19 @@ function expectRefusal(answer: CallAnswer, command: string): void {
   expect(String(answer.message)).toContain("sandbox command denied by CodeExecution policy");
   expect(String(answer.repair_hint).length, command).toBeGreaterThan(10);
   const { reasons } = answer.details as { reasons: { token: string; offset: number }[] };
-  expect(reasons[0]?.offset, command).toBe(command.indexOf(String(reasons[0]?.token)));
+  // In a payload, where the payload stands.
+  const at = command.indexOf(String(reasons[0]?.token));
+  expect(reasons[0]?.offset, command).toBeLessThanOrEqual(at);
+  expect(at - (reasons[0]?.offset ?? 0), command).toBeLessThan(10);
 }
 
 describe("the coder", () => {
   let run: DirectedRun;
-  beforeAll(async () => {
+  beforeEach(async () => {
     run = await host.open({ agent: coder });
   });
-  afterAll(async () => {
+  afterEach(async () => {
     expect(await run.end()).toMatchObject({ status: "succeeded" });
-    expect(await askedBy(run)).toEqual([]);
   });
 
   it("writes and reads files, and runs them by every pattern that it declares", async () => {
@@ -50,7 +53,6 @@ describe("the coder", () => {
       "script.py": "#!/usr/bin/env python3\nprint('hello')\n",
       "tool.mjs": "console.log('hello');\n",
       "scripts/step.py": "print('hello')\n",
-      "main.py": "#!/usr/bin/env python3\nimport sys\nprint('hello', *sys.argv[1:])\n",
     };
     for (const [name, content] of Object.entries(files)) {
       expect(await run.call("content_write", { name, content })).toMatchObject({ ok: true });
@@ -70,9 +72,13 @@ describe("the coder", () => {
       const answer = await exec(run, command, { intent });
       expect(answer, command).toMatchObject({ ok: true, stdout: "hello\n" });
     }
+    expect(await askedBy(run)).toEqual([]);
   });
 
   it("builds an agent bundle, and starts it with arguments", async () => {
+    for (const name of ["main.py", "script.py"]) {
+      await run.call("content_write", { name, content: program });
+    }
     const built = await run.call("artifact_build", {
       ...{ inputs: ["main.py", "script.py"], entrypoints: ["main.py"], kind: "agent_bundle" },
     });
@@ -104,19 +110,17 @@ describe("the coder", () => {
   );
 
   it("has no network of its own: what points there is asked about, and refused by a person it is not made", async () => {
-    const own = await host.open({ agent: coder });
     const connections = host.registry.connections();
     const told = exec(
-      own,
+      run,
       "python3 -c \"import urllib.request as u; u.urlopen('https://registry.test/')\"",
     );
     told.catch(() => undefined);
-    await untilEvent(own.run, "approval.requested");
+    await untilEvent(run.run, "approval.requested");
     const { approvals } = await clientOf(host.gateway).approvals.list({ status: "pending" });
     expect(approvals[0]?.request.hosts).toEqual(["registry.test:443"]);
     await clientOf(host.gateway).approvals.deny(approvals[0]?.id ?? "", { reason: "Mock it" });
     expect(await told).toMatchObject({ ok: false, approval_rejected: true });
-    await own.end();
     expect(host.registry.connections()).toBe(connections);
   });
 });

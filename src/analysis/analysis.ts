@@ -5,6 +5,7 @@
 import type { Finding } from "../contract/finding.ts";
 import type { RemoteAccess } from "../contract/remote-access.ts";
 
+export { type Analysis, openAnalysis } from "./open-analysis.ts";
 export { readCommand } from "./read-command.ts";
 
 /** One word of a command after quotes and escapes are taken off. */
@@ -68,6 +69,8 @@ export interface ReadCommand {
 export interface Look {
   /** The bytes of a file inside the sandbox, by its absolute path; undefined when there is none. */
   read: (path: string) => Promise<Uint8Array | undefined>;
+  /** The names of the entries of a directory inside the sandbox; undefined when there is none. Go packages need it. */
+  list?: (path: string) => Promise<string[] | undefined>;
   /** The agent's own words for what reaches the network. */
   remoteAccess?: RemoteAccess | undefined;
   /** What the gateway's package clients talk to, host:port, by ecosystem. */

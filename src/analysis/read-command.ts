@@ -40,6 +40,7 @@ function readAnew(text: string): ReadCommand {
   };
   const reader = openReader(text, found);
   const frame: Frame = {
+    source: text,
     offsetOf: (position) => position,
     via: [],
     inside: null,
@@ -70,7 +71,7 @@ function openReader(whole: string, found: ReadCommand): Reader {
   const opaque: Reader["opaque"] = ({ text, offset }, reason) => {
     const twin = found.opaque.some((one) => one.offset === offset && one.reason === reason);
     if (!twin && found.opaque.length < limits.commandOpaquePlaces) {
-      found.opaque.push(opaqueAt(text, offset, reason));
+      found.opaque.push(opaqueAt(text, Math.min(offset, whole.length), reason));
     }
   };
   const reader: Reader = {
@@ -82,8 +83,15 @@ function openReader(whole: string, found: ReadCommand): Reader {
       if (frame.depth > limits.commandDepth) opaque(place, "Commands within commands go too deep");
       else if (left < 0) opaque(place, "There is too much of it to be read");
       else {
+        if (/(?<!\\)(\\\\)*\\$/.test(text.slice(-1_000))) {
+          opaque(place, "Cannot be parsed: nothing follows the last backslash");
+        }
         const script = parse(text);
-        walkScript(script, { ...frame, constants: constantsFor(script, frame) }, reader);
+        walkScript(
+          script,
+          { ...frame, source: text, constants: constantsFor(script, frame) },
+          reader,
+        );
       }
     },
     resolve(words, frame) {

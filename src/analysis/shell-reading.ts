@@ -19,6 +19,8 @@ export type Stdin =
 
 /** Where the reader stands: how the text at hand came to be part of the command. */
 export interface Frame {
+  /** The text that places count in. */
+  source: string;
   /** From a position in the text at hand to one in the whole command. */
   offsetOf: (position: number) => number;
   via: readonly string[];

@@ -6,11 +6,13 @@ import {
   type ParsedScript,
   type Pipeline,
   type Redirection,
+  type Statement,
   type SyntaxNode,
 } from "unbash";
 import { readAssignment } from "./command-settings.ts";
 import { unusualCharacter } from "./shell-characters.ts";
 import { constantsOf } from "./shell-constants.ts";
+import { hasTwoSeparators, readReplacement, whyRefused } from "./shell-doubts.ts";
 import type { Frame, Reader, ShellWord, Stdin } from "./shell-reading.ts";
 import { readHereDoc, readOneWord, readWord } from "./shell-word.ts";
 
@@ -22,11 +24,13 @@ export function walkScript(script: ParsedScript, outer: Frame, reader: Reader): 
   if (script.source !== undefined) {
     // Back-ticks with escapes inside were unescaped: places in them are not places of the text.
     const offset = outer.offsetOf(0);
-    frame = { ...outer, offsetOf: () => offset, constants: new Map() };
+    const { source } = script;
+    frame = { ...outer, source, offsetOf: () => offset, constants: new Map() };
   }
   for (const { message, pos } of script.errors ?? []) {
     reader.opaque({ text: "", offset: frame.offsetOf(pos) }, `Cannot be parsed: ${message}`);
   }
+  checkSeparators(script.commands, frame, reader);
   for (const statement of script.commands) walk(statement, frame, reader);
 }
 
@@ -62,18 +66,32 @@ function walk(node: SyntaxNode, frame: Frame, reader: Reader): void {
       if (node.script === undefined) {
         const place = { text: node.text, offset: frame.offsetOf(node.pos) };
         reader.opaque(place, "Cannot be parsed: what is substituted has no end, or lies too deep");
+      } else if (node.type === "CommandExpansion" && node.text.startsWith("${")) {
+        const place = { text: node.text, offset: frame.offsetOf(node.pos) };
+        reader.opaque(place, "Cannot be parsed: ${ is read by the newest bash only");
       }
       break;
     case "TestCommand":
     case "ArithmeticCommand":
-    case "ArithmeticFor":
       if (frame.dialect === "sh") {
         const place = { text: "", offset: frame.offsetOf(node.pos) };
         reader.opaque(place, "sh takes [[ and (( for commands, bash does not");
       }
       break;
+    case "CompoundList":
+      checkSeparators(node.commands, frame, reader);
+      break;
     case "Word":
       checkCharacters(node, frame, reader);
+      break;
+    case "ParameterExpansion":
+      if (readReplacement(node, frame, reader)) return;
+      break;
+    case "Statement":
+    case "ArithmeticFor":
+    case "For":
+    case "Select":
+      checkRefused(node, frame, reader);
       break;
     case "Assignment":
       checkAssignment(node, frame, reader);
@@ -91,6 +109,7 @@ function walkPipeline(node: Pipeline, frame: Frame, reader: Reader): void {
 }
 
 function walkCommand(node: Command, frame: Frame, reader: Reader): void {
+  checkRefused(node, frame, reader);
   for (const part of node.prefix) walkPart(part, frame, reader);
   const words: ShellWord[] = [];
   if (node.name !== undefined) {
@@ -124,6 +143,7 @@ function walkPart(part: Command["suffix"][number], frame: Frame, reader: Reader)
 }
 
 function walkRedirect(redirect: Redirection, frame: Frame, reader: Reader): void {
+  if (redirect.type === "HereDoc") checkRefused(redirect, frame, reader);
   if (redirect.type === "Redirect" && redirect.target !== undefined) {
     const { text, dynamic, offset } = readOneWord(redirect.target, frame);
     reader.found.redirects.push({ text, dynamic, offset });
@@ -159,6 +179,18 @@ function assignmentWord(assignment: Assignment, frame: Frame): ShellWord {
   const word = readOneWord(value, frame);
   const shown = word.dynamic ? text : `${name}=${word.text}`;
   return { ...word, text: shown, fixed: `${name}=${word.fixed}`, offset };
+}
+
+function checkSeparators(statements: readonly Statement[], frame: Frame, reader: Reader): void {
+  if (!hasTwoSeparators(statements, frame.source)) return;
+  const place = { text: "", offset: frame.offsetOf(statements[0]?.pos ?? 0) };
+  reader.opaque(place, "Cannot be parsed: two signs separate commands");
+}
+
+function checkRefused(node: Parameters<typeof whyRefused>[0], frame: Frame, reader: Reader): void {
+  const why = whyRefused(node, frame.source);
+  const place = { text: "", offset: frame.offsetOf(node.pos) };
+  if (why !== undefined) reader.opaque(place, `Cannot be parsed: ${why}`);
 }
 
 function checkAssignment(node: Assignment, frame: Frame, reader: Reader): void {

@@ -142,6 +142,24 @@ export const limits = {
   /** Files of a request that are compared with those of the last approved one, and the size of one. */
   approvalDiffFiles: 100,
   approvalDiffBytes: 256 * KiB,
+  /** One file that analysis reads; what is longer is said to be opaque. A megabyte of code is no script. */
+  analysisFileBytes: 256 * KiB,
+  /** Files and bytes that one analysis reads, and how often it asks for one: most imports are not beside the script. */
+  analysisFiles: 200,
+  analysisTotalBytes: 2 * MiB,
+  analysisReads: 4_000,
+  /** Files that load files, and code within code. */
+  analysisDepth: 32,
+  analysisNested: 3,
+  /** Nesting of code: deeper than any that people write, far from the stack's end. */
+  analysisNesting: 300,
+  /** Nodes of one syntax tree, and steps to work out what its expressions are worth. */
+  analysisNodes: 200_000,
+  analysisSteps: 100_000,
+  analysisFindings: 300,
+  analysisPatternChars: 120,
+  /** Files whose findings are remembered by their content. */
+  analysisKept: 512,
   /** Of a shell command, with all that is carried in it as text for other shells: more is not read, and asked about. */
   commandCharacters: 4 * MiB,
   /** Texts within texts, such as `sh -c "sh -c …"`; honest ones have two. */

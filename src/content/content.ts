@@ -47,6 +47,7 @@ export interface Captured {
 export { type ArchiveRequest, addToZip, buildArchive } from "./archive.ts";
 export { BlobsBroken, type BlobsOptions, openBlobs } from "./blobs.ts";
 export { contentNameProblem } from "./content-name.ts";
+export { type ContentReader, openContentReader } from "./content-reader.ts";
 export {
   type ContentFound,
   type ContentVersion,

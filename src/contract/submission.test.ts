@@ -22,9 +22,18 @@ describe("RunSubmission", () => {
         name: "Coder",
         instructions: "x",
         capabilities: [
-          { type: "CodeExecution", patterns: ["*"] },
+          { type: "CodeExecution", patterns: ["python3 ", "npm install", "python3 scripts/", "*"] },
           { type: "WriteAccess", scopes: ["self.*", "reports/*"] },
+          { type: "NetworkAccess", hosts: ["*", "*.example.org", "example.org:8443"] },
+          { type: "SandboxFunctions", allowed: ["knowledge.", "sandbox."] },
+          { type: "AgentSpawn", max_children: 8, agents: ["coder.*"] },
+          { type: "AgentMessage", patterns: ["*"] },
+          { type: "BackgroundReevaluation", min_interval_secs: 60, allow_reasoning: false },
+          { type: "EmergencyStop" },
+          { type: "AgentInstall" },
+          { type: "PromotionRecord", role: "auditor" },
         ],
+        remote_access: { approval_mode: "preapproved", targets: [{ kind: "any" }] },
         limits: { max_memory_mb: 128, max_execution_time_sec: 60 },
       },
       files: [
@@ -73,17 +82,21 @@ describe("RunSubmission", () => {
     [{ ...base, outputDirs: ["out"] }, "outputDirs.0"],
     [{ ...base, metadata: { x: Number.POSITIVE_INFINITY } }, "metadata.x"],
     [
-      { ...base, agent: { ...agent, capabilities: [{ type: "AgentSpawn", max_children: 1 }] } },
+      { ...base, agent: { ...agent, capabilities: [{ type: "AgentSpawn", max_children: 0 }] } },
+      "agent.capabilities.0.max_children",
+    ],
+    [
+      { ...base, agent: { ...agent, capabilities: [{ type: "CodeExecution", patterns: [""] }] } },
+      "agent.capabilities.0.patterns.0",
+    ],
+    [
+      { ...base, agent: { ...agent, capabilities: [{ type: "PowerOfAttorney" }] } },
       "agent.capabilities.0.type",
     ],
     [
-      {
-        ...base,
-        agent: { ...agent, capabilities: [{ type: "CodeExecution", patterns: ["python3 "] }] },
-      },
-      "agent.capabilities.0.patterns.0",
+      { ...base, agent: { ...agent, remote_access: { approval_mode: "never" } } },
+      "agent.remote_access.approval_mode",
     ],
-    [{ ...base, agent: { ...agent, remote_access: {} } }, "agent"],
     [{ ...base, agent: { ...agent, id: "a..b" } }, "agent.id"],
   ])("refuses %j and names the field", (submission, path) => {
     const issue = firstIssue(submission);

@@ -1,0 +1,225 @@
+import { snippets } from "./snippet.testing.ts";
+
+/** Code of every day that reaches nothing, much of it near what does. */
+export const benign = [
+  ...snippets("python", false, [
+    ["F09 a URL in a comment", "clean", "# see https://example.org\nx = 1"],
+    [
+      "F09 a URL in a docstring",
+      "clean",
+      'def f():\n    """See https://example.org."""\n    return 1',
+    ],
+    [
+      "F09 a URL in a module's docstring",
+      "clean",
+      '"""Docs: https://example.org\n\nhttps://example.org/more\n"""\nimport json',
+    ],
+    ["F09 a URL in a sentence", "clean", "print('For more see https://example.org for help')"],
+    ["sqlite", "clean", "import sqlite3\nc = sqlite3.connect('x.db')\nc.execute('select 1')"],
+    ["a generator's send", "clean", "g = count()\nnext(g)\ng.send(3)"],
+    ["a version", "clean", "__version__ = '1.2.3.4'\nVERSION = {'build_version': '10.0.0.1'}"],
+    [
+      "urllib.parse",
+      "clean",
+      "from urllib.parse import urlparse, quote\nimport urllib.parse\nurllib.parse.quote(x)",
+    ],
+    ["http.HTTPStatus", "clean", "from http import HTTPStatus\nprint(HTTPStatus.OK)"],
+    ["getattr on an object", "clean", "def f(o, n):\n    return getattr(o, n, None)"],
+    ["a dictionary of functions", "clean", "ops = {'a': min, 'b': max}\nprint(ops[name](xs))"],
+    [
+      "subprocess of a plain tool",
+      "clean",
+      "import subprocess\nsubprocess.run(['ls', '-la', path], check=True)",
+    ],
+    [
+      "subprocess of this interpreter",
+      "clean",
+      "import subprocess, sys\nsubprocess.run([sys.executable, 'x.py', arg])",
+    ],
+    ["the environment", "clean", "import os\nkey = os.environ[name]\nos.environ.get('HOME')"],
+    [
+      "files",
+      "clean",
+      "import os, shutil, pathlib\np = pathlib.Path('x')\np.write_text('y')\nshutil.copy('a', 'b')",
+    ],
+    [
+      "re.compile and a method called exec",
+      "clean",
+      "import re\nre.compile(p).match(s)\ncursor.execute(q)\nmodel.eval()",
+    ],
+    ["ast.literal_eval", "clean", "import ast\nast.literal_eval(text)"],
+    ["localhost", "clean", "BASE = 'http://localhost:8000'\nADDRESS = '127.0.0.1'"],
+    ["a namespace", "clean", "NS = {'svg': 'http://www.w3.org/2000/svg'}"],
+    ["a place in a file", "clean", "print('main.py:12')\nprint('a::b', '12:30:45')"],
+    [
+      "pickle of a file's own data",
+      "clean",
+      "import pickle\nwith open('c.bin', 'rb') as f:\n    d = pickle.load(f)",
+    ],
+    [
+      "numbers",
+      "clean",
+      "import numpy as np\nimport pandas as pd\ndf = pd.read_csv('x.csv')\nprint(np.mean(df['a']))",
+    ],
+    [
+      "asyncio without connections",
+      "clean",
+      "import asyncio\nasync def m():\n    await asyncio.gather(f(), g())\nasyncio.run(m())",
+    ],
+    [
+      "base64 of data",
+      "clean",
+      "import base64, zlib\ndata = zlib.decompress(base64.b64decode(text))",
+    ],
+    [
+      "an entry in a class",
+      "clean",
+      "class A:\n    def get(self, url): return self.cache[url]\nA().get('x')",
+    ],
+    ["logging by level", "clean", "import logging\ngetattr(logging, level.upper())('x')"],
+    [
+      "a requests of its own",
+      "clean",
+      "requests = []\nrequests.append(1)\nfor r in requests: print(r)",
+    ],
+  ]),
+  ...snippets("javascript", false, [
+    [
+      "F09 a URL in comments",
+      "clean",
+      "// https://example.org\n/* https://example.org/x */\nconst x = 1;",
+    ],
+    [
+      "bind and prefetch",
+      "clean",
+      "el.bind(this); prefetch('x'); router.get('/a', h); cache.fetch(k);",
+    ],
+    ["a parameter called fetch", "clean", "function load(fetch) { return fetch('/x'); }"],
+    ["a function called fetch", "clean", "function fetch(k) { return store[k]; } fetch('a');"],
+    ["a type of fetch", "clean", "const { request } = options; request.headers;"],
+    [
+      "files and paths",
+      "clean",
+      "import fs from 'node:fs'; import path from 'path'; fs.readFileSync(path.join(d, 'x'));",
+    ],
+    ["the environment", "clean", "console.log(process.env[name], process.argv[2]);"],
+    ["a regular expression", "clean", "const m = /x/.exec(s); re.exec(line);"],
+    ["a timer with a function", "clean", "setTimeout(() => tick(), 100); setInterval(tick, 5);"],
+    [
+      "the constructor of an object",
+      "clean",
+      "console.log(this.constructor.name); new this.constructor(1);",
+    ],
+    [
+      "child_process of a plain tool",
+      "clean",
+      "import { execFileSync } from 'child_process'; execFileSync('ls', ['-l', dir]);",
+    ],
+    [
+      "URLs taken apart",
+      "clean",
+      "import { parse } from 'node:querystring'; new URLSearchParams(q); new URL(u).searchParams;",
+    ],
+    ["members by name", "clean", "const f = handlers[event.type]; f(event);"],
+    ["localhost", "clean", "const base = 'http://localhost:3000'; const a = '127.0.0.1';"],
+    ["an xmlns", "clean", "el.setAttribute('xmlns', 'http://www.w3.org/2000/svg');"],
+    ["net.isIP is not needed", "clean", "const net = total - tax; net.toFixed(2);"],
+  ]),
+  ...snippets("typescript", false, [
+    [
+      "types only",
+      "clean",
+      "import type { Server } from 'node:http'; interface A { fetch: () => void } let s: Server;",
+    ],
+    [
+      "an enum and generics",
+      "clean",
+      "enum Kind { A = 1 } function id<T>(x: T): T { return x; } id<Kind>(Kind.A);",
+    ],
+  ]),
+  ...snippets("go", false, [
+    ["F09 a URL in a comment", "clean", "package main\n// https://example.org\nfunc main() {}"],
+    [
+      "net/url",
+      "clean",
+      'package main\nimport "net/url"\nfunc main() { u, _ := url.Parse(s); _ = u.Host }',
+    ],
+    [
+      "exec of a plain tool",
+      "clean",
+      'package main\nimport "os/exec"\nfunc main() { exec.Command("ls", "-l", d).Run() }',
+    ],
+    [
+      "files",
+      "clean",
+      'package main\nimport ("fmt"; "os"; "strings")\nfunc main() { b, _ := os.ReadFile("x"); fmt.Println(strings.ToUpper(string(b))) }',
+    ],
+    [
+      "a map with a Get",
+      "clean",
+      'package main\ntype C struct{}\nfunc (c C) Get(k string) string { return k }\nfunc main() { var c C; c.Get("x") }',
+    ],
+    ["a variable called http", "clean", 'package main\nfunc main() { http := f(); http.Get("x") }'],
+    [
+      "json",
+      "clean",
+      'package main\nimport "encoding/json"\nfunc main() { json.Marshal(map[string]string{"a": "b"}) }',
+    ],
+  ]),
+  ...snippets("rust", false, [
+    [
+      "F09 a URL in doc comments",
+      "clean",
+      "/// https://example.org\n//! https://example.org\nfn main() {}",
+    ],
+    [
+      "addresses without connections",
+      "clean",
+      "use std::net::IpAddr;\nfn f(a: IpAddr) -> bool { a.is_loopback() }",
+    ],
+    [
+      "a process of a plain tool",
+      "clean",
+      'use std::process::Command;\nfn main() { Command::new("ls").arg("-l").output(); }',
+    ],
+    [
+      "files",
+      "clean",
+      'use std::fs;\nfn main() { let s = fs::read_to_string("x").unwrap(); println!("{}", s.len()); }',
+    ],
+    [
+      "a map with a get",
+      "clean",
+      'use std::collections::HashMap;\nfn main() { let m: HashMap<&str, i32> = HashMap::new(); m.get("a"); }',
+    ],
+    [
+      "threads",
+      "clean",
+      "use std::sync::mpsc;\nfn main() { let (a, b) = mpsc::channel(); a.send(1).unwrap(); b.recv(); }",
+    ],
+  ]),
+  ...snippets("shell", false, [
+    ["F09 a URL in a comment", "clean", "# https://example.org\nls"],
+    ["words that look like programs", "clean", "grep -rn curl . && echo wget"],
+    ["a file called like a program", "clean", "cat curl.txt nc.log"],
+    ["tests", "clean", "python3 -m pytest tests/ -q"],
+    [
+      "git on this machine",
+      "clean",
+      "git status && git diff && git log --oneline && git commit -m 'x'",
+    ],
+    ["a clone of a directory", "clean", "git clone ./a /tmp/b"],
+    ["npm without a fetch", "clean", "npm run build && npm test && npm ls"],
+    ["pip without a fetch", "clean", "pip list && pip freeze && pip show requests"],
+    ["this machine", "clean", "curl -s http://localhost:8080/health; curl 127.0.0.1:9000"],
+    ["null and errors", "clean", "ls > /dev/null 2>&1"],
+    ["pipes", "clean", "cat x | sort | uniq -c | head -n 5"],
+    ["find", "clean", "find . -name '*.py' -exec wc -l {} +"],
+    ["awk and sed", "clean", "awk '{ print $1 }' x | sed 's/a/b/g'"],
+    ["builds on this machine", "clean", "cargo build --release && go build ./... && tsc --noEmit"],
+    ["versions", "clean", "python3 --version; node -v; curl --version"],
+    ["a variable as an argument", "clean", 'for f in *.txt; do wc -l "$f"; done'],
+    ["getent of a user", "clean", "getent passwd root"],
+    ["archives", "clean", "tar xzf x.tgz -C out && zip -r y.zip out"],
+  ]),
+];
