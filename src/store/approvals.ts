@@ -8,10 +8,9 @@ import {
   coverSome,
   expireSome,
   settleOne,
-  settleSome,
   type Wrote,
 } from "./approvals-answer.ts";
-import { findRefusal, findStanding } from "./approvals-cover.ts";
+import { findRefusal, findStanding, findUnsettled } from "./approvals-cover.ts";
 import { findLastApproved, listApprovals, previewScopes } from "./approvals-list.ts";
 import { findApproval } from "./approvals-row.ts";
 import { appendTo, type Parts } from "./journal.ts";
@@ -88,12 +87,10 @@ function openAnswers(
 
   async function settleAll(): Promise<Resumed[]> {
     const resumed: Resumed[] = [];
-    let after: string | undefined = "";
-    while (after !== undefined) {
-      const from: string = after;
-      const page = await unlessLater(resumed, () => write((at) => settleSome(at, from)));
-      resumed.push(...(page?.resumed ?? []));
-      after = page?.last;
+    for (const id of await findUnsettled(reads, time())) {
+      const more = await unlessLater(resumed, () => repeat((at) => coverSome(at, id)));
+      if (more === undefined) return resumed;
+      resumed.push(...more);
     }
     return resumed;
   }
