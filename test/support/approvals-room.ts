@@ -10,7 +10,7 @@ import { openTimedStore, testClock } from "./sample-approvals.ts";
 import { tempDir } from "./temp-dir.ts";
 
 /** Sleeps that a test ends, by setting the clock. */
-function openSleeps() {
+export function openSleeps() {
   const sleeps: { ms: number; end: () => void }[] = [];
   let noticed = () => {};
   return {
