@@ -159,7 +159,7 @@ describe("time", () => {
     const own = await opened();
     const { clock, dir, workspaceId } = own;
     let { store } = own;
-    const { request } = await askingRun(store, workspaceId);
+    const { run, request } = await askingRun(store, workspaceId);
     const until = new Date(noon + day).toISOString().replace(".000", "");
     const standing = approval({ scope: "agent_revision", scopeExpiresAt: until });
     await store.approvals.answer(workspaceId, request.request_id, standing);
@@ -176,6 +176,11 @@ describe("time", () => {
     await store.close();
     store = await openTimedStore(dir, clock);
     expect(await inForce()).toBeUndefined();
+    // The new gateway has never seen the time at which it ran out: it was written down.
+    await store.journal.claim(run.runId, store.epoch);
+    await expect(appendNext(store, run, [started(request)])).rejects.toMatchObject({
+      reason: "out_of_time",
+    });
     await sound({ ...own, store });
   });
 
