@@ -10,8 +10,6 @@ export interface Honest {
 
 export type HonestRow = readonly [command: string, files?: Readonly<Record<string, string>>];
 
-export const honest: readonly Honest[] = [
-  ...honestShell,
-  ...honestPython,
-  ...honestJavascript,
-].map(([command, files = {}]) => ({ command, files }));
+export const honest: readonly Honest[] = [...honestShell, ...honestPython, ...honestJavascript].map(
+  ([command, files = {}]) => ({ command, files }),
+);
