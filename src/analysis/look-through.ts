@@ -127,7 +127,7 @@ export function throughShell(
     if ("opaque" in payload) {
       addOpaque({ file, line: at }, payload.pattern, payload.opaque, through);
     } else if (isEnabled(payload.grammar, through)) {
-      const found = through.readCode(payload.grammar, payload.code, at);
+      const found = through.readCode(payload.grammar, payload.code, at, true);
       const start = { file, root: cwd, depth, at: undefined };
       throughSight(found, payload.grammar, start, through);
     }
@@ -236,7 +236,7 @@ async function lookInto(start: Start, text: string, through: Through): Promise<v
   if (kind === "shell") throughShell(text, readCommand(text), whole, depth, through);
   else if (typeof kind === "object") addOpaque(whole, path, kind.opaque, through);
   else if (isEnabled(kind, through)) {
-    const found = through.readCode(kind, text);
+    const found = through.readCode(kind, text, 1, start.told === true);
     throughSight(found, kind, { file: path, root, depth, at: start.at }, through);
     if (kind === "go") await followGo(start, found, through);
   }
