@@ -42,6 +42,10 @@ function worthOfPath(
   if (words.imports.has(path)) {
     return name === undefined ? [unknown] : [pathValue(words.imported(path, name))];
   }
+  // `eval("require")` is what it names.
+  if (words.evaluates.has(path) && name !== undefined && /^[\w.$]+$/.test(name)) {
+    return [pathValue(words.canonical(name === "this" ? "globalThis" : name))];
+  }
   if (words.passes.has(path) && first !== undefined) return [first];
   if (words.reads.has(path) && name !== undefined) return [{ is: "file", path: name }];
   if (words.getters.has(path) && first !== undefined) {

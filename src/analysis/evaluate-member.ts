@@ -11,7 +11,10 @@ export function bound(bindings: readonly Binding[], { values }: Evaluation): Val
     each.value === null ? [unknown] : values(each.value, each.scope);
   const first = sets.flatMap(worth);
   if (appends.length === 0) return first;
-  return choices([first, ...appends.map(worth)]).map(joined);
+  const added = appends.map(worth);
+  const found = choices([first, ...added]).map(joined);
+  // One of several is added each time a loop goes round: nobody knows what it comes to.
+  return added.some((values) => values.length > 1) ? [...found, unknown] : found;
 }
 
 /** A member of a value by its name. */

@@ -141,6 +141,11 @@ export const pythonRules: Rules = {
     return bind(node, name, scope);
   },
   lambda: (node, lower) => scopeOf(node, lower),
+  decorator: (node, lower) => {
+    const callee = lower(node.namedChildren()[0] ?? null);
+    const given: Expr = { is: "other", parts: [], at: node };
+    return { is: "call", callee, args: [given], named: [], made: false, at: node };
+  },
   class_definition: (node, lower) => {
     const body = lower.all(node.namedChildren().slice(1));
     const scope: Expr = { is: "scope", of: "class", parameters: [], body, at: node };

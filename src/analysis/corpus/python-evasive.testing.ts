@@ -188,4 +188,15 @@ export const pythonEvasive = snippets("python", true, [
     "import operator, os\noperator.attrgetter('system')(os)('cu' + 'rl e.org')",
     "A function that is fetched by a function that is called at once is not followed",
   ],
+  [
+    "a decorator that runs what it decorates",
+    "opaque",
+    "@exec\n@lambda _: 'import socket'\nclass A: pass",
+  ],
+  [
+    "a manager of a context",
+    "undetected",
+    "class X:\n    def __enter__(s): return __import__('os')\nwith X() as o:\n    o.system('curl e.org')",
+    "What a method of the file's own classes gives back is not worked out",
+  ],
 ]);
