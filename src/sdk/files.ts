@@ -31,24 +31,31 @@ export async function openPath(
 
 /**
  * Streams `source` to `path`. The bytes go to a temporary name first, so that `path` never holds
- * half a file: a broken connection leaves what was there before.
+ * half a file: a broken connection leaves what was there before. A device or a pipe is written to as
+ * it is: to put a file in the place of `/dev/null` would break the machine.
  */
 export async function saveTo(path: string, source: AsyncIterable<Uint8Array>): Promise<SavedFile> {
   const fs = await nodeFs("to");
   const temporary = `${path}.${crypto.randomUUID()}.part`;
   let bytes = 0;
-  try {
-    const file = await fs.promises.open(temporary, "wx");
+  const write = async (target: string, flags: string) => {
+    const file = await fs.promises.open(target, flags);
     try {
       for await (const chunk of source) {
         await file.writeFile(chunk);
         bytes += chunk.length;
       }
-      await file.sync();
+      if (target === temporary) await file.sync();
     } finally {
       await file.close();
     }
-    await fs.promises.rename(temporary, path);
+  };
+  try {
+    if (await isSpecial(fs, path)) await write(path, "w");
+    else {
+      await write(temporary, "wx");
+      await fs.promises.rename(temporary, path);
+    }
   } catch (error) {
     await fs.promises.rm(temporary, { force: true });
     if (error instanceof AirlockError || !isSystemError(error)) throw error;
@@ -59,6 +66,17 @@ export async function saveTo(path: string, source: AsyncIterable<Uint8Array>): P
     });
   }
   return { path, bytes };
+}
+
+/** Whether something is there that is neither a file nor a directory. */
+async function isSpecial(fs: typeof import("node:fs"), path: string): Promise<boolean> {
+  try {
+    const stat = await fs.promises.stat(path);
+    return !stat.isFile() && !stat.isDirectory();
+  } catch (error) {
+    if (isSystemError(error) && error.code === "ENOENT") return false;
+    throw error;
+  }
 }
 
 async function nodeFs(field: string): Promise<typeof import("node:fs")> {
