@@ -89,7 +89,7 @@ export const carried: SinkProgram[] = carriedPrograms([
     "F06 a library before all others",
     "direct",
     (t) => ({ "fine.so": compiledC(t, "shared") }),
-    ({ dir }) => `LD_PRELOAD=${dir}/fine.so true`,
+    ({ dir }) => `LD_PRELOAD=${dir}/fine.so /bin/true`,
     needsCc,
   ],
   [

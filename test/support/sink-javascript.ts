@@ -69,18 +69,7 @@ export const javascriptPrograms: SinkProgram[] = filePrograms("node", "cjs", [
     ({ address, port }) =>
       `const s = require('dgram').createSocket('udp4'); s.send('secret', ${port}, '${address}', () => s.close())`,
   ],
-  [
-    "F04 an abstract unix socket",
-    "direct",
-    ({ abstract }) => `require('net').connect({ path: '\\0${abstract}' })`,
-    { at: "abstract" },
-  ],
-  [
-    "F04 IPv6",
-    "direct",
-    ({ port }) => `require('net').connect(${port}, '::1')`,
-    { at: "ipv6" },
-  ],
+  ["F04 IPv6", "direct", ({ port }) => `require('net').connect(${port}, '::1')`, { at: "ipv6" }],
   [
     "F04 by name",
     "direct",
@@ -99,7 +88,11 @@ export const javascriptPrograms: SinkProgram[] = filePrograms("node", "cjs", [
     (t) =>
       `const { Worker } = require('worker_threads'); new Worker("require('net').${connects(t)}", { eval: true })`,
   ],
-  ["F04 the loader of modules", "direct", (t) => `require('module')._load('n' + 'et').${connects(t)}`],
+  [
+    "F04 the loader of modules",
+    "direct",
+    (t) => `require('module')._load('n' + 'et').${connects(t)}`,
+  ],
   [
     "F04 require made by hand",
     "direct",
@@ -117,7 +110,11 @@ export const javascriptPrograms: SinkProgram[] = filePrograms("node", "cjs", [
     "direct",
     (t) => `[]['filter']['constructor']("${fetches(t)}")()`,
   ],
-  ["F04 vm", "direct", (t) => `global.f = fetch; require('vm').runInThisContext("f${fetches(t).slice(5)}")`],
+  [
+    "F04 vm",
+    "direct",
+    (t) => `global.f = fetch; require('vm').runInThisContext("f${fetches(t).slice(5)}")`,
+  ],
   [
     "F04 a program named in pieces",
     "proxied",

@@ -30,7 +30,12 @@ export interface SinkProgram {
 
 type Code = (target: Target) => string;
 
-type Row = readonly [name: string, way: "proxied" | "direct", code: Code, more?: Partial<SinkProgram>];
+type Row = readonly [
+  name: string,
+  way: "proxied" | "direct",
+  code: Code,
+  more?: Partial<SinkProgram>,
+];
 
 const noFiles = () => ({});
 

@@ -55,7 +55,8 @@ export const pythonPrograms: SinkProgram[] = filePrograms("python3", "py", [
   [
     "F03 compile, then exec, under other names",
     "proxied",
-    (t) => `c, e = compile, exec\ne(c(bytes.fromhex('${Buffer.from(fetches(t)).toString("hex")}'), 'x', 'exec'))`,
+    (t) =>
+      `c, e = compile, exec\ne(c(bytes.fromhex('${Buffer.from(fetches(t)).toString("hex")}'), 'x', 'exec'))`,
   ],
   [
     "F03 pickle of bytes",
@@ -242,7 +243,8 @@ export const pythonPrograms: SinkProgram[] = filePrograms("python3", "py", [
   [
     "F03 a decorator",
     "direct",
-    (t) => `@exec\n@lambda _: "import socket; socket.create_connection(${pair(t)}, 5)"\nclass A: pass`,
+    (t) =>
+      `@exec\n@lambda _: "import socket; socket.create_connection(${pair(t)}, 5)"\nclass A: pass`,
   ],
   [
     "F03 a file that runs as code",

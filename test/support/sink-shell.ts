@@ -30,7 +30,8 @@ export const shellPrograms: SinkProgram[] = commandPrograms([
   [
     "F05 another name for the address",
     "direct",
-    (t) => `curl -s -m 5 --noproxy '*' --resolve fine.test:${t.port}:${t.address} http://fine.test:${t.port}/`,
+    (t) =>
+      `curl -s -m 5 --noproxy '*' --resolve fine.test:${t.port}:${t.address} http://fine.test:${t.port}/`,
   ],
   ["F05 tftp", "direct", (t) => `curl -s -m 2 --noproxy '*' tftp://${place(t)}/x`],
   ["F05 telnet", "direct", (t) => `curl -s -m 2 --noproxy '*' telnet://${place(t)} </dev/null`],
@@ -40,7 +41,12 @@ export const shellPrograms: SinkProgram[] = commandPrograms([
     "direct",
     ({ address, port }) => `exec 3<>/dev/udp/${address}/${port}; echo secret >&3`,
   ],
-  ["F05 by name", "direct", ({ port }) => `echo x > /dev/tcp/localhost/${port}`, { at: "localhost" }],
+  [
+    "F05 by name",
+    "direct",
+    ({ port }) => `echo x > /dev/tcp/localhost/${port}`,
+    { at: "localhost" },
+  ],
   ["F05 IPv6", "direct", ({ port }) => `curl -s -m 5 -g 'http://[::1]:${port}/'`, { at: "ipv6" }],
   ["F05 wget", "proxied", ({ url }) => `wget -q -T 5 -t 1 -O- ${url}`, { needs: ["wget"] }],
   [
@@ -49,7 +55,12 @@ export const shellPrograms: SinkProgram[] = commandPrograms([
     (t) => `timeout 2 openssl s_client -connect ${place(t)} </dev/null`,
     { needs: ["openssl"] },
   ],
-  ["F05 socat", "direct", (t) => `echo x | timeout 2 socat - TCP:${place(t)}`, { needs: ["socat"] }],
+  [
+    "F05 socat",
+    "direct",
+    (t) => `echo x | timeout 2 socat - TCP:${place(t)}`,
+    { needs: ["socat"] },
+  ],
   [
     "F05 perl",
     "direct",
@@ -76,6 +87,14 @@ export const shellPrograms: SinkProgram[] = commandPrograms([
     ({ url, dir }) => `npm i --prefix ${dir}-npm --fetch-retries 0 --fetch-timeout 3000 ${url}.tgz`,
     { needs: ["npm"] },
   ],
-  ["F05 python in a word", "proxied", ({ url }) => `python3 -c 'import urllib.request as u; u.urlopen("${url}")'`],
-  ["F05 node in a word", "direct", ({ url }) => `node -e 'require("ht"+"tp").get("${url}").on("error", () => {})'`],
+  [
+    "F05 python in a word",
+    "proxied",
+    ({ url }) => `python3 -c 'import urllib.request as u; u.urlopen("${url}")'`,
+  ],
+  [
+    "F05 node in a word",
+    "direct",
+    ({ url }) => `node -e 'require("ht"+"tp").get("${url}").on("error", () => {})'`,
+  ],
 ]);
