@@ -8,11 +8,10 @@
  */
 import { execFileSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { isEvent } from "../src/sdk/sdk.ts";
+import { isEvent, type RunEvent } from "../src/sdk/sdk.ts";
 import { clientOf, defectsOf, historyOf } from "./support/airlock-api.ts";
 import { type DirectedRun, type Director, openDirector } from "./support/directed-run.ts";
 import { type NetworkSink, openSink } from "./support/network-sink.ts";
-import { untilEvent } from "./support/results-of.ts";
 import { carried } from "./support/sink-carried.ts";
 import { corpusPrograms } from "./support/sink-corpus.ts";
 import { javascriptPrograms } from "./support/sink-javascript.ts";
@@ -104,12 +103,35 @@ const bytesOf = (data: string | Uint8Array) =>
   typeof data === "string" ? Buffer.from(data) : data;
 const runnerPath = "/workspace/run.py";
 const listPath = "/workspace/list.json";
+const otherPath = "/workspace/other.json";
+
+/** What nobody can see by reading the call and its files: a file of data, code of a layer, what a tool finds by itself. */
+const expectedUnseen = new Set([
+  "F03 pickle of a file",
+  "F03 a function that is fetched by a function",
+  "F03 a manager of a context",
+  ...["F05 by name", "F05 IPv6"],
+  ...["F07 sitecustomize", "F07 a .pth file", "F07 a module of a layer", "F07 a hook of git"],
+  ...["F07 tests that are found by themselves", "F07 postinstall", "F07 a recipe of make"],
+  "F07 a package of node_modules",
+]);
 
 /** The files of a run that has these programs, and a list of them for the runner. */
 function filesOf(placed: readonly Placed[]) {
   const list = placed.map(({ id, program, target }) => {
     const { address, port, abstract, dir } = target;
     return [id, { address, port, abstract, dir, command: program.command(target) }] as const;
+  });
+  // What the same programs would be at another address: hidden from whoever reads the command.
+  const elsewhere = placed.flatMap(({ id, program, target }) => {
+    if (!program.proxied || target.address !== opened) return [];
+    const url = target.url.replace(opened, another);
+    const other = { ...target, url, address: another, dir: `/tmp/other/${id}` };
+    const files = Object.entries(program.files(other)).map(([path, data]) => {
+      return [path, Buffer.from(data).toString("base64")] as const;
+    });
+    const one = { ...other, command: program.command(other), files: Object.fromEntries(files) };
+    return [[id, one] as const];
   });
   const files = placed.flatMap(({ id, program, target }) =>
     Object.entries(program.files(target)).map(([path, data]) => ({
@@ -119,6 +141,7 @@ function filesOf(placed: readonly Placed[]) {
   return [
     { path: "run.py", content: runnerSource },
     { path: "list.json", bytes: bytesOf(JSON.stringify(Object.fromEntries(list))) },
+    { path: "other.json", bytes: bytesOf(JSON.stringify(Object.fromEntries(elsewhere))) },
     ...files,
   ];
 }
@@ -144,9 +167,11 @@ async function runAll(run: DirectedRun, mode: "sink" | "plain", more: object = {
   return JSON.parse(String(answer.stdout)) as { ran: number; hits: Record<string, number> };
 }
 
-async function endOf(run: DirectedRun): Promise<void> {
+async function endOf(run: DirectedRun): Promise<RunEvent[]> {
   expect(await run.end()).toMatchObject({ status: "succeeded" });
-  expect(defectsOf(run.id, await historyOf(gateway, run.id))).toEqual([]);
+  const history = await historyOf(gateway, run.id);
+  expect(defectsOf(run.id, history)).toEqual([]);
+  return history;
 }
 
 describe("without a yes", () => {
@@ -176,55 +201,113 @@ describe("without a yes", () => {
   });
 });
 
-/** Makes a call; what is asked about it, or undefined when it is not asked about. */
-async function calling(run: DirectedRun, args: object) {
-  const before = (await asksOf(run)).length;
-  const told = run.call("sandbox_exec", args);
-  const answered = told.then(() => undefined);
-  answered.catch(() => undefined);
-  const asked = await Promise.race([
-    untilEvent(run.run, "approval.requested", before + 1).then(
-      () => true,
-      () => undefined,
-    ),
-    answered,
-  ]);
-  const request = asked ? (await asksOf(run)).at(-1) : undefined;
-  return { told, request };
+/** What a run asks, one after the other. */
+function questionsOf(run: DirectedRun) {
+  const asked = (async function* () {
+    for await (const event of run.run.stream()) {
+      if (isEvent(event, "approval.requested")) yield event.data;
+    }
+  })();
+  let next = asked.next();
+  return {
+    /** Makes a call: what is asked about it, or undefined when it is not asked about. */
+    async call(args: object) {
+      const told = run.call("sandbox_exec", args);
+      const question = await Promise.race([next, told.then(() => undefined)]);
+      if (question === undefined) return { told, request: undefined };
+      next = asked.next();
+      return { told, request: question.value ?? undefined };
+    },
+  };
 }
 
-async function asksOf(run: DirectedRun) {
-  const history = await historyOf(gateway, run.id);
-  return history.filter((event) => isEvent(event, "approval.requested")).map(({ data }) => data);
-}
+type Asked = ReturnType<typeof questionsOf>["call"];
 
-/** Several runs at once, a share of the programs each. */
+/** Several runs at once, a share of the programs each. Resolves with what they wrote down. */
 async function inRuns(
   placed: readonly Placed[],
-  work: (run: DirectedRun, one: Placed) => Promise<void>,
-): Promise<void> {
+  work: (call: Asked, one: Placed) => Promise<void>,
+): Promise<RunEvent[]> {
   const shares = [0, 1, 2, 3].map((share) => placed.filter((_, index) => index % 4 === share));
-  await Promise.all(
-    shares.map(async (share) => {
-      const run = await openRun(share);
-      for (const one of share) await work(run, one);
-      await endOf(run);
-    }),
-  );
+  const histories = shares.map(async (share) => {
+    const run = await openRun(share);
+    const { call } = questionsOf(run);
+    for (const [index, one] of share.entries()) {
+      await work(call, one);
+      // A run whose calls all fail would be ended.
+      if (index % 8 === 7) await run.call("sandbox_exec", { command: "true" });
+    }
+    return endOf(run);
+  });
+  return (await Promise.all(histories)).flat();
 }
 
 describe("when it is asked about", () => {
   it("a no lets nobody out, and what was not seen coming gets nowhere either", async () => {
     const unseen: string[] = [];
-    await inRuns(programs, async (run, { program, target }) => {
-      const command = program.command(target);
-      const { told, request } = await calling(run, { command });
-      if (request === undefined) unseen.push(program.name);
-      else await clientOf(gateway).approvals.deny(request.request_id, {});
-      const answer = await told;
-      if (request) expect(answer, program.name).toMatchObject({ approval_rejected: true });
+    const before = hitsOf(programs).length;
+    const denied = programs.filter(({ program }, index) => !program.proxied || index % 3 === 0);
+    const history = await inRuns(denied, async (call, { program, target }) => {
+      const { told, request } = await call({ command: program.command(target) });
+      if (request === undefined) return void unseen.push(program.name);
+      await clientOf(gateway).approvals.deny(request.request_id, {});
+      expect(await told, program.name).toMatchObject({ approval_rejected: true });
     });
+    expect(before).toBe(0);
     expect(hitsOf(programs)).toEqual([]);
-    process.stdout.write(`unseen: ${unseen.join("\n")}\n`);
+    expect(history.filter(({ type }) => type.startsWith("egress."))).toEqual([]);
+    expect(unseen.filter((name) => !expectedUnseen.has(name))).toEqual([]);
+    process.stdout.write(
+      `sink: ${denied.length - unseen.length} denied, ${unseen.length} not seen coming, 0 arrive\n`,
+    );
+  });
+
+  it("a yes lets out what was shown, to the host that was shown, and nowhere else", async () => {
+    const approved = programs.filter(
+      ({ program, target }, index) =>
+        target.address === opened && (program.proxied || index % 6 === 0),
+    );
+    const arrived = new Set<string>();
+    const history = await inRuns(approved, async (call, one) => {
+      const { id, program, target, sink } = one;
+      const before = one.hits();
+      const there = `python3 ${runnerPath} plain ${otherPath} ${id}`;
+      const { told, request } = await call({ command: `${program.command(target)}\n${there}` });
+      if (request === undefined) throw new Error(`Nobody was asked about ${program.name}`);
+      const shown = request.hosts.filter((host) => host !== sink?.host);
+      expect(shown, program.name).toEqual([]);
+      await clientOf(gateway).approvals.approve(request.request_id, {});
+      expect(await told, program.name).toMatchObject({ duration_ms: expect.any(Number) });
+      const hits = one.hits() - before;
+      expect(hits > 0, program.name).toBe(program.proxied && request.hosts.length > 0);
+      if (hits > 0) arrived.add(id);
+    });
+    const elsewhere = [...others].filter(([, sink]) => sink.hits().length > 0);
+    expect(elsewhere.map(([id]) => id)).toEqual([]);
+    expect(hitsOf(programs.filter(({ id }) => !arrived.has(id)))).toEqual([]);
+    const refused = history.filter((event) => isEvent(event, "egress.denied"));
+    expect(new Set(refused.map(({ data }) => data.host))).toEqual(new Set([another]));
+    process.stdout.write(
+      `sink: ${approved.length} approved, ${arrived.size} arrive at the host that was shown, 0 elsewhere, ${refused.length} refused there\n`,
+    );
+  });
+});
+
+describe("with NetworkAccess", () => {
+  it("the same programs arrive at that host and at no other, if they go by the proxy", async () => {
+    const before = new Map(programs.map((one) => [one.id, one.hits()]));
+    const hosts = ["*", ...programs.flatMap(({ sink }) => sink?.host ?? [])];
+    const run = await openRun(programs, [{ type: "NetworkAccess", hosts }]);
+    await runAll(run, "plain");
+    const arrived = programs.filter(({ id, hits }) => hits() > (before.get(id) ?? 0));
+    const missing = programs.filter((one) => one.program.proxied && !arrived.includes(one));
+    expect(missing.map(({ program }) => program.name)).toEqual([]);
+    const stray = arrived.filter(
+      ({ target, program }) =>
+        target.address !== opened || (!program.proxied && !program.name.startsWith("F04")),
+    );
+    expect(stray.map(({ program }) => program.name)).toEqual([]);
+    await endOf(run);
+    process.stdout.write(`sink: ${arrived.length} arrive with NetworkAccess\n`);
   });
 });
