@@ -12,6 +12,7 @@ import { isEvent, type RunEvent } from "../src/sdk/sdk.ts";
 import { clientOf, defectsOf, historyOf } from "./support/airlock-api.ts";
 import { type DirectedRun, type Director, openDirector } from "./support/directed-run.ts";
 import { type NetworkSink, openSink } from "./support/network-sink.ts";
+import { questionsOf } from "./support/questions-of.ts";
 import { carried } from "./support/sink-carried.ts";
 import { corpusPrograms } from "./support/sink-corpus.ts";
 import { javascriptPrograms } from "./support/sink-javascript.ts";
@@ -200,26 +201,6 @@ describe("without a yes", () => {
     );
   });
 });
-
-/** What a run asks, one after the other. */
-function questionsOf(run: DirectedRun) {
-  const asked = (async function* () {
-    for await (const event of run.run.stream()) {
-      if (isEvent(event, "approval.requested")) yield event.data;
-    }
-  })();
-  let next = asked.next();
-  return {
-    /** Makes a call: what is asked about it, or undefined when it is not asked about. */
-    async call(args: object) {
-      const told = run.call("sandbox_exec", args);
-      const question = await Promise.race([next, told.then(() => undefined)]);
-      if (question === undefined) return { told, request: undefined };
-      next = asked.next();
-      return { told, request: question.value ?? undefined };
-    },
-  };
-}
 
 type Asked = ReturnType<typeof questionsOf>["call"];
 
