@@ -29,6 +29,7 @@ export {
   replayed,
 } from "./results.ts";
 export type { ReadContent } from "./since-approved.ts";
+export type { Restore } from "./whole-request.ts";
 
 export interface ApprovalListFilter {
   /** Left out: all. Pending requests for the very same call are one entry, the oldest. */
@@ -44,6 +45,10 @@ export interface Approvals {
     workspaceId: string,
     filter: ApprovalListFilter,
   ): Promise<{ approvals: Approval[]; nextCursor?: string }>;
+  /**
+   * Everything that will run, in full length: the strings too, of which a list has only the head when they were too long
+   * for the journal.
+   */
   get(workspaceId: string, id: string): Promise<ApprovalDetail>;
   /**
    * Answers a pending request, durably, and lets its run go on. A second answer is `approval_answered` with the first

@@ -7,11 +7,14 @@ import type { Answered, AnswerToWrite, ApprovalRows, Resumed } from "../store/st
 import type { Approvals } from "./approvals.ts";
 import { type ReadContent, sinceApproved } from "./since-approved.ts";
 import { type ExpiryWatch, watchExpiry } from "./watch-expiry.ts";
+import { type Restore, wholeRequest } from "./whole-request.ts";
 
 export interface ApprovalsOptions {
   rows: ApprovalRows;
   /** Content by digest, for diffs. */
   readContent: ReadContent;
+  /** Puts the strings back into a value of the journal that were too long for it. */
+  restore: Restore;
   clock: Pick<Clock, "sleep">;
   log: Log;
   /** Runs whose call was answered, or ran out of time: they can go on. */
@@ -63,8 +66,9 @@ export function openApprovals(options: ApprovalsOptions): OpenApprovals {
     list: (workspaceId, filter) => rows.list(workspaceId, filter),
 
     async get(workspaceId, id) {
-      const approval = await pick(rows, workspaceId, id);
-      const last = await rows.lastApproved(workspaceId, approval);
+      const approval = await whole(await pick(rows, workspaceId, id), options);
+      const found = await rows.lastApproved(workspaceId, approval);
+      const last = found && (await whole(found, options));
       return {
         ...approval,
         previews: await rows.previews(workspaceId, approval),
@@ -121,6 +125,13 @@ async function pick(rows: ApprovalRows, workspaceId: string, id: string): Promis
   const approval = await rows.get(workspaceId, id);
   if (approval === undefined) throw notFound(id);
   return approval;
+}
+
+async function whole(
+  approval: Approval,
+  { restore, log }: Pick<ApprovalsOptions, "restore" | "log">,
+): Promise<Approval> {
+  return { ...approval, request: await wholeRequest(approval.request, restore, log) };
 }
 
 function chosenScope({ request }: Approval, scope: ApprovalScope | undefined): ApprovalScope {

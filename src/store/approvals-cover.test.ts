@@ -12,9 +12,16 @@ import {
   started,
   testClock,
 } from "../../test/support/sample-approvals.ts";
-import { appendNext, finishedEvents } from "../../test/support/sample-store.ts";
+import {
+  appendNext,
+  claimedRun,
+  finishedEvents,
+  startedEvents,
+} from "../../test/support/sample-store.ts";
 import { tempDir } from "../../test/support/temp-dir.ts";
+import type { NewEvent } from "../contract/event.ts";
 import { newId } from "../contract/ids.ts";
+import type { NewRun } from "./store.ts";
 
 async function opened() {
   const clock = testClock();
@@ -170,6 +177,38 @@ describe("time", () => {
     store = await openTimedStore(dir, clock);
     expect(await inForce()).toBeUndefined();
     await sound({ ...own, store });
+  });
+
+  it("that a clock has passed and was set back from lets no call start by it (G11)", async () => {
+    const own = await opened();
+    const { clock, store, workspaceId } = own;
+    const scopeExpiresAt = new Date(noon + 1000).toISOString();
+    const inRun = approval({ scope: "run", scopeExpiresAt });
+    const [asking, standing] = [
+      await askingRun(store, workspaceId),
+      await askingRun(store, workspaceId),
+    ];
+    for (const { request } of [asking, standing]) {
+      await store.approvals.answer(workspaceId, request.request_id, inRun);
+    }
+    clock.time = noon + 1000;
+    // Whoever looks at the clock now has seen it: here another run, by any event.
+    await appendNext(store, await claimedRun(store), startedEvents);
+    clock.time = noon;
+    const byStanding = {
+      ...{ call_id: "call_2", tool: "x", decision: "allow" as const, rule: "standing" },
+      approval: standing.request.request_id,
+    };
+    const attempts: [NewRun, NewEvent][] = [
+      [asking.run, started(asking.request)],
+      [standing.run, { type: "call.decided", data: byStanding }],
+    ];
+    for (const [run, event] of attempts) {
+      await expect(appendNext(store, run, [event])).rejects.toMatchObject({
+        ...{ name: "ApprovalUnusable", reason: "out_of_time" },
+      });
+    }
+    await sound(own);
   });
 
   it("that is over when the answer comes makes it expired, whatever the answer (G11)", async () => {
