@@ -1,6 +1,6 @@
 /**
  * Any text at all, held against any patterns: deciding never fails, always gives a reason with a no, and never lends the
- * permission of one command to what stands before or after it. `npm test` tries some hundred texts, a soak a million.
+ * permission of one command to what stands before or after it. `npm test` tries some hundred texts, a soak some hundred thousand.
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
