@@ -37,7 +37,7 @@ export async function mutate(files: string[], tests: string[]): Promise<Mutated>
   const options = {
     ...{ mutate: files, testFiles: tests, plugins: ["@stryker-mutator/vitest-runner"] },
     ...{ testRunner: "vitest", coverageAnalysis: "perTest", concurrency: 2 },
-    vitest: { related: false, pool: "forks", configFile: "vitest.config.ts" },
+    vitest: { related: false, pool: "threads", configFile: "vitest.config.ts" },
     // The copy needs what the tests of rooms need, and no more.
     ignorePatterns: [
       ...["**", "!src/**", "!test/support/**", "!runtime/**"],
