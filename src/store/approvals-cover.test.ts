@@ -234,6 +234,28 @@ describe("time", () => {
     await sound(own);
   });
 
+  it("lets an approval allow no call that its scope does not reach", async () => {
+    const own = await opened();
+    const { store, workspaceId } = own;
+    const tried = (run: NewRun, id: string) => {
+      const call = { call_id: newId("call"), tool: "x", decision: "allow" as const, rule: "x" };
+      return appendNext(store, run, [{ type: "call.decided", data: { ...call, approval: id } }]);
+    };
+    const other = await claimedRun(store, { workspaceId });
+    await appendNext(store, other, startedEvents);
+    for (const scope of ["once", "run", "agent_revision"] as const) {
+      const { run, request } = await askingRun(store, workspaceId, { call: scope });
+      const id = request.request_id;
+      await store.approvals.answer(workspaceId, id, approval({ scope }));
+      const refused = { name: "ApprovalUnusable", reason: "other_call" };
+      if (scope === "once") await expect(tried(run, id)).rejects.toMatchObject(refused);
+      else await tried(run, id);
+      if (scope === "agent_revision") await tried(other, id);
+      else await expect(tried(other, id)).rejects.toMatchObject(refused);
+    }
+    await sound(own);
+  });
+
   it("lets a standing approval that is revoked or foreign allow nothing", async () => {
     const own = await opened();
     const { store, workspaceId } = own;
