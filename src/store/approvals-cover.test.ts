@@ -9,6 +9,8 @@ import {
   noon,
   openTimedStore,
   refusal,
+  requested,
+  sampleRequest,
   started,
   testClock,
 } from "../../test/support/sample-approvals.ts";
@@ -139,6 +141,32 @@ describe("an answer", () => {
     await sound({ ...own, store });
   });
 
+  it("is the newest of those that cover a request, whether yes or no", async () => {
+    const own = await opened();
+    const { clock, store, workspaceId } = own;
+    const { run, request } = await askingRun(store, workspaceId);
+    await store.approvals.answer(workspaceId, request.request_id, approval({ scope: "run" }));
+    const settled = async () => {
+      clock.time += 1000;
+      const again = sampleRequest({}, run.runId);
+      await appendNext(store, run, [requested(again)]);
+      expect(await store.approvals.settle(again.request_id)).toHaveLength(1);
+      return statusOf(own, again.request_id);
+    };
+    expect(await settled()).toBe("approved");
+    clock.time += 1000;
+    // In another run the same is refused: from then on it is not allowed here without a new question.
+    const elsewhere = await askingRun(store, workspaceId);
+    await store.approvals.answer(workspaceId, elsewhere.request.request_id, refusal());
+    expect(await settled()).toBe("denied");
+    clock.time += 1000;
+    const anew = sampleRequest({}, run.runId);
+    await appendNext(store, run, [requested(anew)]);
+    await store.approvals.answer(workspaceId, anew.request_id, approval({ scope: "run" }));
+    expect(await settled()).toBe("approved");
+    await sound(own);
+  });
+
   it("that was given in the moment of a new request is found for it", async () => {
     const own = await opened();
     const { store, workspaceId } = own;
@@ -231,6 +259,28 @@ describe("time", () => {
     clock.time -= 2 * day;
     const late = await store.approvals.answer(workspaceId, other.request.request_id, approval());
     expect(late).toMatchObject({ type: "already", approval: { status: "expired" } });
+    await sound(own);
+  });
+
+  it("lets an approval allow no call that its scope does not reach", async () => {
+    const own = await opened();
+    const { store, workspaceId } = own;
+    const tried = (run: NewRun, id: string) => {
+      const call = { call_id: newId("call"), tool: "x", decision: "allow" as const, rule: "x" };
+      return appendNext(store, run, [{ type: "call.decided", data: { ...call, approval: id } }]);
+    };
+    const other = await claimedRun(store, { workspaceId });
+    await appendNext(store, other, startedEvents);
+    for (const scope of ["once", "run", "agent_revision"] as const) {
+      const { run, request } = await askingRun(store, workspaceId, { call: scope });
+      const id = request.request_id;
+      await store.approvals.answer(workspaceId, id, approval({ scope }));
+      const refused = { name: "ApprovalUnusable", reason: "other_call" };
+      if (scope === "once") await expect(tried(run, id)).rejects.toMatchObject(refused);
+      else await tried(run, id);
+      if (scope === "agent_revision") await tried(other, id);
+      else await expect(tried(other, id)).rejects.toMatchObject(refused);
+    }
     await sound(own);
   });
 
