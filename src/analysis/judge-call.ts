@@ -107,6 +107,8 @@ function judgeCode(call: Call, scope: Scope, judging: Judging, path: string): vo
   for (const value of judging.values(code, scope)) {
     const text = exactText(value);
     if (text !== undefined) judging.nested(text, code.at);
+    // A function that stands there is read like all others.
+    else if (code.is === "scope") continue;
     else if (value.is === "file") follow(value.path, call, judging);
     else if (!timers.has(path) || value.is === "text") {
       judging.found("opaque", call.at, "Runs code that is only known when it runs");
@@ -128,6 +130,8 @@ function judgeRun(call: Call, scope: Scope, judging: Judging): void {
       } else if (text !== undefined && /[\s(;]/.test(text)) judging.nested(text, call.at);
       else if (text !== undefined) {
         if (/[./]/.test(text)) follow(text, call, judging);
+      } else if (value.is === "path" && /^(import\.meta\.url|__filename)$/.test(value.path)) {
+        // It starts itself.
       } else if (arg === call.args[0]) {
         judging.found("opaque", call.at, "Runs a file whose name is only known when it runs");
       }
@@ -148,7 +152,10 @@ function judgeRestored(call: Call, scope: Scope, judging: Judging): void {
   if (first === undefined) return;
   const disguised = (value: Value) => value.is === "text" || value.is === "list";
   const values = judging.values(first, scope);
-  const isFile = values.some((value) => value.is === "file");
+  // What was packed here just before holds nothing that was not here.
+  const isFile = values.some(
+    (value) => value.is === "file" || (value.is === "path" && /^pickle\.dumps\(\)$/.test(value.path)),
+  );
   if (values.some(disguised) || (first.is === "call" && !isFile)) {
     judging.found("opaque", call.at, "What it unpacks may be code, which is not looked through");
   }
