@@ -2,6 +2,7 @@ import { posix } from "node:path";
 import type { ReadCommand, SimpleCommand } from "./analysis.ts";
 import { type FileKind, kindByInterpreter } from "./file-kind.ts";
 import type { Grammar } from "./languages.ts";
+import { type ProjectRun, projectRuns } from "./project-runs.ts";
 import { shown } from "./sight.ts";
 import type { Written } from "./written.ts";
 
@@ -35,6 +36,8 @@ export interface ShellStart {
   /** Lines before it. */
   line: number;
   offset: number;
+  /** What is to be run of a file, or below a directory, that belongs to a project. */
+  project?: ProjectRun;
 }
 
 /** Where a path of a command may lie, by the directories that it goes to before. */
@@ -103,8 +106,17 @@ export function startsOf(text: string, read: ReadCommand): ShellStart[] {
       });
     }
   }
-  for (const command of read.commands)
-    found.push(...projectStarts(command, at, lineOf(command.offset)));
+  for (const command of read.commands) {
+    const { offset } = command;
+    const line = lineOf(offset);
+    found.push(...projectStarts(command, at, line));
+    for (const { path, run } of projectRuns(command)) {
+      const paths = at(path, offset);
+      found.push({
+        ...{ paths, kind: undefined, expected: false, root: "/tmp", line, offset, project: run },
+      });
+    }
+  }
   return found;
 }
 
