@@ -74,9 +74,10 @@ export interface ReadCommand {
   payloads: Payload[];
   /**
    * Files that an interpreter is told to run (`python3 x.py`, `sh run.sh`, `. lib.sh`, `./x`), as written; `module`: the
-   * name of a module of Python (`python3 -m name`).
+   * name of a module of Python (`python3 -m name`); `any`: the path is only known when it runs, and this is how it ends,
+   * if that is known (`for f in *.py; do python3 "$f"`).
    */
-  scripts: { path: string; offset: number; module?: true }[];
+  scripts: { path: string; offset: number; module?: true; any?: true }[];
   /** What redirects open, here-documents not among it. */
   redirects: Word[];
   /** Files that it makes, in the order in which they stand. */

@@ -47,6 +47,9 @@ const writers: Readonly<Record<string, Writer>> = {
       (verb?.text === "stash" && /^(list|show|drop|clear)$/.test(rest[0]?.text ?? ""));
     return isQuiet ? [] : [unpacked(words, ".")];
   },
+  // What is compiled of files that are read says what they say.
+  go: (words) => compiled(words, words[1]?.text === "build" && isHere(words.slice(2)), ".go"),
+  rustc: (words) => compiled(words, true, ".rs"),
   patch: (words) => (words.some(({ text }) => text === "--dry-run") ? [] : [unpacked(words, ".")]),
   tar: (words) => {
     const isExtracting = words.some(
@@ -99,6 +102,24 @@ function copy(words: readonly ShellWord[]): Made[] {
           { path: inside, ...made },
         ];
   });
+}
+
+function compiled(words: readonly ShellWord[], isRead: boolean, end: string): Made[] {
+  const source = words.find(({ text }) => text.endsWith(end))?.text;
+  const stem = source?.replace(/^.*\//, "").slice(0, -end.length);
+  const path = after(words, /^-o$/) ?? stem;
+  if (!isRead || path === undefined) return [];
+  const offset = words[0]?.offset ?? 0;
+  return [{ path: { text: path, dynamic: false, offset }, body: [{ text: "", dynamic: false }] }];
+}
+
+/** `go build` of the package in this directory, or of files. */
+function isHere(words: readonly ShellWord[]): boolean {
+  return words.every(
+    ({ text, dynamic }, at) =>
+      !dynamic &&
+      (/^-/.test(text) || words[at - 1]?.text === "-o" || /^\.\/?$|\.go$/.test(text)),
+  );
 }
 
 function unpacked(words: readonly ShellWord[], below: string): Made {

@@ -103,6 +103,8 @@ const joinedPath: Fold = (args) =>
 /** `new URL("/x", "https://e.org")` */
 const resolved: Fold = ([first, second]) => {
   const [path, base] = [exactText(first), exactText(second)];
+  // The address of the file itself.
+  if (first?.is === "path" && second === undefined) return first;
   if (path === undefined || base === undefined || !URL.canParse(path, base))
     return sameText([first ?? unknown]);
   return text(new URL(path, base).href);

@@ -46,7 +46,12 @@ function runIn(path: string, text: string, line: number, depth: number, through:
 }
 
 /** The tests below a directory: what a tool finds by itself. Nothing when directories cannot be listed. */
-export async function followTests(start: Start, names: RegExp, through: Through): Promise<void> {
+export async function followTests(
+  start: Start,
+  run: Extract<ProjectRun, { by: "tests" | "any" }>,
+  through: Through,
+): Promise<void> {
+  const { names } = run;
   const queue = [start.path];
   let [directories, tests] = [0, 0];
   const made = through.written.flatMap(({ paths }) => paths);
@@ -60,12 +65,16 @@ export async function followTests(start: Start, names: RegExp, through: Through)
       if (names.test(name)) {
         tests += 1;
         if (tests > most.tests) return;
-        const kind = kindByName(name);
+        const kind = run.by === "any" ? run.kind : kindByName(name);
         const { from, at, root, depth } = start;
         addStart({ path: own, kind, expected: false, root, depth: depth + 1, from, at }, through);
       } else if (!/\.|^(node_modules|__pycache__|venv|dist|build|target)$/.test(name)) {
         queue.push(own);
       }
     }
+  }
+  // A shell that runs what nobody finds may run anything; other languages read what is there anyway.
+  if (run.by === "any" && run.kind === "shell" && tests === 0) {
+    addOpaque(start.from, start.path, "Which script runs is not known", through);
   }
 }

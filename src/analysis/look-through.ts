@@ -7,7 +7,7 @@ import { followProject, followTests } from "./follow-project.ts";
 import { followGo } from "./go-packages.ts";
 import type { Grammar } from "./languages.ts";
 import { candidates, packageStarts } from "./modules.ts";
-import type { ProjectRun } from "./project-runs.ts";
+import { keyOf, type ProjectRun } from "./project-runs.ts";
 import { languageOf, type ReadCode } from "./read-code.ts";
 import { readCommand } from "./read-command.ts";
 import { shellFindings } from "./shell-sight.ts";
@@ -91,7 +91,7 @@ export function addOpaque(from: From, pattern: string, reason: string, through: 
 /** A file is looked at once for each language in which it may be read. */
 export function addStart(start: Start, through: Through): void {
   const { path, kind, at, project } = start;
-  const asked = project === undefined ? "" : JSON.stringify(project);
+  const asked = project === undefined ? "" : keyOf(project);
   const isMade = at !== undefined && through.written.some((each) => each.paths.includes(path));
   const moment = isMade ? `${at.offset}\0${at.text}` : "";
   const key = `${path}\0${typeof kind === "string" ? kind : ""}\0${asked}\0${moment}`;
@@ -196,7 +196,10 @@ function addWritten(written: readonly Written[], through: Through): void {
 
 async function lookAt(start: Start, through: Through): Promise<void> {
   const { path, from, kind, project } = start;
-  if (project?.by === "tests") await followTests(start, project.names, through);
+  if (project?.by === "tests" || project?.by === "any") {
+    await followTests(start, project, through);
+    if (project.by === "any" || kindByName(path) === undefined) return;
+  }
   const before = through.looked.get(path) ?? [];
   if (!before.includes(start)) through.looked.set(path, [...before, start]);
   const { versions, original } = await versionsOf(
@@ -236,7 +239,7 @@ async function lookAtContent(start: Start, content: Uint8Array, through: Through
 
 async function lookInto(start: Start, text: string, through: Through): Promise<void> {
   const { path, root, depth, project } = start;
-  if (project !== undefined && project.by !== "tests") {
+  if (project?.by === "scripts" || project?.by === "make") {
     followProject(start, project, text, through);
     return;
   }

@@ -1,5 +1,6 @@
 import { posix } from "node:path";
 import type { SimpleCommand } from "./analysis.ts";
+import type { FileKind } from "./file-kind.ts";
 
 /** What a tool runs that its project says, and not its words. */
 export type ProjectRun =
@@ -8,7 +9,17 @@ export type ProjectRun =
   /** The recipes of a Makefile for these targets, or for its first; `settings` are variables given in the words. */
   | { by: "make"; targets: string[]; settings: ReadonlyMap<string, string> }
   /** The files below a directory that the tool takes for tests. */
-  | { by: "tests"; names: RegExp };
+  | { by: "tests"; names: RegExp }
+  /** One of the files below a directory, of whatever language its program reads; which is only known when it runs. */
+  | { by: "any"; names: RegExp; kind: FileKind | undefined };
+
+/** The same text for the same run. */
+export function keyOf(run: ProjectRun): string {
+  if (run.by === "scripts") return JSON.stringify(run);
+  if (run.by === "make") return JSON.stringify([run.targets, [...run.settings]]);
+  const kind = run.by === "any" ? JSON.stringify(run.kind ?? null) : "";
+  return `${run.by} ${run.names.source} ${kind}`;
+}
 
 /** A project's file, or the directory that is looked through. */
 export interface ProjectStart {

@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import type { ReadCommand, SimpleCommand } from "./analysis.ts";
-import { type FileKind, kindByInterpreter } from "./file-kind.ts";
+import { endsOf, type FileKind, kindByInterpreter } from "./file-kind.ts";
 import type { Grammar } from "./languages.ts";
 import { type ProjectRun, projectRuns } from "./project-runs.ts";
 import { shown } from "./sight.ts";
@@ -71,9 +71,17 @@ export function startsOf(text: string, read: ReadCommand): ShellStart[] {
   const found: ShellStart[] = [];
   const lineOf = (offset: number) => text.slice(0, offset).split("\n").length - 1;
   const at = basesOf(read);
-  for (const { path, offset, module } of read.scripts) {
+  for (const { path, offset, module, any } of read.scripts) {
     const command = programAround(read, offset, path);
     const line = lineOf(offset);
+    if (any === true) {
+      const run = anyFile(path, command?.program ?? "");
+      found.push({
+        ...{ paths: at(".", offset), kind: undefined, expected: false, root: "/tmp" },
+        ...{ line, offset, project: run },
+      });
+      continue;
+    }
     if (module === true) {
       const base = path.replaceAll(".", "/");
       const paths = [`${base}.py`, `${base}/__main__.py`, `${base}/__init__.py`].flatMap((each) =>
@@ -118,6 +126,22 @@ export function startsOf(text: string, read: ReadCommand): ShellStart[] {
     }
   }
   return found;
+}
+
+/** Files that a program may be given which are only known when it runs: by the end of their name, or by its language. */
+function anyFile(fixed: string, program: string): ProjectRun {
+  const name = posix.basename(fixed);
+  const kind = kindByInterpreter(program);
+  const isWhole = fixed.includes("/") && name.includes(".");
+  const end = posix.extname(name);
+  const escaped = (text: string) => text.replace(/[^\w]/g, "\\$&");
+  const grammar = typeof kind === "string" ? kind : "shell";
+  const names = isWhole
+    ? new RegExp(`^${escaped(name)}$`)
+    : end !== ""
+      ? new RegExp(`${escaped(end)}$`)
+      : endsOf[grammar];
+  return { by: "any", names, kind };
 }
 
 /** A file that is missing now may be there when it is its turn, if something else runs before. */
