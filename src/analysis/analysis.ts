@@ -53,6 +53,12 @@ export interface Opaque {
 /** A part of what a command writes: a text, with variables as they stand where it is dynamic, or what a file holds. */
 export type WrittenPart = { text: string; dynamic: boolean } | { file: Word };
 
+/** One text is replaced by another everywhere; null: what is replaced is only known when it is done. */
+export interface Edit {
+  from: string | null;
+  to: string;
+}
+
 /** A file that the command itself makes or changes. */
 export interface Write {
   path: Word;
@@ -64,6 +70,8 @@ export interface Write {
   below: boolean;
   /** Up to this place of the command it is certain that it was written before; -1: nowhere. */
   sureUntil: number;
+  /** It is the file as it was before, changed like this. */
+  edit?: Edit;
 }
 
 /** A shell command as it was read. */

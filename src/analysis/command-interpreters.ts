@@ -193,7 +193,7 @@ function readOperand(
     if (mode === "code") readCode(interpreter.language, operand, reader);
     else if (!operand.dynamic) reader.script(operand);
     else if (isFoundFile(operand)) reader.script(operand, "any");
-    else reader.opaque(operand, "Which code runs is not known");
+    else if (operand.substituted) reader.opaque(operand, "Which code runs is not known");
     return;
   }
   if (!interpreter.readsInput) return;

@@ -1,5 +1,7 @@
 import type { Word, Write } from "./analysis.ts";
 import { type OptionTable, scanOptions } from "./command-options.ts";
+import { valuesOf } from "./command-runners.ts";
+import { editOf } from "./sed-edits.ts";
 import { inputOf } from "./shell-output.ts";
 import type { Frame, ShellWord } from "./shell-reading.ts";
 
@@ -24,6 +26,7 @@ const writers: Readonly<Record<string, Writer>> = {
   mv: copy,
   install: copy,
   ln: copy,
+  sed: edited,
   dd: (words) => {
     const named = (name: string) => {
       const word = words.find(({ text }) => text.startsWith(`${name}=`));
@@ -104,6 +107,19 @@ function copy(words: readonly ShellWord[]): Made[] {
   });
 }
 
+/** `sed -i 's/a/b/' file …` */
+function edited(words: readonly ShellWord[]): Made[] {
+  if (!words.some(({ text }) => /^(-[nErsuz]*i|--in-place)/.test(text))) return [];
+  const scripts = valuesOf(words, ["-e", "--expression"]);
+  const operands = words.slice(1).filter(({ text, dynamic }, at) => {
+    return dynamic || (!text.startsWith("-") && !/^(-e|--expression)$/.test(words[at]?.text ?? ""));
+  });
+  const [script] = scripts.length > 0 ? scripts : operands.splice(0, 1);
+  const edit = script === undefined || script.dynamic ? undefined : editOf(script.text);
+  if (scripts.length > 1 || edit === undefined) return [];
+  return operands.map((file) => ({ path: wordOf(file), body: [{ file: wordOf(file) }], edit }));
+}
+
 function compiled(words: readonly ShellWord[], isRead: boolean, end: string): Made[] {
   const source = words.find(({ text }) => text.endsWith(end))?.text;
   const stem = source?.replace(/^.*\//, "").slice(0, -end.length);
@@ -117,8 +133,7 @@ function compiled(words: readonly ShellWord[], isRead: boolean, end: string): Ma
 function isHere(words: readonly ShellWord[]): boolean {
   return words.every(
     ({ text, dynamic }, at) =>
-      !dynamic &&
-      (/^-/.test(text) || words[at - 1]?.text === "-o" || /^\.\/?$|\.go$/.test(text)),
+      !dynamic && (/^-/.test(text) || words[at - 1]?.text === "-o" || /^\.\/?$|\.go$/.test(text)),
   );
 }
 

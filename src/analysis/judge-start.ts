@@ -1,5 +1,5 @@
-import type { Call } from "./judge-call.ts";
 import type { Evaluator } from "./evaluation.ts";
+import type { Call } from "./judge-call.ts";
 import type { Judging } from "./judging.ts";
 import type { Scope } from "./scope.ts";
 import { type Expr, lineOf } from "./tree.ts";

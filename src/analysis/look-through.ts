@@ -169,6 +169,16 @@ function throughSight(
       throughShell(text, readCommand(text), from, depth + 1, through);
     } else addOpaque(from, text, "Commands start code too deeply to be looked through", through);
   }
+  addWritten(
+    found.writes.map(({ path, text }) => ({
+      ...{ dynamic: false, append: false, below: false, sureUntil: -1, text: "", offset: 0 },
+      paths: [...new Set([cwd, root, posix.dirname(file ?? cwd)])].map((base) =>
+        posix.resolve(base, path),
+      ),
+      body: text === null ? null : [{ text, dynamic: false }],
+    })),
+    through,
+  );
   const language = languageOf[grammar];
   const origin = { from: file ?? `${cwd}/command`, root, language };
   for (const follow of found.follows) {
@@ -190,8 +200,19 @@ function addWritten(written: readonly Written[], through: Through): void {
       return;
     }
     through.written.push(each);
-    for (const path of each.paths) through.queue.push(...(through.looked.get(path) ?? []));
+    for (const path of each.paths) {
+      through.queue.push(...(through.looked.get(path) ?? []));
+      if (!isLoadedUnasked(path)) continue;
+      const from = { file: null, line: 1 };
+      const start = { path, kind: undefined, expected: false, root: posix.dirname(path) };
+      addStart({ ...start, depth: 1, from }, through);
+    }
   }
+}
+
+/** Python loads these without being told, wherever it finds them. */
+function isLoadedUnasked(path: string): boolean {
+  return /\/(sitecustomize|usercustomize)\.py$/.test(path);
 }
 
 async function lookAt(start: Start, through: Through): Promise<void> {

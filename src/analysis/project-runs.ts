@@ -104,12 +104,15 @@ function scripts(program: string, rest: readonly string[]): ProjectStart[] {
   const place = rest.findIndex((word) => /^(--prefix|-C|--cwd|--dir)$/.test(word));
   const directory = (place < 0 ? undefined : rest[place + 1]) ?? ".";
   const operands = rest.filter((word, at) => {
-    const isValue = /^(--prefix|-C|--cwd|--dir|-w|--workspace|--filter|-F)$/.test(rest[at - 1] ?? "");
+    const isValue = /^(--prefix|-C|--cwd|--dir|-w|--workspace|--filter|-F)$/.test(
+      rest[at - 1] ?? "",
+    );
     return !word.startsWith("-") && !isValue;
   });
   const [verb, name] = operands;
   const names: string[] = [];
-  if (verb === "run" || verb === "run-script" || verb === "rum") names.push(...(name ? [name] : []));
+  if (verb === "run" || verb === "run-script" || verb === "rum")
+    names.push(...(name ? [name] : []));
   else if (verb === "t" || verb === "tst") names.push("test");
   else if (verb === "restart") names.push("restart", "stop", "start");
   else if (verb === "pack" || verb === "publish") {
@@ -123,8 +126,8 @@ function scripts(program: string, rest: readonly string[]): ProjectStart[] {
 }
 
 function makefiles(rest: readonly string[]): ProjectStart[] {
-  const valueOf = (option: RegExp, at: number) => option.test(rest[at - 1] ?? "");
-  const after = (option: RegExp) => rest.find((_, at) => valueOf(option, at));
+  const follows = (option: RegExp, at: number) => option.test(rest[at - 1] ?? "");
+  const after = (option: RegExp) => rest.find((_, at) => follows(option, at));
   const directory = after(/^(-C|--directory)$/) ?? ".";
   const named = after(/^(-f|--file|--makefile)$/);
   const settings = new Map<string, string>();
@@ -132,7 +135,10 @@ function makefiles(rest: readonly string[]): ProjectStart[] {
   for (const [at, word] of rest.entries()) {
     const set = /^([A-Za-z_]\w*)[:?+]?=(.*)$/s.exec(word);
     if (set !== null) settings.set(set[1] ?? "", set[2] ?? "");
-    else if (!word.startsWith("-") && !valueOf(/^(-[CfIojlW]|--directory|--file|--makefile)$/, at)) {
+    else if (
+      !word.startsWith("-") &&
+      !follows(/^(-[CfIojlW]|--directory|--file|--makefile)$/, at)
+    ) {
       targets.push(word);
     }
   }

@@ -27,8 +27,17 @@ export function readMakefile(
   settings: ReadonlyMap<string, string>,
 ): Recipes {
   const variables = new Map<string, string>([
-    ...([["CC", "cc"], ["CXX", "g++"], ["RM", "rm -f"], ["MAKE", "make"], ["AR", "ar"]] as const),
-    ...([["CURDIR", "."], ["SHELL", "/bin/sh"]] as const),
+    ...([
+      ["CC", "cc"],
+      ["CXX", "g++"],
+      ["RM", "rm -f"],
+      ["MAKE", "make"],
+      ["AR", "ar"],
+    ] as const),
+    ...([
+      ["CURDIR", "."],
+      ["SHELL", "/bin/sh"],
+    ] as const),
   ]);
   const found: Recipes = { commands: [], includes: [], opaque: [] };
   const rules: Rule[] = [];
@@ -41,7 +50,11 @@ export function readMakefile(
       continue;
     }
     const plain = line.replace(/(^|\s)#.*$/, "").trim();
-    if (plain === "" || /^(ifn?def|ifn?eq|else|endif|export\s*$|unexport|vpath|\.PHONY)/.test(plain)) continue;
+    if (
+      plain === "" ||
+      /^(ifn?def|ifn?eq|else|endif|export\s*$|unexport|vpath|\.PHONY)/.test(plain)
+    )
+      continue;
     const include = /^[-s]?include\s+(.+)$/.exec(plain);
     if (include !== null) found.includes.push(...(include[1] ?? "").split(/\s+/));
     else if (/^(define|load)\b/.test(plain)) found.opaque.push({ text: plain, line: number });
@@ -67,8 +80,10 @@ export function readMakefile(
   for (const [name, value] of settings) variables.set(name, value);
   const expand = (source: string) => expanded(source, variables, 0);
   for (const { text: line, line: number } of every) {
-    for (const shell of shellCalls(line)) found.commands.push({ text: expand(shell), line: number });
-    if (/\$[({](call|eval|guile)\b/.test(line)) found.opaque.push({ text: line.trim(), line: number });
+    for (const shell of shellCalls(line))
+      found.commands.push({ text: expand(shell), line: number });
+    if (/\$[({](call|eval|guile)\b/.test(line))
+      found.opaque.push({ text: line.trim(), line: number });
   }
   for (const { lines } of wantedRules(rules, targets, expand)) {
     for (const { text: recipe, line } of lines) {
@@ -86,7 +101,8 @@ function logicalLines(text: string): { text: string; line: number }[] {
     if (held === "") start = index + 1;
     if (line.endsWith("\\")) {
       // A recipe keeps its line ends, and the shell takes them away.
-      held += held.startsWith("\t") || line.startsWith("\t") ? `${line}\n` : `${line.slice(0, -1)} `;
+      held +=
+        held.startsWith("\t") || line.startsWith("\t") ? `${line}\n` : `${line.slice(0, -1)} `;
       continue;
     }
     found.push({ text: held + line, line: start });

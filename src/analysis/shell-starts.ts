@@ -116,6 +116,7 @@ export function startsOf(text: string, read: ReadCommand): ShellStart[] {
   }
   for (const command of read.commands) {
     const { offset } = command;
+    found.push(...shadowed(command, read, at, lineOf(offset)));
     const line = lineOf(offset);
     found.push(...projectStarts(command, at, line));
     for (const { path, run } of projectRuns(command)) {
@@ -142,6 +143,22 @@ function anyFile(fixed: string, program: string): ProjectRun {
       ? new RegExp(`${escaped(end)}$`)
       : endsOf[grammar];
   return { by: "any", names, kind };
+}
+
+/** A file of the command's own that has the name of a program: by PATH it may be meant. */
+function shadowed(
+  { program, offset }: SimpleCommand,
+  read: ReadCommand,
+  at: (path: string, offset: number) => string[],
+  line: number,
+): ShellStart[] {
+  if (program === null || program.includes("/")) return [];
+  return read.writes
+    .filter(({ path, below }) => !below && posix.basename(path.text) === program)
+    .map(({ path }) => {
+      const paths = at(path.text, path.offset);
+      return { paths, kind: undefined, expected: false, line, offset };
+    });
 }
 
 /** A file that is missing now may be there when it is its turn, if something else runs before. */

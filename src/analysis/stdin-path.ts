@@ -8,8 +8,9 @@ export const isStdinPath = (path: string): boolean =>
  * Whether a word that is only known when it runs names one of the files that lie there: a pattern, a variable, what
  * `find` or `xargs` put in its place, or a name beside the script itself.
  */
-export function isFoundFile({ text, fixed, substituted }: ShellWord): boolean {
-  if (!substituted || /^\W*\{\}\W*$/.test(text)) return true;
+export function isFoundFile({ text, fixed, splits, substituted }: ShellWord): boolean {
+  // What may fall into several words may be an option and code.
+  if ((!substituted && (!splits || /\.\w+$/.test(fixed))) || /^\W*\{\}\W*$/.test(text)) return true;
   const isBeside = /^"?\$\((cd (-- )?"?\$\()?dirname /.test(text);
   return isBeside && /^\/[\w.-]+\.\w+$/.test(fixed);
 }
