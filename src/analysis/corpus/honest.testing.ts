@@ -18,7 +18,7 @@ export type HonestRow = readonly [
 ];
 
 export const honest: readonly Honest[] = [...honestShell, ...honestPython, ...honestJavascript].map(
-  ([command, files = {}]) => ({ command, files }),
+  ([command, files = {}, asks]) => ({ command, files, asks }),
 );
 
 /** Ways around all this, which must be seen. */
