@@ -53,6 +53,12 @@ export interface Opaque {
 /** A part of what a command writes: a text, with variables as they stand where it is dynamic, or what a file holds. */
 export type WrittenPart = { text: string; dynamic: boolean } | { file: Word };
 
+/** One text is replaced by another everywhere; null: what is replaced is only known when it is done. */
+export interface Edit {
+  from: string | null;
+  to: string;
+}
+
 /** A file that the command itself makes or changes. */
 export interface Write {
   path: Word;
@@ -64,6 +70,8 @@ export interface Write {
   below: boolean;
   /** Up to this place of the command it is certain that it was written before; -1: nowhere. */
   sureUntil: number;
+  /** It is the file as it was before, changed like this. */
+  edit?: Edit;
 }
 
 /** A shell command as it was read. */
@@ -74,9 +82,10 @@ export interface ReadCommand {
   payloads: Payload[];
   /**
    * Files that an interpreter is told to run (`python3 x.py`, `sh run.sh`, `. lib.sh`, `./x`), as written; `module`: the
-   * name of a module of Python (`python3 -m name`).
+   * name of a module of Python (`python3 -m name`); `any`: the path is only known when it runs, and this is how it ends,
+   * if that is known (`for f in *.py; do python3 "$f"`).
    */
-  scripts: { path: string; offset: number; module?: true }[];
+  scripts: { path: string; offset: number; module?: true; any?: true }[];
   /** What redirects open, here-documents not among it. */
   redirects: Word[];
   /** Files that it makes, in the order in which they stand. */

@@ -24,6 +24,7 @@ export function resolveCommand(
       reader.opaque(first, "Too many wrappers around one command");
       return;
     }
+    if (first.dynamic && frame.forwards === true && /^("\$@"|\$@|\$\*)$/.test(first.text)) return;
     if (first.dynamic) {
       reader.opaque(first, "Which program this starts is only known when it runs");
       keep(words, null, frame, reader);
@@ -61,6 +62,12 @@ function finish(
 ): void {
   const place = keep(words, program, frame, reader);
   checkNames(words, program, reader);
+  const before = frame.forwarders.get(program);
+  if (before !== undefined) {
+    // What it is given runs inside it, where it is called.
+    const inner = { ...frame, via: [...frame.via, program], sureUntil: -1 };
+    reader.resolve(words.slice(1 + before), inner);
+  }
   reader.found.writes.push(...writesBy(words, program, frame));
   const [first] = words;
   if (isPath(program) && first !== undefined) reader.script(first);

@@ -1,5 +1,7 @@
 import type { Word, Write } from "./analysis.ts";
 import { type OptionTable, scanOptions } from "./command-options.ts";
+import { valuesOf } from "./command-runners.ts";
+import { editOf } from "./sed-edits.ts";
 import { inputOf } from "./shell-output.ts";
 import type { Frame, ShellWord } from "./shell-reading.ts";
 
@@ -24,6 +26,7 @@ const writers: Readonly<Record<string, Writer>> = {
   mv: copy,
   install: copy,
   ln: copy,
+  sed: edited,
   dd: (words) => {
     const named = (name: string) => {
       const word = words.find(({ text }) => text.startsWith(`${name}=`));
@@ -47,6 +50,9 @@ const writers: Readonly<Record<string, Writer>> = {
       (verb?.text === "stash" && /^(list|show|drop|clear)$/.test(rest[0]?.text ?? ""));
     return isQuiet ? [] : [unpacked(words, ".")];
   },
+  // What is compiled of files that are read says what they say.
+  go: (words) => compiled(words, words[1]?.text === "build" && isHere(words.slice(2)), ".go"),
+  rustc: (words) => compiled(words, true, ".rs"),
   patch: (words) => (words.some(({ text }) => text === "--dry-run") ? [] : [unpacked(words, ".")]),
   tar: (words) => {
     const isExtracting = words.some(
@@ -99,6 +105,36 @@ function copy(words: readonly ShellWord[]): Made[] {
           { path: inside, ...made },
         ];
   });
+}
+
+/** `sed -i 's/a/b/' file …` */
+function edited(words: readonly ShellWord[]): Made[] {
+  if (!words.some(({ text }) => /^(-[nErsuz]*i|--in-place)/.test(text))) return [];
+  const scripts = valuesOf(words, ["-e", "--expression"]);
+  const operands = words.slice(1).filter(({ text, dynamic }, at) => {
+    return dynamic || (!text.startsWith("-") && !/^(-e|--expression)$/.test(words[at]?.text ?? ""));
+  });
+  const [script] = scripts.length > 0 ? scripts : operands.splice(0, 1);
+  const edit = script === undefined || script.dynamic ? undefined : editOf(script.text);
+  if (scripts.length > 1 || edit === undefined) return [];
+  return operands.map((file) => ({ path: wordOf(file), body: [{ file: wordOf(file) }], edit }));
+}
+
+function compiled(words: readonly ShellWord[], isRead: boolean, end: string): Made[] {
+  const source = words.find(({ text }) => text.endsWith(end))?.text;
+  const stem = source?.replace(/^.*\//, "").slice(0, -end.length);
+  const path = after(words, /^-o$/) ?? stem;
+  if (!isRead || path === undefined) return [];
+  const offset = words[0]?.offset ?? 0;
+  return [{ path: { text: path, dynamic: false, offset }, body: [{ text: "", dynamic: false }] }];
+}
+
+/** `go build` of the package in this directory, or of files. */
+function isHere(words: readonly ShellWord[]): boolean {
+  return words.every(
+    ({ text, dynamic }, at) =>
+      !dynamic && (/^-/.test(text) || words[at - 1]?.text === "-o" || /^\.\/?$|\.go$/.test(text)),
+  );
 }
 
 function unpacked(words: readonly ShellWord[], below: string): Made {

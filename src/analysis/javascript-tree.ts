@@ -43,6 +43,7 @@ export const javascriptRules: Rules = {
   call_expression: (node, lower) => call(node, lower, "function"),
   new_expression: (node, lower) => call(node, lower, "constructor"),
   import: (node) => ({ is: "path", path: "import", at: node }),
+  meta_property: (node) => ({ is: "path", path: node.text().replace(/\s/g, ""), at: node }),
   sequence_expression: (node, lower) => {
     const parts = lower.all(node.namedChildren());
     const last = parts.pop() ?? lower(null);

@@ -99,6 +99,7 @@ function openJudging(
       else {
         sight.findings.push(...inside.findings);
         sight.follows.push(...inside.follows);
+        sight.writes.push(...inside.writes);
         sight.commands.push(...inside.commands);
       }
     },

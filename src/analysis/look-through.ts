@@ -3,9 +3,11 @@ import { limits } from "../base/limits.ts";
 import type { Finding } from "../contract/finding.ts";
 import type { Look, ReadCommand } from "./analysis.ts";
 import { compiledReason, type FileKind, kindByName, kindByShebang } from "./file-kind.ts";
+import { followProject, followTests } from "./follow-project.ts";
 import { followGo } from "./go-packages.ts";
 import type { Grammar } from "./languages.ts";
 import { candidates, packageStarts } from "./modules.ts";
+import { keyOf, type ProjectRun } from "./project-runs.ts";
 import { languageOf, type ReadCode } from "./read-code.ts";
 import { readCommand } from "./read-command.ts";
 import { shellFindings } from "./shell-sight.ts";
@@ -28,6 +30,8 @@ export interface Start {
   from: From;
   /** The place of the command that starts it, or what loads it. */
   at?: Moment | undefined;
+  /** It belongs to a project, and this is to be run of it. */
+  project?: ProjectRun | undefined;
 }
 
 /** Where something is told to run. */
@@ -86,8 +90,11 @@ export function addOpaque(from: From, pattern: string, reason: string, through: 
 
 /** A file is looked at once for each language in which it may be read. */
 export function addStart(start: Start, through: Through): void {
-  const { path, kind } = start;
-  const key = `${path}\0${typeof kind === "string" ? kind : ""}`;
+  const { path, kind, at, project } = start;
+  const asked = project === undefined ? "" : keyOf(project);
+  const isMade = at !== undefined && through.written.some((each) => each.paths.includes(path));
+  const moment = isMade ? `${at.offset}\0${at.text}` : "";
+  const key = `${path}\0${typeof kind === "string" ? kind : ""}\0${asked}\0${moment}`;
   if (through.seen.has(key)) return;
   through.seen.add(key);
   through.queue.push(start);
@@ -132,13 +139,16 @@ export function throughShell(
       throughSight(found, payload.grammar, start, through);
     }
   }
-  for (const { paths, kind, expected, root, line: before, offset } of startsOf(text, read)) {
+  for (const { paths, kind, expected, root, line: before, offset, project } of startsOf(
+    text,
+    read,
+  )) {
     const from = { file, line: line + before };
     const at = { text, offset };
     for (const path of paths) {
       const own = root ?? posix.dirname(path);
       addStart(
-        { path, kind, expected, root: own, depth: depth + 1, from, at, told: true },
+        { path, kind, expected, root: own, depth: depth + 1, from, at, told: true, project },
         through,
       );
     }
@@ -159,6 +169,16 @@ function throughSight(
       throughShell(text, readCommand(text), from, depth + 1, through);
     } else addOpaque(from, text, "Commands start code too deeply to be looked through", through);
   }
+  addWritten(
+    found.writes.map(({ path, text }) => ({
+      ...{ dynamic: false, append: false, below: false, sureUntil: -1, text: "", offset: 0 },
+      paths: [...new Set([cwd, root, posix.dirname(file ?? cwd)])].map((base) =>
+        posix.resolve(base, path),
+      ),
+      body: text === null ? null : [{ text, dynamic: false }],
+    })),
+    through,
+  );
   const language = languageOf[grammar];
   const origin = { from: file ?? `${cwd}/command`, root, language };
   for (const follow of found.follows) {
@@ -180,12 +200,27 @@ function addWritten(written: readonly Written[], through: Through): void {
       return;
     }
     through.written.push(each);
-    for (const path of each.paths) through.queue.push(...(through.looked.get(path) ?? []));
+    for (const path of each.paths) {
+      through.queue.push(...(through.looked.get(path) ?? []));
+      if (!isLoadedUnasked(path)) continue;
+      const from = { file: null, line: 1 };
+      const start = { path, kind: undefined, expected: false, root: posix.dirname(path) };
+      addStart({ ...start, depth: 1, from }, through);
+    }
   }
 }
 
+/** Python loads these without being told, wherever it finds them. */
+function isLoadedUnasked(path: string): boolean {
+  return /\/(sitecustomize|usercustomize)\.py$/.test(path);
+}
+
 async function lookAt(start: Start, through: Through): Promise<void> {
-  const { path, from, kind } = start;
+  const { path, from, kind, project } = start;
+  if (project?.by === "tests" || project?.by === "any") {
+    await followTests(start, project, through);
+    if (project.by === "any" || kindByName(path) === undefined) return;
+  }
   const before = through.looked.get(path) ?? [];
   if (!before.includes(start)) through.looked.set(path, [...before, start]);
   const { versions, original } = await versionsOf(
@@ -224,7 +259,11 @@ async function lookAtContent(start: Start, content: Uint8Array, through: Through
 }
 
 async function lookInto(start: Start, text: string, through: Through): Promise<void> {
-  const { path, root, depth } = start;
+  const { path, root, depth, project } = start;
+  if (project?.by === "scripts" || project?.by === "make") {
+    followProject(start, project, text, through);
+    return;
+  }
   if (path.endsWith("/package.json")) {
     for (const each of packageStarts(text, path)) {
       addStart({ ...start, path: each, kind: undefined, expected: false }, through);

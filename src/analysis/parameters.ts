@@ -56,19 +56,18 @@ export function bindParameters(uses: Uses): void {
     const spoken = (isMember ? uses.members : uses.named).get(name) ?? 0;
     const isSpelt = texts.some((text) => text === name || text.includes(`${name}(`));
     if (calls.length === 0 || calls.length !== spoken || isSpelt) continue;
+    inside.sites = calls.length;
     for (const [position, slot] of slots.entries()) {
       if (slot.name === null) continue;
-      const given = calls.flatMap(({ call, scope }) => givenTo(slot, position, call, scope));
-      inside.bindings.set(
-        slot.name,
-        given.length > 0 ? given : [{ value: null, scope: inside, how: "set" }],
-      );
+      const given = calls.map(({ call, scope }) => givenTo(slot, position, call, scope));
+      const others = inside.bindings.get(slot.name)?.filter(({ value }) => value !== null) ?? [];
+      inside.bindings.set(slot.name, [...given, ...others]);
     }
   }
 }
 
-function givenTo(slot: Slot, position: number, call: Call, scope: Scope): Binding[] {
-  const bind = (value: Expr | null): Binding[] => [{ value, scope, how: "set" }];
+function givenTo(slot: Slot, position: number, call: Call, scope: Scope): Binding {
+  const bind = (value: Expr | null): Binding => ({ value, scope, how: "set" });
   const spread = call.args.findIndex((arg) => arg.is === "element");
   const isCertain = (spread < 0 || spread > position) && call.named.every((n) => n.name !== "**");
   if (!isCertain) return bind(null);

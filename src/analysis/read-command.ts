@@ -3,6 +3,7 @@ import { limits } from "../base/limits.ts";
 import type { ReadCommand } from "./analysis.ts";
 import { resolveCommand } from "./command-resolve.ts";
 import { deceivingCharacter } from "./shell-characters.ts";
+import { forwardersOf } from "./shell-forwarders.ts";
 import { sureCommands } from "./shell-output.ts";
 import { type Frame, opaqueAt, type Reader } from "./shell-reading.ts";
 import { constantsFor, walkScript } from "./shell-walk.ts";
@@ -51,6 +52,7 @@ function readAnew(text: string): ReadCommand {
     dialect: "bash",
     constants: new Map(),
     sure: new Map(),
+    forwarders: new Map(),
   };
   const deceiving = deceivingCharacter(text);
   if (deceiving !== undefined) {
@@ -95,6 +97,7 @@ function openReader(whole: string, found: ReadCommand): Reader {
           {
             ...{ ...frame, source: text, constants: constantsFor(script, frame) },
             sure: frame.depth === 0 ? sureCommands(script) : new Map(),
+            forwarders: forwardersOf(script),
           },
           reader,
         );
@@ -110,8 +113,10 @@ function openReader(whole: string, found: ReadCommand): Reader {
       const text = code.dynamic ? code.text : code.fixed;
       found.payloads.push({ language, code: text, offset: code.offset, line });
     },
-    script({ text, offset }, isModule = false) {
-      found.scripts.push({ path: text, offset, ...(isModule ? { module: true } : {}) });
+    script({ text, fixed, offset }, how) {
+      if (how === undefined) found.scripts.push({ path: text, offset });
+      else if (how === "module") found.scripts.push({ path: text, offset, module: true });
+      else found.scripts.push({ path: fixed, offset, any: true });
     },
   };
   return reader;

@@ -15,6 +15,8 @@ export interface Scope {
   /** Of a function or a file, not of a block: what is hoisted stops here. */
   hoists: boolean;
   bindings: Map<string, Binding[]>;
+  /** How many calls gave its parameters their values, each binding of a parameter standing for one of them. */
+  sites?: number;
   /** What was worked out already; an expression belongs to one scope. */
   known: Map<Expr, Value[]>;
 }

@@ -35,6 +35,10 @@ export interface Frame {
   constants: Constants;
   /** The commands of the whole text that are sure to run, and up to where that can be said. */
   sure: ReadonlyMap<SyntaxNode, number>;
+  /** Functions of the text that run their arguments as a command, and how many words stand before it. */
+  forwarders: ReadonlyMap<string, number>;
+  /** Inside one of them: what it runs is read where it is called. */
+  forwards?: boolean;
 }
 
 /** What reads one command: the parts of the reader call each other through it. */
@@ -47,7 +51,7 @@ export interface Reader {
   opaque(word: Pick<ShellWord, "text" | "offset">, reason: string): void;
   /** Keeps code of another language. */
   payload(language: "python" | "javascript" | "other", code: ShellWord): void;
-  script(path: ShellWord, isModule?: boolean): void;
+  script(path: ShellWord, how?: "module" | "any"): void;
 }
 
 export function opaqueAt(token: string, offset: number, reason: string): Opaque {

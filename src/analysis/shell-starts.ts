@@ -1,7 +1,8 @@
 import { posix } from "node:path";
 import type { ReadCommand, SimpleCommand } from "./analysis.ts";
-import { type FileKind, kindByInterpreter } from "./file-kind.ts";
+import { endsOf, type FileKind, kindByInterpreter } from "./file-kind.ts";
 import type { Grammar } from "./languages.ts";
+import { type ProjectRun, projectRuns } from "./project-runs.ts";
 import { shown } from "./sight.ts";
 import type { Written } from "./written.ts";
 
@@ -35,6 +36,8 @@ export interface ShellStart {
   /** Lines before it. */
   line: number;
   offset: number;
+  /** What is to be run of a file, or below a directory, that belongs to a project. */
+  project?: ProjectRun;
 }
 
 /** Where a path of a command may lie, by the directories that it goes to before. */
@@ -68,9 +71,17 @@ export function startsOf(text: string, read: ReadCommand): ShellStart[] {
   const found: ShellStart[] = [];
   const lineOf = (offset: number) => text.slice(0, offset).split("\n").length - 1;
   const at = basesOf(read);
-  for (const { path, offset, module } of read.scripts) {
+  for (const { path, offset, module, any } of read.scripts) {
     const command = programAround(read, offset, path);
     const line = lineOf(offset);
+    if (any === true) {
+      const run = anyFile(path, command?.program ?? "");
+      found.push({
+        ...{ paths: at(".", offset), kind: undefined, expected: false, root: "/tmp" },
+        ...{ line, offset, project: run },
+      });
+      continue;
+    }
     if (module === true) {
       const base = path.replaceAll(".", "/");
       const paths = [`${base}.py`, `${base}/__main__.py`, `${base}/__init__.py`].flatMap((each) =>
@@ -103,9 +114,51 @@ export function startsOf(text: string, read: ReadCommand): ShellStart[] {
       });
     }
   }
-  for (const command of read.commands)
-    found.push(...projectStarts(command, at, lineOf(command.offset)));
+  for (const command of read.commands) {
+    const { offset } = command;
+    found.push(...shadowed(command, read, at, lineOf(offset)));
+    const line = lineOf(offset);
+    found.push(...projectStarts(command, at, line));
+    for (const { path, run } of projectRuns(command)) {
+      const paths = at(path, offset);
+      found.push({
+        ...{ paths, kind: undefined, expected: false, root: "/tmp", line, offset, project: run },
+      });
+    }
+  }
   return found;
+}
+
+/** Files that a program may be given which are only known when it runs: by the end of their name, or by its language. */
+function anyFile(fixed: string, program: string): ProjectRun {
+  const name = posix.basename(fixed);
+  const kind = kindByInterpreter(program);
+  const isWhole = fixed.includes("/") && name.includes(".");
+  const end = posix.extname(name);
+  const escaped = (text: string) => text.replace(/[^\w]/g, "\\$&");
+  const grammar = typeof kind === "string" ? kind : "shell";
+  const names = isWhole
+    ? new RegExp(`^${escaped(name)}$`)
+    : end !== ""
+      ? new RegExp(`${escaped(end)}$`)
+      : endsOf[grammar];
+  return { by: "any", names, kind };
+}
+
+/** A file of the command's own that has the name of a program: by PATH it may be meant. */
+function shadowed(
+  { program, offset }: SimpleCommand,
+  read: ReadCommand,
+  at: (path: string, offset: number) => string[],
+  line: number,
+): ShellStart[] {
+  if (program === null || program.includes("/")) return [];
+  return read.writes
+    .filter(({ path, below }) => !below && posix.basename(path.text) === program)
+    .map(({ path }) => {
+      const paths = at(path.text, path.offset);
+      return { paths, kind: undefined, expected: false, line, offset };
+    });
 }
 
 /** A file that is missing now may be there when it is its turn, if something else runs before. */

@@ -53,6 +53,11 @@ function walk(node: SyntaxNode, frame: Frame, reader: Reader): void {
     case "Pipeline":
       walkPipeline(node, frame, reader);
       return;
+    case "Function": {
+      const forwards = frame.forwarders.has(node.name.value);
+      forEachChild(node, (child) => walk(child, { ...frame, forwards }, reader));
+      return;
+    }
     case "Redirected": {
       const inner = { ...frame, stdin: stdinOf(node.redirects, frame) };
       readOutputs(node, frame, reader);

@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import { limits } from "../base/limits.ts";
-import type { Write } from "./analysis.ts";
+import type { Edit, Write } from "./analysis.ts";
 
 /** One file that a command or code of the call makes, where it may lie. */
 export interface Written extends Omit<Write, "path" | "body"> {
@@ -57,13 +57,15 @@ export async function versionsOf(
         continue;
       }
       const from = part.files.map((file) => file + below(path, each));
-      const found = await firstOf(from, each, all, read, left);
+      // What is edited is what was there before.
+      const earlier = each.edit === undefined ? all : all.slice(0, all.indexOf(each));
+      const found = await firstOf(from, each, earlier, read, left);
       if (found === undefined) continue;
       if ("unread" in found) return found;
       text += found.text;
       dynamic ||= found.dynamic;
     }
-    return { text, dynamic };
+    return { text: each.edit === undefined ? text : edited(text, each.edit), dynamic };
   };
   const isCopy = (each: Written) => each.body?.some((part) => "files" in part) ?? false;
   for (const [index, each] of named.entries()) {
@@ -118,7 +120,16 @@ function joined(versions: readonly Version[]): Version {
     text += version.text;
     dynamic ||= version.dynamic;
   }
-  return text.length > limits.analysisFileBytes ? { unread: true, exact: true } : { text, dynamic };
+  return text.length > 2 * limits.analysisFileBytes
+    ? { unread: true, exact: true }
+    : { text, dynamic };
+}
+
+/** Where it is not known what is replaced, what is put there is read beside the rest. */
+function edited(text: string, { from, to }: Edit): string {
+  if (text === "") return "";
+  if (from === null || from === "") return `${text}\n${to}\n`;
+  return text.split(from).join(to);
 }
 
 function isBefore(each: Written, at: Moment | undefined): boolean {

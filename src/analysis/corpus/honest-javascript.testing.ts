@@ -105,5 +105,5 @@ export const honestJavascript: readonly HonestRow[] = [
   [
     "cat > x.mjs <<'EOF'\nimport { f } from './y.mjs';\nf();\nEOF\ncat > y.mjs <<'EOF'\nexport const f = () => console.log(1);\nEOF\nnode x.mjs",
   ],
-  ["npx tsc --noEmit -p tsconfig.json"],
+  ["npx tsc --noEmit -p tsconfig.json", {}, "What is not installed is fetched by npx"],
 ];

