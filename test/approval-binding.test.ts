@@ -46,6 +46,8 @@ async function open(): Promise<Opened> {
   const run = await director.open(gateway, { agent, files: [input] });
   const { call: ask } = questionsOf(run);
   await write(run, { "go.sh": `${goes()}\n` });
+  // It is placed now: from here on a changed copy is the run's own, and is not put right.
+  await run.call("sandbox_exec", { command: "true" });
   return { ...run, ask };
 }
 
@@ -66,11 +68,11 @@ describe("changed on disk while a person thinks", () => {
     ["a file beside it", "tmp", (run) => writeFileSync(onDisk(run, "tmp/sitecustomize.py"), "")],
     [
       "a file that is a link now",
-      "tmp",
+      "workspace",
       (run) => {
-        const path = onDisk(run, "tmp/go.sh");
+        const path = onDisk(run, "workspace/tool");
         renameSync(path, `${path}.old`);
-        symlinkSync("/workspace/tool", path);
+        symlinkSync("/bin/true", path);
       },
     ],
     ["a program", "workspace", (run) => writeFileSync(onDisk(run, "workspace/tool"), "\x7fELF")],
@@ -96,6 +98,17 @@ describe("changed on disk while a person thinks", () => {
     },
   );
 
+  it("a file that no command has seen yet: it is put right, and what was approved runs", async () => {
+    const run = await open();
+    await write(run, { "new.sh": `${goes()}/${run.id}\n` });
+    const { told, request } = await run.ask({ command: "sh new.sh" });
+    writeFileSync(onDisk(run, "tmp/new.sh"), `${goes()}/evil\n`);
+    await approve(request?.request_id);
+    expect(await told).toMatchObject({ ok: true });
+    expect(sink.hits().at(-1)).toBe(`/bound/${run.id}`);
+    await endOf(run);
+  });
+
   it("nothing: it runs", async () => {
     const run = await open();
     const before = arrived();
@@ -108,7 +121,8 @@ describe("changed on disk while a person thinks", () => {
 });
 
 describe("changed by the run, where an approval still stands", () => {
-  const command = "sh go.sh; ls /workspace/deps; echo $DEPS_PATH";
+  // Where code is downloaded and run a yes is for once, so this one downloads only.
+  const command = () => `${goes()}; cat go.sh /workspace/deps/*`;
   const cases: [what: string, change: (run: Opened) => Promise<unknown>][] = [
     ["a content of the same name", (run) => write(run, { "go.sh": `${goes()}/evil\n` })],
     ["another content", (run) => write(run, { "more.py": "1" })],
@@ -127,12 +141,12 @@ describe("changed by the run, where an approval still stands", () => {
   const standing = async () => {
     const run = await open();
     await captureFiles(run, { path: "/workspace/deps" }, { "lib.py": "1" });
-    const { told, request } = await run.ask({ command });
+    const { told, request } = await run.ask({ command: command() });
     await approve(request?.request_id, { scope: "run" });
     expect(await told).toMatchObject({ ok: true });
     // Control: unchanged, nobody is asked again.
     const before = arrived();
-    expect(await run.call("sandbox_exec", { command })).toMatchObject({ ok: true });
+    expect(await run.call("sandbox_exec", { command: command() })).toMatchObject({ ok: true });
     expect(arrived()).toBe(before + 1);
     return run;
   };
@@ -140,9 +154,9 @@ describe("changed by the run, where an approval still stands", () => {
   it.each(cases)("%s: a person is asked again", async (_, change) => {
     const run = await standing();
     const answer = await change(run);
-    expect(answer ?? { ok: true }).not.toMatchObject({ ok: false });
+    expect(answer).not.toEqual(expect.objectContaining({ ok: false }));
     const before = arrived();
-    const { told, request } = await run.ask({ command });
+    const { told, request } = await run.ask({ command: command() });
     expect(request).toBeDefined();
     await deny(request?.request_id);
     expect(await told).toMatchObject({ approval_rejected: true });
@@ -154,9 +168,9 @@ describe("changed by the run, where an approval still stands", () => {
     const run = await standing();
     const before = arrived();
     for (const args of [
-      { command: `${command} ` },
-      { command, capture_paths: [{ path: "/tmp/out" }] },
-      { command, fresh: true, capture_paths: [{ path: "/workspace/deps" }] },
+      { command: `${command()} ` },
+      { command: command(), capture_paths: [{ path: "/tmp/out" }] },
+      { command: command(), fresh: true, capture_paths: [{ path: "/workspace/deps" }] },
     ]) {
       const { told, request } = await run.ask(args);
       expect(request, JSON.stringify(args)).toBeDefined();
@@ -167,23 +181,20 @@ describe("changed by the run, where an approval still stands", () => {
     await endOf(run);
   });
 
-  it("what is in the caches is no way round", async () => {
+  it("what is left in the caches is not seen by a call that was approved", async () => {
     const run = await open();
-    const cached = "sh go.sh; sh /cache/tmp/next.sh";
-    const prepare = (word: string) =>
-      run.call("sandbox_exec", {
-        command: `mkdir -p /cache/tmp; echo 'echo ${word}' > /cache/tmp/next.sh`,
-      });
-    await prepare("first");
-    const { told, request } = await run.ask({ command: cached });
+    const look = "cat /cache/tmp/left";
+    const leave = "echo left > /cache/tmp/left";
+    const left = await run.call("sandbox_exec", { command: leave });
+    expect(left).toMatchObject({ exit_code: 0 });
+    const { told, request } = await run.ask({ command: `${goes()}; ${look}` });
     await approve(request?.request_id, { scope: "run" });
-    const first = await told;
-    console.log("FIRST", first);
-    await prepare("evil");
-    const again = await run.ask({ command: cached });
-    console.log("AGAIN", again.request?.request_id);
-    if (again.request) await deny(again.request.request_id);
-    console.log(await again.told);
+    expect(await told).toMatchObject({ exit_code: 1, stdout: "reached\n" });
+    const again = await run.call("sandbox_exec", { command: `${goes()}; ${look}` });
+    expect(again).toMatchObject({ exit_code: 1, stdout: "reached\n" });
+    // Control: it is there, for calls that nobody was asked about.
+    const seen = await run.call("sandbox_exec", { command: look });
+    expect(seen).toMatchObject({ exit_code: 0, stdout: "left\n" });
     await endOf(run);
   });
 });
@@ -230,10 +241,8 @@ describe("an artifact", () => {
     writeFileSync(blob, `#!/bin/sh\n${goes()}/evil\n`);
     const before = arrived();
     await approve(request?.request_id);
-    const answer = await told;
-    expect(answer).toMatchObject({ ok: false });
+    expect(await told).toMatchObject({ ok: false, error_kind: "digest_mismatch" });
     expect(arrived()).toBe(before);
-    console.log(answer);
     await endOf(run);
   });
 });

@@ -38,8 +38,15 @@ export async function makeCall(drive: Drive, call: CallState): Promise<void> {
     const result = parsed.ok ? unknownTool(drive, call.request.tool) : parsed.result;
     return drive.ledger.append(await finished(drive, call, "invalid", { result }, 0));
   }
-  if (call.asked) return goOn(drive, call, tool, parsed.args);
-  await decideCall(drive, call, tool, parsed.args);
+  try {
+    if (call.asked) await goOn(drive, call, tool, parsed.args);
+    else await decideCall(drive, call, tool, parsed.args);
+  } catch (error) {
+    // Stored bytes that are not what they were are found out when the call is looked at, too. Nothing of it has run then.
+    const result = error instanceof Problem && !call.started ? toldProblem(error) : undefined;
+    if (result === undefined) throw error;
+    await drive.ledger.append(await finished(drive, call, "denied", { result }, 0));
+  }
 }
 
 async function decideCall(drive: Drive, call: CallState, tool: Tool, args: unknown): Promise<void> {
