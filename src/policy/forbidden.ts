@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import type { ReadCommand, SimpleCommand, Word } from "../analysis/analysis.ts";
 
 export type Family = "destructive" | "privilege" | "environment";
@@ -101,13 +102,9 @@ const isFunctionFlag = (text: string) => /^-[a-zA-Z]*[fF]/.test(text);
 
 /** `/proc/…/environ`, also behind `if=`, `@` or `--file=`, and spelt with wildcards or variables. */
 function isEnvironFile({ text }: Word): boolean {
-  if (!text.includes("/pr") && !text.includes("/*") && !text.includes("/?")) return false;
-  const path = text
-    .replace(/["'\\]/g, "")
-    .replace(/^[^/]*[=@]/, "")
-    .replace(/\/(\.?\/)+/g, "/");
-  const segments = path.split("/");
-  const [root, proc = "", ...rest] = segments;
+  if (!/\/["'\\]*[p*?[{]/.test(text)) return false;
+  const path = posix.normalize(text.replace(/["'\\]/g, "").replace(/^[^/]*[=@]/, ""));
+  const [root, proc = "", ...rest] = path.split("/");
   const last = rest.at(-1) ?? "";
   if (root !== "" || rest.length < 2 || !/[a-z]/.test(proc)) return false;
   return globCovers(proc, "proc") && globCovers(last, "environ");
@@ -115,9 +112,10 @@ function isEnvironFile({ text }: Word): boolean {
 
 /** Whether a segment with wildcards can mean this name. */
 function globCovers(glob: string, name: string): boolean {
-  if (!/[*?[]/.test(glob)) return glob === name;
+  if (!/[*?[{]/.test(glob)) return glob === name;
   if (glob.length > 64) return true;
   const pattern = glob
+    .replace(/\{[^}]*\}/g, "*")
     .replace(/[.+^${}()|\\]/g, "\\$&")
     .replace(/\[[^\]]*\]/g, "?")
     .replace(/\[/g, "\\[")
