@@ -50,6 +50,22 @@ export interface Opaque {
   reason: string;
 }
 
+/** A part of what a command writes: a text, with variables as they stand where it is dynamic, or what a file holds. */
+export type WrittenPart = { text: string; dynamic: boolean } | { file: Word };
+
+/** A file that the command itself makes or changes. */
+export interface Write {
+  path: Word;
+  /** What it will hold, part after part; null when that is only known when it runs. */
+  body: WrittenPart[] | null;
+  /** The body comes after what the file holds already. */
+  append: boolean;
+  /** What lies below the path as well: of a directory that is copied, or where an archive is unpacked. */
+  below: boolean;
+  /** Up to this place of the command it is certain that it was written before; -1: nowhere. */
+  sureUntil: number;
+}
+
 /** A shell command as it was read. */
 export interface ReadCommand {
   /** Every simple command in every nesting, in the order in which they stand. */
@@ -63,6 +79,8 @@ export interface ReadCommand {
   scripts: { path: string; offset: number; module?: true }[];
   /** What redirects open, here-documents not among it. */
   redirects: Word[];
+  /** Files that it makes, in the order in which they stand. */
+  writes: Write[];
 }
 
 /** What analysis may look at, and what it looks for. */

@@ -1,6 +1,6 @@
 import { type OptionTable, scanOptions } from "./command-options.ts";
-import { isStdinPath } from "./command-shells.ts";
 import type { Frame, Reader, ShellWord } from "./shell-reading.ts";
+import { isStdinPath } from "./stdin-path.ts";
 
 type Language = "python" | "javascript" | "other";
 

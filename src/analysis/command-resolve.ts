@@ -5,11 +5,16 @@ import { readRunner } from "./command-runners.ts";
 import { checkNames } from "./command-settings.ts";
 import { readShell, runCarried } from "./command-shells.ts";
 import { takeOff } from "./command-wrappers.ts";
+import { writesBy } from "./command-writes.ts";
 import { isConfusable } from "./shell-characters.ts";
 import type { Frame, Reader, ShellWord } from "./shell-reading.ts";
 
 /** Takes the wrappers off a simple command, keeps what is left, and reads what it carries. */
-export function resolveCommand(given: readonly ShellWord[], outer: Frame, reader: Reader): void {
+export function resolveCommand(
+  given: readonly ShellWord[],
+  outer: Frame & { sureUntil?: number },
+  reader: Reader,
+): void {
   let words = given;
   let frame = outer;
   for (let round = 0; ; round += 1) {
@@ -48,9 +53,15 @@ export function resolveCommand(given: readonly ShellWord[], outer: Frame, reader
   }
 }
 
-function finish(words: readonly ShellWord[], program: string, frame: Frame, reader: Reader): void {
+function finish(
+  words: readonly ShellWord[],
+  program: string,
+  frame: Frame & { sureUntil?: number },
+  reader: Reader,
+): void {
   const place = keep(words, program, frame, reader);
   checkNames(words, program, reader);
+  reader.found.writes.push(...writesBy(words, program, frame));
   const [first] = words;
   if (isPath(program) && first !== undefined) reader.script(first);
   const inner = { ...frame, place };

@@ -1,5 +1,6 @@
 import { type OptionTable, scanOptions } from "./command-options.ts";
 import { carried, type Frame, partOf, type Reader, type ShellWord } from "./shell-reading.ts";
+import { isStdinPath } from "./stdin-path.ts";
 
 const shellOptions: OptionTable = {
   flags: "abcefhiklmnprstuvxBCDEHPT",
@@ -13,10 +14,6 @@ const shellOptions: OptionTable = {
 };
 
 const shells = new Set(["sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "rbash"]);
-
-/** Names of files that are the standard input. */
-export const isStdinPath = (path: string) =>
-  /^(-|\/dev\/stdin|\/dev\/fd\/0|\/proc\/self\/fd\/0)$/.test(path);
 
 /**
  * Reads what a shell, or a builtin of one, will run: the text after `-c`, a script, its standard input; `eval`, `trap`,

@@ -3,6 +3,7 @@ import { limits } from "../base/limits.ts";
 import type { ReadCommand } from "./analysis.ts";
 import { resolveCommand } from "./command-resolve.ts";
 import { deceivingCharacter } from "./shell-characters.ts";
+import { sureCommands } from "./shell-output.ts";
 import { type Frame, opaqueAt, type Reader } from "./shell-reading.ts";
 import { constantsFor, walkScript } from "./shell-walk.ts";
 
@@ -37,6 +38,7 @@ function readAnew(text: string): ReadCommand {
     payloads: [],
     scripts: [],
     redirects: [],
+    writes: [],
   };
   const reader = openReader(text, found);
   const frame: Frame = {
@@ -48,6 +50,7 @@ function readAnew(text: string): ReadCommand {
     stdin: { type: "unknown" },
     dialect: "bash",
     constants: new Map(),
+    sure: new Map(),
   };
   const deceiving = deceivingCharacter(text);
   if (deceiving !== undefined) {
@@ -89,7 +92,10 @@ function openReader(whole: string, found: ReadCommand): Reader {
         const script = parse(text);
         walkScript(
           script,
-          { ...frame, source: text, constants: constantsFor(script, frame) },
+          {
+            ...{ ...frame, source: text, constants: constantsFor(script, frame) },
+            sure: frame.depth === 0 ? sureCommands(script) : new Map(),
+          },
           reader,
         );
       }

@@ -29,7 +29,6 @@ export {
   replayed,
 } from "./results.ts";
 export type { ReadContent } from "./since-approved.ts";
-export type { Restore } from "./whole-request.ts";
 
 export interface ApprovalListFilter {
   /** Left out: all. Pending requests for the very same call are one entry, the oldest. */
@@ -47,7 +46,7 @@ export interface Approvals {
   ): Promise<{ approvals: Approval[]; nextCursor?: string }>;
   /**
    * Everything that will run, in full length: the strings too, of which a list has only the head when they were too long
-   * for the journal.
+   * for the journal. Throws `digest_mismatch` when a part of a pending request cannot be read.
    */
   get(workspaceId: string, id: string): Promise<ApprovalDetail>;
   /**

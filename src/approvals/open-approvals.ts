@@ -1,20 +1,23 @@
 import type { Clock } from "../base/clock.ts";
 import { limits } from "../base/limits.ts";
 import type { Log } from "../base/log.ts";
-import type { Approval, ApprovalScope, ApproveRequest } from "../contract/approval.ts";
+import type {
+  Approval,
+  ApprovalDetail,
+  ApprovalScope,
+  ApproveRequest,
+} from "../contract/approval.ts";
 import { Problem } from "../contract/problem.ts";
 import type { Answered, AnswerToWrite, ApprovalRows, Resumed } from "../store/store.ts";
 import type { Approvals } from "./approvals.ts";
 import { type ReadContent, sinceApproved } from "./since-approved.ts";
 import { type ExpiryWatch, watchExpiry } from "./watch-expiry.ts";
-import { type Restore, wholeRequest } from "./whole-request.ts";
+import { withHeads, withWholeRequest } from "./whole-request.ts";
 
 export interface ApprovalsOptions {
   rows: ApprovalRows;
   /** Content by digest, for diffs. */
   readContent: ReadContent;
-  /** Puts the strings back into a value of the journal that were too long for it. */
-  restore: Restore;
   clock: Pick<Clock, "sleep">;
   log: Log;
   /** Runs whose call was answered, or ran out of time: they can go on. */
@@ -36,7 +39,7 @@ export interface OpenApprovals extends Approvals {
 
 /** Opens the room. Nothing is written and nothing watched before `start`. */
 export function openApprovals(options: ApprovalsOptions): OpenApprovals {
-  const { rows, readContent, log } = options;
+  const { rows, log } = options;
   let watch: ExpiryWatch | undefined;
   const settling = new Set<Promise<void>>();
 
@@ -50,7 +53,7 @@ export function openApprovals(options: ApprovalsOptions): OpenApprovals {
     resume(answered.resumed);
     watch?.wake();
     if (answered.type === "already") throw alreadyAnswered(answered.approval);
-    return answered.approval;
+    return withHeads(answered.approval);
   }
 
   async function settle(id: string): Promise<void> {
@@ -63,17 +66,13 @@ export function openApprovals(options: ApprovalsOptions): OpenApprovals {
   }
 
   return {
-    list: (workspaceId, filter) => rows.list(workspaceId, filter),
+    async list(workspaceId, filter) {
+      const page = await rows.list(workspaceId, filter);
+      return { ...page, approvals: page.approvals.map(withHeads) };
+    },
 
     async get(workspaceId, id) {
-      const approval = await whole(await pick(rows, workspaceId, id), options);
-      const found = await rows.lastApproved(workspaceId, approval);
-      const last = found && (await whole(found, options));
-      return {
-        ...approval,
-        previews: await rows.previews(workspaceId, approval),
-        sinceApproved: last ? await sinceApproved(last, approval, readContent) : null,
-      };
+      return detailOf(options, workspaceId, await pick(rows, workspaceId, id));
     },
 
     async approve(workspaceId, id, given) {
@@ -99,7 +98,7 @@ export function openApprovals(options: ApprovalsOptions): OpenApprovals {
       if (revoked === undefined) throw notFound(id);
       if (revoked === null) throw nothingToRevoke(await pick(rows, workspaceId, id));
       options.onRevoked(revoked);
-      return revoked;
+      return withHeads(revoked);
     },
 
     async start() {
@@ -121,17 +120,24 @@ export function openApprovals(options: ApprovalsOptions): OpenApprovals {
   };
 }
 
+async function detailOf(
+  { rows, readContent }: Pick<ApprovalsOptions, "rows" | "readContent">,
+  workspaceId: string,
+  kept: Approval,
+): Promise<ApprovalDetail> {
+  const approval = await withWholeRequest(kept, readContent);
+  const previews = await rows.previews(workspaceId, kept);
+  const last = await rows.lastApproved(workspaceId, kept);
+  if (last === undefined) return { ...approval, previews, sinceApproved: null };
+  const before = await withWholeRequest(last, readContent);
+  const since = await sinceApproved(before, approval, readContent);
+  return { ...approval, previews, sinceApproved: since };
+}
+
 async function pick(rows: ApprovalRows, workspaceId: string, id: string): Promise<Approval> {
   const approval = await rows.get(workspaceId, id);
   if (approval === undefined) throw notFound(id);
   return approval;
-}
-
-async function whole(
-  approval: Approval,
-  { restore, log }: Pick<ApprovalsOptions, "restore" | "log">,
-): Promise<Approval> {
-  return { ...approval, request: await wholeRequest(approval.request, restore, log) };
 }
 
 function chosenScope({ request }: Approval, scope: ApprovalScope | undefined): ApprovalScope {
@@ -179,7 +185,9 @@ function notFound(id: string): Problem {
 function alreadyAnswered(approval: Approval): Problem {
   const { id, status, answeredAt } = approval;
   const when = answeredAt === null ? "" : ` since ${answeredAt}`;
-  return new Problem("approval_answered", `Approval ${id} is ${status}${when}`, { approval });
+  return new Problem("approval_answered", `Approval ${id} is ${status}${when}`, {
+    approval: withHeads(approval),
+  });
 }
 
 function nothingToRevoke(approval: Approval): Problem {
@@ -190,5 +198,7 @@ function nothingToRevoke(approval: Approval): Problem {
       : status === "approved"
         ? `was for one call of ${request.tool}, whose run is over`
         : `is ${status}, and only what is approved can be taken back`;
-  return new Problem("approval_answered", `Approval ${id} ${what}`, { approval });
+  return new Problem("approval_answered", `Approval ${id} ${what}`, {
+    approval: withHeads(approval),
+  });
 }

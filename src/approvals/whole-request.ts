@@ -1,64 +1,41 @@
-import type { Log } from "../base/log.ts";
-import type { ApprovalRequest } from "../contract/approval.ts";
-import { type BlobRef, isBlobRef, jsonKey, literalOf, onlyMember } from "../contract/blob-ref.ts";
+import { limits } from "../base/limits.ts";
+import { restore } from "../content/content.ts";
+import type { Approval } from "../contract/approval.ts";
+import { isBlobRef, literalOf } from "../contract/blob-ref.ts";
 import { Problem } from "../contract/problem.ts";
-
-/** Puts back the strings that were too long for an event; fails when one of them cannot be read. */
-export type Restore = (value: unknown) => Promise<unknown>;
+import type { ReadContent } from "./since-approved.ts";
 
 /**
- * A request with every string whole, as it was before the journal took the long ones out: a person has to see everything
- * that will run (P3). A string that cannot be read any more, because its run was deleted, is its first characters and a
- * note that says so. Never fails: the rest of the request, and that a part of it is missing, must be seen all the same.
+ * The approval with every string of its request whole again: what was too long for its event lies in a blob. Throws
+ * `digest_mismatch` when one of a pending request is gone or damaged, for nobody may say yes to what nobody can see; of
+ * one that has its answer the head is shown then, because it may outlive its run.
  */
-export async function wholeRequest(
-  request: ApprovalRequest,
-  restore: Restore,
-  log: Log,
-): Promise<ApprovalRequest> {
-  async function whole(value: unknown): Promise<unknown> {
-    const ref = refIn(value);
-    if (ref !== undefined) return put(value, ref);
-    const node = literalOf(value) ?? value;
-    if (typeof node !== "object" || node === null) return node;
-    if (Array.isArray(node)) return inOrder(node, whole);
-    const members = await inOrder(Object.entries(node), async ([key, member]) => [
-      key,
-      await whole(member),
-    ]);
-    return Object.fromEntries(members);
+export async function withWholeRequest(approval: Approval, read: ReadContent): Promise<Approval> {
+  const get = async (digest: string) => {
+    const bytes = await read(digest, limits.modelAnswerBytes);
+    if (bytes !== undefined) return Buffer.from(bytes);
+    const message = `A part of what ${approval.id} asks for is gone or damaged (${digest})`;
+    throw new Problem("digest_mismatch", message);
+  };
+  try {
+    const request = (await restore(approval.request, { get })) as Approval["request"];
+    return { ...approval, request };
+  } catch (error) {
+    if (approval.status === "pending" || !(error instanceof Problem)) throw error;
+    return withHeads(approval);
   }
-
-  async function put(value: unknown, ref: BlobRef): Promise<unknown> {
-    try {
-      return await restore(value);
-    } catch (error) {
-      const isGone = error instanceof Problem && error.code === "not_found";
-      if (!isGone) log.error({ err: error, approval: request.request_id }, "approvals.text_unread");
-      const note = noteOn(ref, isGone ? "gone" : "damaged");
-      // An object stays one, for whoever reads its members.
-      return isBlobRef(value) ? note : { [jsonKey]: note };
-    }
-  }
-
-  return (await whole(request)) as ApprovalRequest;
 }
 
-/** One after the other: many long strings at once would open as many files. */
-async function inOrder<T, R>(values: T[], map: (value: T) => Promise<R>): Promise<R[]> {
-  const mapped: R[] = [];
-  for (const value of values) mapped.push(await map(value));
-  return mapped;
+/** The approval as lists show it: of a string that was too long for its event, the head. */
+export function withHeads(approval: Approval): Approval {
+  return { ...approval, request: headsOf(approval.request) as Approval["request"] };
 }
 
-/** The reference that stands for a string, or for a whole object with a member name that was too long. */
-function refIn(value: unknown): BlobRef | undefined {
-  const named = isBlobRef(value) ? value : onlyMember(value, jsonKey);
-  return isBlobRef(named) ? named : undefined;
-}
-
-/** The note is on a line of its own, so that it is not taken for a part of what would run. */
-function noteOn({ head, bytes, blob }: BlobRef, state: "gone" | "damaged"): string {
-  const rest = bytes - Buffer.byteLength(head);
-  return `${head}\n[The other ${rest} of ${bytes} bytes are ${state}: ${blob}]`;
+function headsOf(value: unknown): unknown {
+  if (isBlobRef(value)) return `${value.head}…`;
+  // What merely looks like a reference is the agent's own.
+  const node = literalOf(value) ?? value;
+  if (Array.isArray(node)) return node.map(headsOf);
+  if (typeof node !== "object" || node === null) return node;
+  return Object.fromEntries(Object.entries(node).map(([name, member]) => [name, headsOf(member)]));
 }

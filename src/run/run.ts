@@ -11,7 +11,6 @@
 import type { Readable } from "node:stream";
 import type { z } from "zod";
 import type { LiveEvent, RunEvent } from "../contract/event.ts";
-import type { ExplainRequest, Explanation } from "../contract/explanation.ts";
 import type { Output } from "../contract/output.ts";
 import type { Run, RunStatus } from "../contract/run.ts";
 import type { RunLimits, RunSubmission } from "../contract/submission.ts";

@@ -28,6 +28,15 @@ function reachable(hosts: readonly string[]): string {
   return `commands can download from ${hosts.includes("*") ? "any public host" : `${shown}${more}`}, through the proxy that pip, npm, cargo, go, git and curl already know.`;
 }
 
+/** The commands that an agent may run, when those are not all. */
+function permitted({ agent }: RunSnapshot): string {
+  const patterns = (agent?.capabilities ?? []).flatMap((one) =>
+    one.type === "CodeExecution" ? one.patterns : [],
+  );
+  if (patterns.length === 0 || patterns.includes("*")) return "";
+  return `Commands must start with one of ${patterns.map((one) => JSON.stringify(one)).join(", ")}. `;
+}
+
 function surroundings(
   snapshot: RunSnapshot,
   tools: readonly string[],
@@ -41,6 +50,7 @@ function surroundings(
     lines.push(
       `Commands run with sandbox_exec, in bash, in a Linux sandbox ${hosts.length > 0 ? "whose only network is a proxy" : "without any network"}. The working directory is /tmp, your home is /workspace; both are kept between calls, everything else is read-only. A command may take ${limits.callSeconds} seconds. Processes that are left in the background end with the command.`,
       `sh, bash, python3, pip, node, npm, git and curl are installed; ${reachable(hosts)}`,
+      `${permitted(snapshot)}Programs that delete or wipe (rm, dd), change privileges (sudo, su) or print the environment (env, printenv) are refused. A command that would reach the network any further, or hides what it does, waits until a person has answered: give it an intent, one clear sentence for that person, or network: "none" when it needs no network. The gateway then goes on with the call itself, and its result tells you how it was answered.`,
     );
   }
   if (tools.includes("content_write")) {

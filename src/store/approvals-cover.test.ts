@@ -159,7 +159,7 @@ describe("time", () => {
     const own = await opened();
     const { clock, dir, workspaceId } = own;
     let { store } = own;
-    const { request } = await askingRun(store, workspaceId);
+    const { run, request } = await askingRun(store, workspaceId);
     const until = new Date(noon + day).toISOString().replace(".000", "");
     const standing = approval({ scope: "agent_revision", scopeExpiresAt: until });
     await store.approvals.answer(workspaceId, request.request_id, standing);
@@ -176,6 +176,11 @@ describe("time", () => {
     await store.close();
     store = await openTimedStore(dir, clock);
     expect(await inForce()).toBeUndefined();
+    // The new gateway has never seen the time at which it ran out: it was written down.
+    await store.journal.claim(run.runId, store.epoch);
+    await expect(appendNext(store, run, [started(request)])).rejects.toMatchObject({
+      reason: "out_of_time",
+    });
     await sound({ ...own, store });
   });
 
@@ -226,6 +231,28 @@ describe("time", () => {
     clock.time -= 2 * day;
     const late = await store.approvals.answer(workspaceId, other.request.request_id, approval());
     expect(late).toMatchObject({ type: "already", approval: { status: "expired" } });
+    await sound(own);
+  });
+
+  it("lets an approval allow no call that its scope does not reach", async () => {
+    const own = await opened();
+    const { store, workspaceId } = own;
+    const tried = (run: NewRun, id: string) => {
+      const call = { call_id: newId("call"), tool: "x", decision: "allow" as const, rule: "x" };
+      return appendNext(store, run, [{ type: "call.decided", data: { ...call, approval: id } }]);
+    };
+    const other = await claimedRun(store, { workspaceId });
+    await appendNext(store, other, startedEvents);
+    for (const scope of ["once", "run", "agent_revision"] as const) {
+      const { run, request } = await askingRun(store, workspaceId, { call: scope });
+      const id = request.request_id;
+      await store.approvals.answer(workspaceId, id, approval({ scope }));
+      const refused = { name: "ApprovalUnusable", reason: "other_call" };
+      if (scope === "once") await expect(tried(run, id)).rejects.toMatchObject(refused);
+      else await tried(run, id);
+      if (scope === "agent_revision") await tried(other, id);
+      else await expect(tried(other, id)).rejects.toMatchObject(refused);
+    }
     await sound(own);
   });
 

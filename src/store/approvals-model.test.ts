@@ -36,7 +36,7 @@ type Step =
   | { type: "expire" | "settle" | "reopen" }
   | { type: "clock"; ms: number };
 
-const any = fc.nat({ max: 99 });
+const place = fc.nat({ max: 99 });
 const call = fc.constantFrom("a", "b");
 const given: fc.Arbitrary<Given> = fc.oneof(
   fc.record({
@@ -51,24 +51,27 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 5,
     arbitrary: fc.record({
       type: fc.constant("request" as const),
-      run: any,
+      run: place,
       call,
       pendingMs: fc.constantFrom(day, 30 * day),
     }),
   },
-  { weight: 5, arbitrary: fc.record({ type: fc.constant("answer" as const), ticket: any, given }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({ type: fc.constant("answer" as const), ticket: place, given }),
+  },
   {
     weight: 4,
     arbitrary: fc.record({
       type: fc.constantFrom("spend" as const, "revoke" as const),
-      ticket: any,
+      ticket: place,
     }),
   },
   {
     weight: 2,
-    arbitrary: fc.record({ type: fc.constant("decide" as const), ticket: any, run: any }),
+    arbitrary: fc.record({ type: fc.constant("decide" as const), ticket: place, run: place }),
   },
-  { weight: 1, arbitrary: fc.record({ type: fc.constant("end" as const), run: any }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant("end" as const), run: place }) },
   {
     weight: 2,
     arbitrary: fc.record({
@@ -119,8 +122,8 @@ async function openBoth() {
     return runs.length - 1;
   }
 
-  async function request({ run: any, call, pendingMs }: Extract<Step, { type: "request" }>) {
-    const place = await runThatAsks(any % 4);
+  async function request({ run: wish, call, pendingMs }: Extract<Step, { type: "request" }>) {
+    const place = await runThatAsks(wish % 4);
     const run = runs[place];
     if (!run) return;
     const expiresAt = new Date(store.approvals.now() + pendingMs).toISOString();

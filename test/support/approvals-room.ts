@@ -3,14 +3,14 @@ import { openApprovals } from "../../src/approvals/approvals.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { openLog } from "../../src/base/log.ts";
 import { openThreads } from "../../src/base/threads.ts";
-import { openBlobs, restore, sweepBlobs } from "../../src/content/content.ts";
+import { openBlobs, sweepBlobs } from "../../src/content/content.ts";
 import type { Approval } from "../../src/contract/approval.ts";
 import { newId } from "../../src/contract/ids.ts";
 import { openTimedStore, testClock } from "./sample-approvals.ts";
 import { tempDir } from "./temp-dir.ts";
 
 /** Sleeps that a test ends, by setting the clock. */
-function openSleeps() {
+export function openSleeps() {
   const sleeps: { ms: number; end: () => void }[] = [];
   let noticed = () => {};
   return {
@@ -51,10 +51,9 @@ export async function openRoom(contents: Record<string, Uint8Array> = {}) {
   const room = openApprovals({
     rows: store.approvals,
     readContent: async (sha256, maxBytes) => {
-      const bytes = contents[sha256];
+      const bytes = contents[sha256] ?? (await blobs.get(sha256).catch(() => undefined));
       return bytes && bytes.length <= maxBytes ? bytes : undefined;
     },
-    restore: (value) => restore(value, blobs),
     ...{ clock: sleeps, log },
     onResumed: (runs) => {
       resumed.push(...runs.map(({ runId }) => runId));
