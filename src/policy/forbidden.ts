@@ -1,4 +1,3 @@
-import { posix } from "node:path";
 import type { ReadCommand, SimpleCommand, Word } from "../analysis/analysis.ts";
 
 export type Family = "destructive" | "privilege" | "environment";
@@ -103,11 +102,22 @@ const isFunctionFlag = (text: string) => /^-[a-zA-Z]*[fF]/.test(text);
 /** `/proc/…/environ`, also behind `if=`, `@` or `--file=`, and spelt with wildcards or variables. */
 function isEnvironFile({ text }: Word): boolean {
   if (!/\/["'\\]*[p*?[{]/.test(text)) return false;
-  const path = posix.normalize(text.replace(/["'\\]/g, "").replace(/^[^/]*[=@]/, ""));
-  const [root, proc = "", ...rest] = path.split("/");
+  const path = text.replace(/["'\\]/g, "").replace(/^[^/]*[=@]/, "");
+  if (!path.startsWith("/")) return false;
+  const [proc = "", ...rest] = segmentsOf(path);
   const last = rest.at(-1) ?? "";
-  if (root !== "" || rest.length < 2 || !/[a-z]/.test(proc)) return false;
+  if (rest.length < 2 || !/[a-z]/.test(proc)) return false;
   return globCovers(proc, "proc") && globCovers(last, "environ");
+}
+
+/** The names on an absolute path, after it has climbed. */
+function segmentsOf(path: string): string[] {
+  const names: string[] = [];
+  for (const name of path.split("/")) {
+    if (name === "..") names.pop();
+    else if (name !== "" && name !== ".") names.push(name);
+  }
+  return names;
 }
 
 /** Whether a segment with wildcards can mean this name. */
