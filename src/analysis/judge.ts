@@ -15,12 +15,7 @@ import type { Words } from "./words.ts";
 export type ReadNested = (code: string, line: number) => Sight | undefined;
 
 /** Everything that a tree says of the network, by the words of its language. */
-export function judge(
-  tree: Expr,
-  words: Words,
-  readNested: ReadNested,
-  isWhole = false,
-): Sight {
+export function judge(tree: Expr, words: Words, readNested: ReadNested, isWhole = false): Sight {
   const names = namesOf(tree, isWhole);
   const values = openEvaluator(names, words);
   const sight = emptySight();

@@ -28,8 +28,7 @@ export function openUses(): Uses {
 
 /** Notes what one expression says of functions. */
 export function noteUse(expr: Expr, scope: Scope, uses: Uses): void {
-  const count = (map: Map<string, number>, name: string) =>
-    map.set(name, (map.get(name) ?? 0) + 1);
+  const count = (map: Map<string, number>, name: string) => map.set(name, (map.get(name) ?? 0) + 1);
   if (expr.is === "name") count(uses.named, expr.name);
   else if (expr.is === "member") count(uses.members, expr.name);
   else if (expr.is === "text") uses.texts.add(expr.text);

@@ -33,12 +33,7 @@ export const languageOf: Record<Grammar, RemoteAccessLanguage> = {
  * Reads code; `line` is where its first line stands in the text around it, `isWhole` says that a command starts it, so
  * that no other code calls what is in it.
  */
-export type ReadCode = (
-  grammar: Grammar,
-  code: string,
-  line?: number,
-  isWhole?: boolean,
-) => Sight;
+export type ReadCode = (grammar: Grammar, code: string, line?: number, isWhole?: boolean) => Sight;
 
 /** What was read last, oldest first: the same script is looked at before each call that runs it. */
 export type Kept = Map<string, Sight>;

@@ -2,12 +2,12 @@ import { approvalRevoked } from "../approvals/approvals.ts";
 import { limits } from "../base/limits.ts";
 import type { EventData, NewEvent } from "../contract/event.ts";
 import { Problem } from "../contract/problem.ts";
-import type { Decision } from "../policy/policy.ts";
 import { ApprovalUnusable } from "../store/store.ts";
 import { failure, findTool, parseArguments, type Tool, type ToolOutcome } from "../tools/tools.ts";
 import { answeredCall } from "./answered-call.ts";
 import { ask } from "./ask.ts";
 import { captureBetweenCalls } from "./capture.ts";
+import { deniedResult } from "./denied-result.ts";
 import { isDiskFull } from "./disk-space.ts";
 import type { Drive } from "./drive.ts";
 import { approvalRefOf, replay } from "./replay.ts";
@@ -281,11 +281,6 @@ async function finished(
       ...(artifact ? { artifact } : {}),
     },
   };
-}
-
-function deniedResult({ rule, reasons, repairHint }: Decision): ToolOutcome["result"] {
-  const hint = repairHint ?? "Do it in another way, or do without it";
-  return failure("permission", rule, hint, reasons.length > 0 ? { details: { reasons } } : {});
 }
 
 function interrupted(drive: Drive, call: CallState): Promise<NewEvent> {
