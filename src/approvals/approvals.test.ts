@@ -199,6 +199,17 @@ describe("the watch over what runs out", () => {
     expect(resumed).toHaveLength(1);
   });
 
+  it("is woken by an answer that reaches less far than anything else", async () => {
+    const { room, store, workspaceId, sleeps } = await openRoom();
+    const { request } = await askingRun(store, workspaceId);
+    await room.start();
+    expect((await sleeps.next()).ms).toBe(day);
+    const expiresAt = new Date(noon + 60_000).toISOString();
+    const answer = { answeredBy, scope: "agent_revision" as const, expiresAt };
+    await room.approve(workspaceId, request.request_id, answer);
+    expect((await sleeps.next()).ms).toBe(60_000);
+  });
+
   it("lets run out at its start what ran out while no gateway was there", async () => {
     const { room, store, workspaceId, clock, resumed } = await openRoom();
     const { run } = await askingRun(store, workspaceId);

@@ -9,6 +9,8 @@ import {
   noon,
   openTimedStore,
   refusal,
+  requested,
+  sampleRequest,
   started,
   testClock,
 } from "../../test/support/sample-approvals.ts";
@@ -137,6 +139,32 @@ describe("an answer", () => {
     });
     expect(approvals).toHaveLength(450);
     await sound({ ...own, store });
+  });
+
+  it("is the newest of those that cover a request, whether yes or no", async () => {
+    const own = await opened();
+    const { clock, store, workspaceId } = own;
+    const { run, request } = await askingRun(store, workspaceId);
+    await store.approvals.answer(workspaceId, request.request_id, approval({ scope: "run" }));
+    const settled = async () => {
+      clock.time += 1000;
+      const again = sampleRequest({}, run.runId);
+      await appendNext(store, run, [requested(again)]);
+      expect(await store.approvals.settle(again.request_id)).toHaveLength(1);
+      return statusOf(own, again.request_id);
+    };
+    expect(await settled()).toBe("approved");
+    clock.time += 1000;
+    // In another run the same is refused: from then on it is not allowed here without a new question.
+    const elsewhere = await askingRun(store, workspaceId);
+    await store.approvals.answer(workspaceId, elsewhere.request.request_id, refusal());
+    expect(await settled()).toBe("denied");
+    clock.time += 1000;
+    const anew = sampleRequest({}, run.runId);
+    await appendNext(store, run, [requested(anew)]);
+    await store.approvals.answer(workspaceId, anew.request_id, approval({ scope: "run" }));
+    expect(await settled()).toBe("approved");
+    await sound(own);
   });
 
   it("that was given in the moment of a new request is found for it", async () => {
