@@ -88,6 +88,7 @@ describe("a scope", () => {
     expect([prefixCovers("a*", "ab"), prefixCovers("a*", "ba"), prefixCovers("a", "ab")]).toEqual([
       ...[true, false, false],
     ]);
+    expect([prefixCovers("a", "a"), scopeCovers("a", "a")]).toEqual([true, true]);
     expect(scopeCovers("a/*", "a/b") && !scopeCovers("a/*", "ab")).toBe(true);
   });
 
