@@ -18,7 +18,7 @@ import {
   rowNames,
   word,
 } from "./support/package-rows.ts";
-import { untilEvent } from "./support/results-of.ts";
+import { refusedCall } from "./support/refused-call.ts";
 
 const cases = rowNames.flatMap((name) => [
   { name, how: "with its lock as content", isLocked: true },
@@ -77,19 +77,9 @@ describe.each(identities)("the packager of a gateway of $name", ({ uid }) => {
     90_000,
   );
 
-  /** Installs where a person is asked; what is asked for, and what the model is told once that is refused. */
-  async function askedFor(run: DirectedRun, row: PackageRow) {
-    const told = installRow(run, row, { isLocked: false });
-    told.catch(() => undefined);
-    await untilEvent(run.run, "approval.requested");
-    const requested = (await historyOf(host.gateway, run.id)).find((event) =>
-      isEvent(event, "approval.requested"),
-    );
-    const id = requested?.data.request_id ?? "";
-    const { approvals } = clientOf(host.gateway);
-    const { request } = await approvals.get(id);
-    await approvals.deny(id);
-    return { hosts: request.hosts, answer: await told };
+  /** Installs where a person is asked, who says no. */
+  function askedFor(run: DirectedRun, row: PackageRow) {
+    return refusedCall(host.gateway, run, () => installRow(run, row, { isLocked: false }));
   }
 
   it.each(rowNames)(
