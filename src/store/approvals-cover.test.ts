@@ -141,6 +141,29 @@ describe("an answer", () => {
     await sound({ ...own, store });
   });
 
+  it.each([
+    ["approved", approval({ scope: "run" })],
+    ["approved", approval({ scope: "agent_revision" })],
+    ["approved", approval({ scope: "artifact" })],
+    ["denied", refusal()],
+    ["pending", approval({ scope: "once" })],
+  ])("is found at a start for who has asked since (%s)", async (status, answer) => {
+    const own = await opened();
+    const { store, workspaceId } = own;
+    const { run, request } = await askingRun(store, workspaceId, { program: "p" });
+    await store.approvals.answer(workspaceId, request.request_id, answer);
+    const again = sampleRequest({ program: "p" }, run.runId);
+    await appendNext(store, run, [requested(again)]);
+    const alike = await askingRun(store, workspaceId, { program: "p", call: "alike" });
+    await store.approvals.settle();
+    await store.approvals.settle(alike.request.request_id);
+    expect(await statusOf(own, again.request_id)).toBe(status);
+    // Who said yes to a program said it of any arguments; who said no has not seen these.
+    const isOfProgram = answer.scope === "artifact";
+    expect(await statusOf(own, alike.request.request_id)).toBe(isOfProgram ? status : "pending");
+    await sound(own);
+  });
+
   it("is the newest of those that cover a request, whether yes or no", async () => {
     const own = await opened();
     const { clock, store, workspaceId } = own;
