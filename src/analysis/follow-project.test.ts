@@ -5,7 +5,7 @@ const analysis = openAnalysis();
 
 /** What is found in a command, with these files in `/tmp`: file, line and kind. */
 async function found(command: string, files: Record<string, string> = {}) {
-  const all = Object.entries(files).map(([name, text]) => [`/tmp/${name}`, text] as const);
+  const all = Object.entries(files).map(([name, text]): [string, string] => [`/tmp/${name}`, text]);
   const look: Look = {
     async read(path) {
       const text = new Map(all).get(path);
