@@ -173,7 +173,8 @@ function readWith(
     // A word that is not known yet is an argument like any other; an option that is not known may be code.
     const { dynamic, substituted } = scanned.word;
     if (!dynamic) reader.opaque(scanned.word, "An option is not understood");
-    else if (!carries && isFoundFile(scanned.word)) reader.script(scanned.word, "any");
+    else if (!carries && (scanned.word.text === "" || isFoundFile(scanned.word)))
+      reader.script(scanned.word, "any");
     else if (substituted) reader.opaque(scanned.word, "Which code runs is not known");
     return;
   }

@@ -9,6 +9,9 @@ import { writesBy } from "./command-writes.ts";
 import { isConfusable } from "./shell-characters.ts";
 import type { Frame, Reader, ShellWord } from "./shell-reading.ts";
 
+/** Functions that hand on what functions hand on: honest ones do it once or twice. */
+const mostForwards = 4;
+
 /** Takes the wrappers off a simple command, keeps what is left, and reads what it carries. */
 export function resolveCommand(
   given: readonly ShellWord[],
@@ -63,7 +66,10 @@ function finish(
   const place = keep(words, program, frame, reader);
   checkNames(words, program, reader);
   const before = frame.forwarders.get(program);
-  if (before !== undefined) {
+  const isDeep = frame.via.length > mostForwards && frame.forwarders.has(frame.via.at(-1) ?? "");
+  if (before !== undefined && isDeep && words[0] !== undefined) {
+    reader.opaque(words[0], "Functions hand commands on too often to be followed");
+  } else if (before !== undefined) {
     // What it is given runs inside it, where it is called.
     const inner = { ...frame, via: [...frame.via, program], sureUntil: -1 };
     reader.resolve(words.slice(1 + before), inner);

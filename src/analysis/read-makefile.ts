@@ -16,6 +16,7 @@ interface Rule {
 const worked = "$AIRLOCK_MADE";
 const mostDepth = 16;
 const mostText = 64 * 1024;
+const mostSteps = 5_000;
 
 /**
  * The recipes that make would run for these targets, or for the first one, and what it runs while it reads. Both branches
@@ -78,7 +79,8 @@ export function readMakefile(
     }
   }
   for (const [name, value] of settings) variables.set(name, value);
-  const expand = (source: string) => expanded(source, variables, 0);
+  const left = { steps: mostSteps };
+  const expand = (source: string) => expanded(source, variables, 0, left);
   for (const { text: line, line: number } of every) {
     for (const shell of shellCalls(line))
       found.commands.push({ text: expand(shell), line: number });
@@ -151,7 +153,14 @@ function wantedRules(
 }
 
 /** `$(NAME)` is its value, `$$x` is the shell's `$x`, and whatever make works out is a variable of the shell. */
-function expanded(source: string, variables: ReadonlyMap<string, string>, depth: number): string {
+function expanded(
+  source: string,
+  variables: ReadonlyMap<string, string>,
+  depth: number,
+  left: { steps: number },
+): string {
+  left.steps -= 1;
+  if (left.steps < 0) return worked;
   if (depth > mostDepth || source.length > mostText) return worked;
   let text = "";
   for (let at = 0; at < source.length; at += 1) {
@@ -165,7 +174,7 @@ function expanded(source: string, variables: ReadonlyMap<string, string>, depth:
       const end = closing(source, at + 1);
       const inner = source.slice(at + 2, end);
       text += /^[\w.-]+$/.test(inner)
-        ? expanded(variables.get(inner) ?? "", variables, depth + 1)
+        ? expanded(variables.get(inner) ?? "", variables, depth + 1, left)
         : worked;
       at = end;
     } else {

@@ -164,16 +164,15 @@ export function readOutputs(
     if (/^\/dev\//.test(text) || !into.prints) continue;
     const path = { text: dynamic ? fixed : text, dynamic, offset };
     const inner = { ...frame, stdin: stdinOf(node.redirects, frame) };
-    const isExec = node.type === "Command" && node.name?.value === "exec";
-    const body =
-      isExec || node.type === "Redirected"
-        ? node.type === "Redirected"
-          ? outputOf(node.command, inner)
-          : null
-        : printedBy(node, inner);
+    const body = node.type === "Redirected" ? outputOf(node.command, inner) : printed(node, inner);
     const sureUntil = frame.sure.get(node) ?? -1;
     reader.found.writes.push({ path, body, append: into.append, below: false, sureUntil });
   }
+}
+
+/** After `exec > x` everything goes there that comes later. */
+function printed(node: CommandOf, frame: Frame): Output {
+  return node.name?.value === "exec" ? null : printedBy(node, frame);
 }
 
 /** The commands that run whenever the text does, and up to where that is so. */

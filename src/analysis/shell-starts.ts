@@ -75,7 +75,9 @@ export function startsOf(text: string, read: ReadCommand): ShellStart[] {
     const command = programAround(read, offset, path);
     const line = lineOf(offset);
     if (any === true) {
-      const run = anyFile(path, command?.program ?? "");
+      // What find and xargs start stands after them, with the same word.
+      const inner = read.commands.findLast(({ words }) => words.some((w) => w.offset === offset));
+      const run = anyFile(path, inner?.program ?? "");
       found.push({
         ...{ paths: at(".", offset), kind: undefined, expected: false, root: "/tmp" },
         ...{ line, offset, project: run },

@@ -29,7 +29,7 @@ export type Version =
 
 /** How many versions of one file are looked at, and of how many others they may be put together. */
 const mostVersions = 8;
-const mostBodies = 200;
+const mostBodies = 100;
 
 /** What the call itself makes of a file; `original`: what lies there before may be what runs. */
 export async function versionsOf(

@@ -152,7 +152,7 @@ export const honestShell: readonly HonestRow[] = [
   ["git diff > /tmp/p.patch; patch -p1 --dry-run < /tmp/p.patch"],
   ["sort data.txt | uniq -c | sort -rn | head -10"],
   ["cut -d, -f1,3 data.csv | column -t -s,"],
-  ["find . -name '__pycache__' -prune -o -name '*.py' -print0 | xargs -0 grep -l import"],
+  ["find . -name '__pycache__' -prune -o -name '*.py' -print0 | xargs -0 grep -l later"],
   ["wc -l $(git ls-files '*.py')"],
   ["sqlite3 db.sqlite 'select count(*) from t'"],
   ["date +%F; uname -a; whoami; id; df -h .; nproc; free -m"],
