@@ -122,7 +122,7 @@ async function attackAll(commands: readonly string[]): Promise<Outcome[]> {
   return outcomes;
 }
 
-describe("in a sandbox, whatever the verdict", () => {
+describe("in a sandbox, whatever the verdict", { timeout: 180_000 }, () => {
   it("every command of the corpus leaves the host as it was, and tells no secret of it", async () => {
     const outcomes = await attackAll(sendable);
     const live = outcomes.filter(({ destroyed }) => destroyed.length > 0);

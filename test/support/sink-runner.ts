@@ -53,7 +53,7 @@ def run(name):
         os.chmod(path, 0o755)
     child = subprocess.Popen(["bash", "-c", one["command"]], start_new_session=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try: child.wait(5)
+    try: child.wait(one.get("seconds", 20))
     except subprocess.TimeoutExpired: pass
     # A session of its own, so that what it started ends with it.
     try: os.killpg(child.pid, 9)
