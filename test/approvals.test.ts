@@ -75,6 +75,10 @@ describe("a call that wants out", () => {
         default_scope: "once",
       },
     });
+    expect(shown.toolResult).toMatchObject({
+      ...{ ok: false, approval_required: true, request_id: id, approval_ref: id, intent },
+      ...{ hosts: [sink.host], approval: { subject: { command } } },
+    });
     await approve(id, { note: "fine" });
     expect(await told).toMatchObject({ ok: true, exit_code: 0, stdout: "reached\n" });
     expect(sink.hits()).toEqual(["/once"]);
