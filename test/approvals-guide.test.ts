@@ -16,7 +16,7 @@ describe("docs/approvals.md", () => {
     for (const said of [
       `A request waits for ${limits.approvalPendingMs / day} days`,
       `A refusal is remembered for ${limits.approvalRefusalMs / hour} hours`,
-      `A scope reaches for ${limits.approvalScopeMs / day} days, or until \`--expires\`, at most ${limits.approvalScopeMaxMs / day} days`,
+      `\`artifact\` and \`agent_revision\` reach for ${limits.approvalScopeMs / day} days, or until \`--expires\`, at most ${limits.approvalScopeMaxMs / day} days`,
       `asks at most ${limits.approvalsPerHour} times in an hour`,
     ]) {
       expect(words).toContain(said);

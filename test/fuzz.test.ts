@@ -35,7 +35,7 @@ const seed = Number(process.env.AIRLOCK_FUZZ_SEED ?? Date.now() % 1_000_000);
 /** Nobody has this name, so that a yes does no harm. */
 const asking = { tool: "sandbox_exec", arguments: { command: "curl -s https://fuzz.invalid/" } };
 /** Runs that wait for a person: enough that some are approved, some denied and some left alone. */
-const waiting = 16;
+const waiting = 24;
 
 let gateway: StartedGateway;
 const agent = new Agent({ keepAlive: true, maxSockets: clients });
@@ -137,6 +137,7 @@ function learn(known: Known, { operation }: FuzzRequest, { status, body }: Answe
     keep(known.ApprovalId, found.approvals[0]?.id);
     keep(known.cursors, found.nextCursor);
   }
+  if (operation.operationId === "approve") keep(known.ApprovalId, found.approval.id);
   if (operation.operationId === "importLayer") keep(known.LayerIdOrDigest, found.layer.id);
   if (operation.operationId === "createArtifact") {
     keep(known.ArtifactIdOrRef, found.artifact.id);

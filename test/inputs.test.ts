@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { call, clientOf, historyOf } from "./support/airlock-api.ts";
+import { everyCommand } from "./support/every-command.ts";
 import { answerEvents, openWire } from "./support/model-wire.ts";
 import { resultsOf, untilEvent } from "./support/results-of.ts";
 import { type StartedGateway, startGateway } from "./support/start-gateway.ts";
@@ -237,7 +238,13 @@ describe("content", () => {
   });
 
   it("is staged before each command: kept when the run changed it, replaced when it is newer", async () => {
-    const { run, results } = await play("stages");
+    const capabilities = [
+      { type: "ReadAccess", scopes: ["self.*"] },
+      { type: "WriteAccess", scopes: ["self.*"] },
+      { type: "CodeExecution", patterns: everyCommand },
+    ];
+    const agent = { instructions: "You do as you are told", capabilities };
+    const { run, results } = await play("stages", { agent });
     const commands = results.filter((result) => "exit_code" in result);
     expect(commands.map(({ stdout }) => stdout)).toEqual([
       "oneb",

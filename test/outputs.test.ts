@@ -9,7 +9,10 @@ import { readZip } from "./support/read-zip.ts";
 import { untilEvent } from "./support/results-of.ts";
 import { newDataDir, type StartedGateway, startGateway } from "./support/start-gateway.ts";
 
-const exec = (command: string) => ({ tool: "sandbox_exec", arguments: { command } });
+const exec = (command: string, more: object = {}) => ({
+  tool: "sandbox_exec",
+  arguments: { command, ...more },
+});
 const make = exec("mkdir -p /workspace/out/sub; echo made | tee /workspace/out/sub/a.txt");
 const makeAnother = exec("echo another > /workspace/out/b.txt; echo up; sleep 600");
 
@@ -25,7 +28,7 @@ const strange = [
   "printf x > 'a:b?.txt'",
   "printf upper > CASE.txt; printf lower > case.txt",
   "printf x > \"$(printf 'line\\nbreak')\"",
-  "rm -rf /workspace/gone",
+  "mv /workspace/gone /workspace/away",
 ].join(" && ");
 
 const scripts = {
@@ -35,7 +38,7 @@ const scripts = {
   },
   limited: { turns: [{ calls: [make] }, { calls: [make] }] },
   hangs: { turns: [{ calls: [make] }, { calls: [makeAnother] }, { text: "went on" }] },
-  strange: { turns: [{ calls: [exec(strange)] }, { text: "done" }] },
+  strange: { turns: [{ calls: [exec(strange, { network: "none" })] }, { text: "done" }] },
   several: {
     turns: [
       {

@@ -8,6 +8,7 @@ import { LLMock } from "@copilotkit/aimock";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { clientOf, historyOf } from "./support/airlock-api.ts";
 import { filesWithSecret, findSecret, newCanary } from "./support/canary.ts";
+import { everyCommand } from "./support/every-command.ts";
 import { answerJson, openWire, type Wire } from "./support/model-wire.ts";
 import { readZip } from "./support/read-zip.ts";
 import { newDataDir, type StartedGateway, startGateway } from "./support/start-gateway.ts";
@@ -51,6 +52,10 @@ it("spends the run's own key at the model and writes it down nowhere", async () 
   const run = await client.submitRun({
     model: "claude-sonnet-4-5",
     prompt: "look around",
+    agent: {
+      instructions: "You look around",
+      capabilities: [{ type: "CodeExecution", patterns: [...everyCommand, "cat "] }],
+    },
     outputDirs: ["/workspace/out"],
     secrets: { anthropic: { apiKey: runKey } },
   });

@@ -1,12 +1,19 @@
 import type { Clock } from "../base/clock.ts";
 import { limits } from "../base/limits.ts";
 import type { Log } from "../base/log.ts";
-import type { Approval, ApprovalScope, ApproveRequest } from "../contract/approval.ts";
+import type {
+  Approval,
+  ApprovalDetail,
+  ApprovalScope,
+  ApproveRequest,
+} from "../contract/approval.ts";
 import { Problem } from "../contract/problem.ts";
 import type { Answered, AnswerToWrite, ApprovalRows, Resumed } from "../store/store.ts";
 import type { Approvals } from "./approvals.ts";
+import { approvalRequired } from "./results.ts";
 import { type ReadContent, sinceApproved } from "./since-approved.ts";
 import { type ExpiryWatch, watchExpiry } from "./watch-expiry.ts";
+import { withHeads, withWholeRequest } from "./whole-request.ts";
 
 export interface ApprovalsOptions {
   rows: ApprovalRows;
@@ -33,7 +40,7 @@ export interface OpenApprovals extends Approvals {
 
 /** Opens the room. Nothing is written and nothing watched before `start`. */
 export function openApprovals(options: ApprovalsOptions): OpenApprovals {
-  const { rows, readContent, log } = options;
+  const { rows, log } = options;
   let watch: ExpiryWatch | undefined;
   const settling = new Set<Promise<void>>();
 
@@ -47,7 +54,7 @@ export function openApprovals(options: ApprovalsOptions): OpenApprovals {
     resume(answered.resumed);
     watch?.wake();
     if (answered.type === "already") throw alreadyAnswered(answered.approval);
-    return answered.approval;
+    return withHeads(answered.approval);
   }
 
   async function settle(id: string): Promise<void> {
@@ -60,16 +67,13 @@ export function openApprovals(options: ApprovalsOptions): OpenApprovals {
   }
 
   return {
-    list: (workspaceId, filter) => rows.list(workspaceId, filter),
+    async list(workspaceId, filter) {
+      const page = await rows.list(workspaceId, filter);
+      return { ...page, approvals: page.approvals.map(withHeads) };
+    },
 
     async get(workspaceId, id) {
-      const approval = await pick(rows, workspaceId, id);
-      const last = await rows.lastApproved(workspaceId, approval);
-      return {
-        ...approval,
-        previews: await rows.previews(workspaceId, approval),
-        sinceApproved: last ? await sinceApproved(last, approval, readContent) : null,
-      };
+      return detailOf(options, workspaceId, await pick(rows, workspaceId, id));
     },
 
     async approve(workspaceId, id, given) {
@@ -95,7 +99,7 @@ export function openApprovals(options: ApprovalsOptions): OpenApprovals {
       if (revoked === undefined) throw notFound(id);
       if (revoked === null) throw nothingToRevoke(await pick(rows, workspaceId, id));
       options.onRevoked(revoked);
-      return revoked;
+      return withHeads(revoked);
     },
 
     async start() {
@@ -115,6 +119,21 @@ export function openApprovals(options: ApprovalsOptions): OpenApprovals {
       await Promise.all(settling);
     },
   };
+}
+
+async function detailOf(
+  { rows, readContent }: Pick<ApprovalsOptions, "rows" | "readContent">,
+  workspaceId: string,
+  kept: Approval,
+): Promise<ApprovalDetail> {
+  const approval = await withWholeRequest(kept, readContent);
+  const previews = await rows.previews(workspaceId, kept);
+  const last = await rows.lastApproved(workspaceId, kept);
+  const detail = { ...approval, previews, toolResult: approvalRequired(approval.request) };
+  if (last === undefined) return { ...detail, sinceApproved: null };
+  const before = await withWholeRequest(last, readContent);
+  const since = await sinceApproved(before, approval, readContent);
+  return { ...detail, sinceApproved: since };
 }
 
 async function pick(rows: ApprovalRows, workspaceId: string, id: string): Promise<Approval> {
@@ -168,7 +187,9 @@ function notFound(id: string): Problem {
 function alreadyAnswered(approval: Approval): Problem {
   const { id, status, answeredAt } = approval;
   const when = answeredAt === null ? "" : ` since ${answeredAt}`;
-  return new Problem("approval_answered", `Approval ${id} is ${status}${when}`, { approval });
+  return new Problem("approval_answered", `Approval ${id} is ${status}${when}`, {
+    approval: withHeads(approval),
+  });
 }
 
 function nothingToRevoke(approval: Approval): Problem {
@@ -179,5 +200,7 @@ function nothingToRevoke(approval: Approval): Problem {
       : status === "approved"
         ? `was for one call of ${request.tool}, whose run is over`
         : `is ${status}, and only what is approved can be taken back`;
-  return new Problem("approval_answered", `Approval ${id} ${what}`, { approval });
+  return new Problem("approval_answered", `Approval ${id} ${what}`, {
+    approval: withHeads(approval),
+  });
 }

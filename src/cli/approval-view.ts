@@ -6,6 +6,7 @@ import { showHost } from "./host-names.ts";
 import { openReading, type Reading } from "./overlooked.ts";
 import { own, type PageLine, quote } from "./page.ts";
 import type { Printer } from "./print.ts";
+import { spell } from "./spell.ts";
 import { count, showBytes } from "./words.ts";
 
 type Color = Printer["color"];
@@ -120,7 +121,9 @@ function sinceApproved(approval: ApprovalDetail, reading: Reading, color: Color)
   const lines = [own(`since ${approvalId} was approved, ${approvedAt}${none}`, color.bold)];
   for (const { what, diff } of changes) {
     lines.push(own(`  ${reading.line(what)}${diff === "" ? " is another one" : ""}`));
-    if (diff !== "") lines.push(...quote(reading.text(diff), diffPaint(color)));
+    // What was there before may hide what it likes: it does not run.
+    reading.text(diff.replace(/^[^+].*\n?/gm, ""));
+    if (diff !== "") lines.push(...quote(spell(diff).text, diffPaint(color)));
   }
   return lines;
 }

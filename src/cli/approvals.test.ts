@@ -220,6 +220,19 @@ describe("airlock approvals show", () => {
     }
   });
 
+  it("warns of what is hidden in a change, and not of what was hidden before it", async () => {
+    const change = (diff: string) =>
+      approvalOf({}, { sinceApproved: { ...since, changes: [{ what: "file a", diff }] } });
+    const since = { approvalId: newApprovalId(), approvedAt: later };
+    const before = await gateway(change("-a\u202eb\n+ab\n"));
+    const { out } = await before.airlock(show);
+    expect(out).toContain("  │ -a\\u{202e}b\n");
+    expect(out).not.toContain("! Characters");
+    server?.close();
+    const now = await gateway(change("-ab\n+a\u202eb\n"));
+    expect((await now.airlock(show)).out).toContain("! Characters that nobody sees");
+  });
+
   it("says when an argument is there in part only", async () => {
     const approval = approvalOf();
     approval.request.subject.arguments.stdin = { blob: digest, bytes: 70_000, head: "abc" };
@@ -281,12 +294,13 @@ describe("airlock approvals approve", () => {
       const { code, err } = await airlock([...approve, "--yes"]);
       expect([code, asked]).toEqual([2, []]);
       expect(err).toContain("Not everything in it is as it looks");
-      const wanted = /--digest (sha256:[0-9a-f]{12})/.exec(err)?.[1] ?? "";
+      expect(err).not.toContain(digest.slice(0, 19));
+      const [wanted = ""] = /^ {2}sha256:[0-9a-f]{12}/m.exec((await airlock(show)).out) ?? [];
       const other = await airlock([...approve, "--yes", "--digest", `sha256:${"0".repeat(12)}`]);
       expect([other.code, asked]).toEqual([1, []]);
       expect(other.err).toContain(digest);
       expect((await airlock([...approve, "--yes", "--digest", "sha256:ab"])).code).toBe(2);
-      expect((await airlock([...approve, "--yes", "--digest", wanted])).code).toBe(0);
+      expect((await airlock([...approve, "--yes", "--digest", wanted.trim()])).code).toBe(0);
       expect(asked.length).toBe(1);
     },
   );

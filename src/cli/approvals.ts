@@ -168,15 +168,11 @@ async function isMeant(
 }
 
 /** `--yes` in a script is typed before anybody looked; what hides something takes a proof that somebody did. */
-function refuseOverlooked(
-  { id, request }: ApprovalDetail,
-  page: ApprovalPage,
-  flags: ApproveFlags,
-) {
+function refuseOverlooked({ id }: ApprovalDetail, page: ApprovalPage, flags: ApproveFlags) {
   if (page.overlooked.length === 0 || flags.digest !== undefined) return;
   throw usage(
     `Not everything in it is as it looks: ${page.overlooked.join("; ")}`,
-    `Look at it with \`airlock approvals show ${id}\`; add --digest ${request.binding.digest.slice(0, 19)} when it is meant`,
+    `Look at it with \`airlock approvals show ${id}\`, and add --digest with the digest that it prints`,
   );
 }
 

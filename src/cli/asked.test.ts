@@ -1,7 +1,9 @@
 /** A run that waits for a person says so to whoever looks at it, and how to answer. */
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import { tempDir } from "../../test/support/temp-dir.ts";
 import { typed } from "../../test/support/terminal.ts";
 import { newApprovalId, newId } from "../contract/ids.ts";
 
@@ -99,7 +101,7 @@ describe("a run that waits for a person", () => {
 
   it("does not look hung to who only waits for its end", async () => {
     const download = await gateway("running", [], [asked, denied, end]);
-    const zip = ["--download", "/dev/null"];
+    const zip = ["--download", join(await tempDir("asked"), "result.zip")];
     expectQuestion((await download.airlock([...submit, "--timeout", "10s", ...zip])).err);
     server?.close();
     const { airlock } = await gateway("waiting", [asked], [denied, end]);

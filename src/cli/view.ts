@@ -33,6 +33,7 @@ const lineCharsMax = 4096;
  */
 export function openView(print: Printer, options: ViewOptions = {}): RunView {
   const calls = new Map<string, RequestedCall>();
+  let before = "";
   const said = openSpeech(print);
   const output = openOutput(print);
   const { color, spinner } = print;
@@ -81,7 +82,8 @@ export function openView(print: Printer, options: ViewOptions = {}): RunView {
       if (isEvent(event, "turn.replied")) await replied(event.data);
       if (isEvent(event, "run.finished")) await ended(event.data);
       if (!options.turnsOnly) {
-        if (isEvent(event, "run.resumed")) {
+        // Who goes on after an answer is no news.
+        if (isEvent(event, "run.resumed") && before !== "approval.resolved") {
           await said.end();
           await print.line(color.dim("A new worker took the run over"));
         }
@@ -95,6 +97,7 @@ export function openView(print: Printer, options: ViewOptions = {}): RunView {
           await print.line(color.dim(`${count(outputs.length, "output")} captured${lost}`));
         }
       }
+      before = event.type;
       if (options.live && event.type !== "run.finished") spinner.show(labelOf(event));
     },
   };

@@ -26,7 +26,7 @@ export async function shorten(value: unknown, blobs: Blobs, limitBytes: number):
 }
 
 /** Puts the strings back that `shorten` took out. Fails as `Blobs.get` does when one of them is gone or damaged. */
-export async function restore(value: unknown, blobs: Blobs): Promise<unknown> {
+export async function restore(value: unknown, blobs: Pick<Blobs, "get">): Promise<unknown> {
   const texts = new Map<string, string>();
   for (const digest of referredBlobs(value)) texts.set(digest, decodeWtf8(await blobs.get(digest)));
   return restoreValue(value, texts);

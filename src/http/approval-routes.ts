@@ -26,7 +26,7 @@ export const approvalRoutes = {
     summary: "List approvals, newest first",
     description:
       "With `status=pending`, oldest first, and of requests for the very same call only the oldest: `identical` says how " +
-      "many they are.",
+      "many they are. Strings of a request that are longer than 64 KiB end early here, in `…`.",
     query: ApprovalListQuery,
     replies: {
       200: {
@@ -54,6 +54,7 @@ export const approvalRoutes = {
         schema: z.object({ approval: ApprovalDetail }),
       },
     },
+    problems: ["digest_mismatch"],
   },
   approve: {
     method: "post",
@@ -92,7 +93,8 @@ export const approvalRoutes = {
     tag: "Approvals",
     summary: "Take an approval back",
     description:
-      "Nothing more runs by it, and what runs by it now loses its network within a second. Again: nothing changes.",
+      "Nothing more runs by it, and what runs by it now loses its network within a second. When there is nothing to take back " +
+      "(any more), it is `approval_answered`.",
     params: ofApproval,
     body: RevokeRequest,
     bodyOptional: true,

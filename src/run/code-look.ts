@@ -4,6 +4,7 @@ import { namesBelow, openRoot } from "../base/below.ts";
 import { limits } from "../base/limits.ts";
 import { readBelow } from "../base/read-below.ts";
 import { contentView } from "../content/content.ts";
+import { Problem } from "../contract/problem.ts";
 import type { Drive } from "./drive.ts";
 import { openPlace } from "./provision.ts";
 
@@ -27,7 +28,7 @@ function ofArtifact({ blobs }: Drive, files: readonly { name: string; sha256: st
   return {
     async read(path) {
       const sha256 = digests.get(path);
-      return sha256 === undefined ? undefined : blobs.get(sha256);
+      return sha256 === undefined ? undefined : readable(blobs, sha256);
     },
     list: async (path) => orNone(namesIn(path, digests.keys())),
   };
@@ -47,7 +48,7 @@ async function ofPlace(drive: Drive): Promise<Files> {
     async read(path) {
       const content = contents.get(path);
       const isNewer = content && ledger.state.placed.get(content.name) !== content.sha256;
-      if (isNewer) return blobs.get(content.sha256);
+      if (isNewer) return readable(blobs, content.sha256);
       const own = inPlace(path);
       if (!own?.inner) return undefined;
       const data = readBelow(own.root, Buffer.from(own.inner), limits.analysisFileBytes + 1);
@@ -66,6 +67,16 @@ async function ofPlace(drive: Drive): Promise<Files> {
       }
     },
   };
+}
+
+/** A blob that is damaged or gone says nothing here: the tool holds every byte against its digest, and says so. */
+async function readable(blobs: Drive["blobs"], sha256: string): Promise<Uint8Array> {
+  try {
+    return await blobs.get(sha256);
+  } catch (error) {
+    if (error instanceof Problem) return new Uint8Array();
+    throw error;
+  }
 }
 
 /** What lies directly in a directory, of files that are known by their whole paths. */

@@ -1,6 +1,7 @@
 import type { Analysed } from "../analysis/analysis.ts";
 import { contentView } from "../content/content.ts";
 import type { Artifact } from "../contract/artifact.ts";
+import { Problem } from "../contract/problem.ts";
 import { type Decision, decide } from "../policy/policy.ts";
 import type { Wanted, WantedCode } from "../tools/tools.ts";
 import { lookOf } from "./code-look.ts";
@@ -24,14 +25,24 @@ export async function weigh(drive: Drive, wanted: Wanted): Promise<Weighed> {
     const decision = decide(await named(drive, wanted), drive.power);
     return { wanted, analysed: noneFound, decision, artifact: undefined };
   }
-  const { store, workspaceId, runId } = drive;
-  const artifact =
-    wanted.artifact === null
-      ? undefined
-      : await store.artifacts.get(workspaceId, wanted.artifact, runId);
+  const artifact = await artifactOf(drive, wanted.artifact);
   const analysed = await analyse(drive, wanted, artifact);
   const need = codeNeed(wanted, analysed, drive.packageHosts);
   return { wanted, analysed, decision: decide(need, drive.power), artifact };
+}
+
+/** One that is not what it was is found out by the tool, which runs nothing of it and says what is wrong. */
+async function artifactOf(
+  { store, workspaceId, runId }: Drive,
+  name: string | null,
+): Promise<Artifact | undefined> {
+  if (name === null) return undefined;
+  try {
+    return await store.artifacts.get(workspaceId, name, runId);
+  } catch (error) {
+    if (error instanceof Problem) return undefined;
+    throw error;
+  }
 }
 
 async function analyse(
@@ -41,7 +52,8 @@ async function analyse(
 ): Promise<Analysed> {
   const look = await lookOf(drive, name === null ? undefined : (artifact?.files ?? []));
   if (command !== null) return drive.analysis.command(command, look);
-  return entrypoint === null ? noneFound : drive.analysis.program(entrypoint, args, look);
+  if (entrypoint === null || artifact === undefined) return noneFound;
+  return drive.analysis.program(entrypoint, args, look);
 }
 
 /** A scope is about names: a handle or an alias is the name that it stands for. */

@@ -34,7 +34,7 @@ export interface ApprovalCalls {
   approve(approvalId: string, options?: ApproveOptions): Promise<Approval>;
   /** Refuses it; the agent reads the reason. A second answer throws as that of `approve`. */
   deny(approvalId: string, options?: { reason?: string } & Signal): Promise<Approval>;
-  /** Takes an approval back. Again, nothing changes. */
+  /** Takes an approval back. When there is nothing to take back, it throws as `approve` does. */
   revoke(approvalId: string, options?: { reason?: string } & Signal): Promise<Approval>;
 }
 

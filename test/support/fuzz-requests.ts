@@ -52,6 +52,7 @@ const weights: Record<string, number> = {
   proveArtifact: 3,
   revokeArtifact: 2,
   stopRun: 4,
+  deny: 4,
 };
 const asking = "curl -s https://fuzz.invalid/";
 const usualWeight = 10;
@@ -72,6 +73,14 @@ export function openRequests(document: ApiDocument, known: Known) {
     OutputId: one(known.OutputId),
     TokenId: one(known.TokenId),
     ApprovalId: one(known.ApprovalId),
+    // What reaches further than one call can be taken back when its run is over, too.
+    ApproveRequest: (random) =>
+      random.pick<object>([
+        { scope: "agent_revision" },
+        { scope: "agent_revision", note: "yes" },
+        { scope: "artifact" },
+        {},
+      ]),
     ExplainRequest: (random) => ({
       tool: random.pick(["sandbox_exec", "content_write", "artifact_exec", "no_tool"]),
       arguments: random.pick<object>([{ command: asking }, { command: "ls '" }, { name: "a" }, {}]),

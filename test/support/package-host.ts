@@ -6,6 +6,7 @@ import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type DirectedRun, openDirector, type Submission } from "./directed-run.ts";
+import { everyCommand } from "./every-command.ts";
 import {
   type LocalRegistry,
   openLocalRegistry,
@@ -44,7 +45,7 @@ export interface RunOptions extends Submission {
 export const powers = [
   { type: "ReadAccess", scopes: ["self.*"] },
   { type: "WriteAccess", scopes: ["self.*"] },
-  { type: "CodeExecution", patterns: ["*"] },
+  { type: "CodeExecution", patterns: everyCommand },
 ] as const;
 
 export async function openPackageHost(
