@@ -43,7 +43,8 @@ function judgeWrite(call: Call, scope: Scope, judging: Judging): void {
     ? call.args
     : [callee.is === "member" ? callee.of : null, call.args[0]];
   if (file == null || content === undefined) return;
-  const texts = values(content, scope).map((value) => exactText(value) ?? null);
+  // What is made of what was read, as an edit is, is read as it lies there before.
+  const texts = values(content, scope).flatMap((value) => exactText(value) ?? []);
   for (const value of values(file, scope)) {
     const path = value.is === "file" ? value.path : isFunction ? exactText(value) : undefined;
     if (path === undefined || sight.writes.length >= 100) continue;

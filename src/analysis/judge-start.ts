@@ -6,6 +6,9 @@ import { type Expr, lineOf } from "./tree.ts";
 import { choices, hole, most, unknown, type Value } from "./value.ts";
 import type { Starts } from "./words.ts";
 
+/** Calls of one function of the file that are told apart; beyond them its parameters are worth what all give together. */
+const mostSites = 256;
+
 /** What stands in a shell command for a word that is only known when it runs. */
 const variable = "$AIRLOCK_UNKNOWN";
 
@@ -34,7 +37,7 @@ function givenBySite(args: readonly Expr[], scope: Scope, values: Evaluator): Va
   let home: Scope | null = scope;
   while (home !== null && home.sites === undefined) home = home.parent;
   const sites = home?.sites ?? 0;
-  if (sites < 2 || sites > most.values) return choices(args.map((arg) => values(arg, scope)));
+  if (sites < 2 || sites > mostSites) return choices(args.map((arg) => values(arg, scope)));
   const worth = (expr: Expr, site: number): Value[] => {
     if (expr.is === "name") {
       const bindings = home?.bindings.get(expr.name);

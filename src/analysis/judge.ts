@@ -122,6 +122,9 @@ function judgeOne(
       judgeWorth(expr, scope, judging);
       return;
     case "bind":
+      if (/^__reduce(_ex)?__$/.test(expr.name)) {
+        found("opaque", expr.at, "What is unpacked calls what this names", null, expr.name);
+      }
       // What a name comes to when something is added to it stands nowhere in one piece.
       if (expr.how === "append") {
         judgeWorth({ is: "name", name: expr.name, at: expr.at }, scope, judging);

@@ -175,7 +175,7 @@ function throughSight(
       paths: [...new Set([cwd, root, posix.dirname(file ?? cwd)])].map((base) =>
         posix.resolve(base, path),
       ),
-      body: text === null ? null : [{ text, dynamic: false }],
+      body: [{ text, dynamic: false }],
     })),
     through,
   );
@@ -236,7 +236,12 @@ async function lookAt(start: Start, through: Through): Promise<void> {
     if ("unread" in version) {
       const reason = "What it will hold is only known when it runs";
       if (start.told || version.exact) addOpaque(from, path, reason, through);
-    } else await lookAtContent(start, new TextEncoder().encode(version.text), through);
+      continue;
+    }
+    if (version.dynamic && /^\s*\$\{?\w+\}?;?\s*$/m.test(version.text)) {
+      addOpaque(from, path, "A line of it is only known when it runs", through);
+    }
+    await lookAtContent(start, new TextEncoder().encode(version.text), through);
   }
   const content = original ? await readWithin(path, through) : undefined;
   if (content !== undefined) await lookAtContent(start, content, through);

@@ -16,8 +16,8 @@ export type Follow =
 export interface Sight {
   findings: Seen[];
   follows: Follow[];
-  /** Files that the code makes, by the path that it gives them; null: nobody can say what they hold. */
-  writes: { path: string; text: string | null }[];
+  /** Files that the code makes, by the path that it gives them, where their text is known. */
+  writes: { path: string; text: string }[];
   /** Shell commands that the code runs. */
   commands: { text: string; line: number }[];
 }
