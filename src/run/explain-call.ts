@@ -4,6 +4,7 @@ import type { ExplainRequest, Explanation } from "../contract/explanation.ts";
 import { Problem } from "../contract/problem.ts";
 import { explain } from "../policy/policy.ts";
 import { findTool, parseArguments } from "../tools/tools.ts";
+import { namesIn } from "./code-look.ts";
 import { codeNeed } from "./code-need.ts";
 import { powerOf } from "./power.ts";
 
@@ -38,6 +39,7 @@ export async function explainCall(
       const content = files.get(path);
       return content === undefined ? undefined : Buffer.from(content);
     },
+    list: async (path) => namesIn(path, files.keys()),
     remoteAccess: power.remoteAccess,
     packageHosts,
   };
