@@ -19,7 +19,10 @@ interface Part {
 const plain = "{binding,fetches-code,one-line,request,results,since-approved}";
 
 const approvals: Part[] = [
-  { files: [`src/approvals/${plain}.ts`], tests: [`src/approvals/${plain}.test.ts`] },
+  {
+    files: [`src/approvals/${plain}.ts`],
+    tests: [`src/approvals/${plain}.test.ts`, "src/approvals/fetching-words.test.ts"],
+  },
   {
     files: ["src/approvals/!(*.test|*.testing).ts", `!src/approvals/${plain}.ts`],
     tests: ["src/approvals/*.test.ts"],
