@@ -1,4 +1,4 @@
-import { readCommand } from "../../src/analysis/analysis.ts";
+import { type Look, openAnalysis } from "../../src/analysis/analysis.ts";
 import { type Decision, decide, type Power } from "../../src/policy/policy.ts";
 import type { Bench, Group } from "../group.ts";
 import { quantile } from "../measure.ts";
@@ -10,6 +10,7 @@ const commandBytes = 2_048;
 const power: Power = {
   capabilities: [
     { type: "CodeExecution", patterns: ["python3 ", "node ", "npm install", "bash -c ", "*"] },
+    { type: "NetworkAccess", hosts: ["*"] },
   ],
 };
 
@@ -22,13 +23,13 @@ export const policyRows: Group = {
     const repeated: number[] = [];
     for (let round = 0; round < rounds; round++) {
       const command = sampleCommand(round);
-      cold.push(decideOnce(command));
-      repeated.push(decideOnce(command));
+      cold.push(await decideOnce(command));
+      repeated.push(await decideOnce(command));
     }
     const kilobytes = Math.max(20, rounds / 20);
     const perKilobyte = {
-      arbitrary: Array.from({ length: kilobytes }, (_, round) => timed(arbitraryText(round))),
-      nested: Array.from({ length: kilobytes }, (_, round) => timed(nestedCommand(round))),
+      arbitrary: await each(kilobytes, (round) => timed(arbitraryText(round))),
+      nested: await each(kilobytes, (round) => timed(nestedCommand(round))),
     };
     const perKilobyteRow = (name: keyof typeof perKilobyte, what: string) => ({
       ...{ name: `policy.${name}`, unit: "ms", target: atMost(5) },
@@ -51,29 +52,40 @@ export const policyRows: Group = {
   },
 };
 
-function decideOnce(command: string): number {
+/** One after the other, as calls of runs come. */
+async function each(count: number, work: (round: number) => Promise<number>): Promise<number[]> {
+  const all: number[] = [];
+  for (let round = 0; round < count; round++) all.push(await work(round));
+  return all;
+}
+
+async function decideOnce(command: string): Promise<number> {
   const start = performance.now();
-  const { decision } = decideAbout(command);
+  const { decision } = await decideAbout(command);
   const took = performance.now() - start;
   if (decision !== "allow") throw new Error(`The sample command gets ${decision}`);
   return took;
 }
 
 /** The same for a text that may get any verdict, as long as it gets one. */
-function timed(command: string): number {
+async function timed(command: string): Promise<number> {
   const start = performance.now();
-  decideAbout(command);
+  await decideAbout(command);
   return performance.now() - start;
 }
 
-function decideAbout(command: string): Decision {
-  return decide(
-    {
-      ...{ type: "CodeExecution", command: readCommand(command), shown: command, findings: [] },
-      ...{ network: "granted", installsFrom: null },
-    },
-    power,
-  );
+const analysis = openAnalysis();
+/** No file lies beside the command. */
+const look: Look = {
+  read: async () => undefined,
+  packageHosts: { python: [], javascript: [], go: [], rust: [], other: [] },
+};
+
+/** The whole way: the command is read, looked through for the network, and held against the policy. */
+async function decideAbout(command: string): Promise<Decision> {
+  const { command: read, findings } = await analysis.command(command, look);
+  const need = { type: "CodeExecution", command: read, shown: command, findings } as const;
+  return decide({ ...need, network: "granted", installsFrom: null }, power);
 }
 
 const pieces = [
