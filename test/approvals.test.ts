@@ -58,7 +58,10 @@ describe("a call that wants out", () => {
     const command = `${fetching("once")} | tee /workspace/out/answer; : waits-${run.id}`;
     const intent = "Fetch the answer (real traffic).";
     const { told, id, shown } = await asking(run, "sandbox_exec", { command, intent });
-    expect(await run.run.get()).toMatchObject({ status: "waiting" });
+    expect(await run.run.get()).toMatchObject({
+      status: "waiting",
+      waiting: { on: "approval", approvalId: id },
+    });
     expect(processesWith(`waits-${run.id}`)).toEqual([]);
     expect(sink.hits()).toEqual([]);
     expect(shown).toMatchObject({
@@ -71,6 +74,10 @@ describe("a call that wants out", () => {
         subject: { command, arguments: { command, intent } },
         default_scope: "once",
       },
+    });
+    expect(shown.toolResult).toMatchObject({
+      ...{ ok: false, approval_required: true, request_id: id, approval_ref: id, intent },
+      ...{ hosts: [sink.host], approval: { subject: { command } } },
     });
     await approve(id, { note: "fine" });
     expect(await told).toMatchObject({ ok: true, exit_code: 0, stdout: "reached\n" });

@@ -35,6 +35,7 @@ describe("the benchmark", () => {
       ...["builds.exec", "builds.unpack", "builds.second"],
       ...["network.added", "network.slow-host"],
       ...["policy.cold_p50", "policy.cold_p99", "policy.repeated"],
+      ...["policy.arbitrary", "policy.nested"],
     ]);
     for (const { name, value, unit, target, met } of promised) {
       // What waits costs no process, and hardly any memory.

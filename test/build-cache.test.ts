@@ -9,8 +9,14 @@ import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { clientOf } from "./support/airlock-api.ts";
 import type { CallAnswer } from "./support/directed-run.ts";
-import { openPackageHost, type PackageHost, type RunOptions } from "./support/package-host.ts";
+import {
+  openPackageHost,
+  type PackageHost,
+  powers,
+  type RunOptions,
+} from "./support/package-host.ts";
 import { installRow, packageRow, rowNames } from "./support/package-rows.ts";
+import { refusedCall } from "./support/refused-call.ts";
 import { removeTree } from "./support/remove-tree.ts";
 
 let host: PackageHost;
@@ -354,11 +360,35 @@ describe("dependencies of a call", () => {
     await run.end();
   }, 60_000);
 
-  it("are a question of permission without NetworkAccess, and packager.default is the way", async () => {
-    const run = await host.open({ hosts: null });
+  it.each([
+    ["sandbox_exec", { command: saysWord }],
+    ["artifact_build", { inputs: ["main.py"] }],
+  ])(
+    "of %s are a question to a person without NetworkAccess, for the registry alone",
+    async (tool, args) => {
+      const run = await host.open({ hosts: null });
+      await run.call("content_write", { name: "main.py", content: "print(1)" });
+      const connections = host.registry.connections();
+      const { hosts, answer } = await refusedCall(host.gateway, run, () =>
+        run.call(tool, { ...args, dependencies: pythonFixture }),
+      );
+      expect(hosts).toEqual([host.registry.host]);
+      expect(answer).toMatchObject({ ok: false, approval_rejected: true });
+      expect(host.registry.connections()).toBe(connections);
+      await run.end();
+    },
+  );
+
+  it("are a question of permission where nobody is asked, and packager.default is the way", async () => {
+    const agent = {
+      ...{ instructions: "You do as you are told", capabilities: structuredClone(powers) as never },
+      remote_access: { approval_mode: "deny" as const },
+    };
+    const run = await host.open({ agent });
     await run.call("content_write", { name: "main.py", content: "print(1)" });
     for (const [tool, args] of [
       ["sandbox_exec", { command: saysWord }],
+      ["sandbox_exec", { command: saysWord, network: "none" }],
       ["artifact_build", { inputs: ["main.py"] }],
     ] as const) {
       const answer = await run.call(tool, { ...args, dependencies: pythonFixture });

@@ -8,7 +8,7 @@ import { existsSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { call, clientOf } from "./support/airlock-api.ts";
-import { type EscapeHost, openEscapeHost, pause } from "./support/escape-host.ts";
+import { attacker, type EscapeHost, openEscapeHost, pause } from "./support/escape-host.ts";
 import { identities } from "./support/escape-identities.ts";
 import { processesWith, within } from "./support/processes.ts";
 
@@ -48,7 +48,10 @@ describe.each(identities)("with the gateway as $name, a run", (identity) => {
           turns: [
             {
               calls: [
-                { tool: "sandbox_exec", arguments: { command: ". /workspace/.attack/stay.sh" } },
+                {
+                  tool: "sandbox_exec",
+                  arguments: { command: ". /workspace/.attack/stay.sh", network: "none" },
+                },
               ],
             },
           ],
@@ -141,6 +144,7 @@ print("control", own.wait(), killed >= 2)`);
     const run = await clientOf(on.gateway).submitRun({
       model: "scripted/stays",
       prompt: "Stay.",
+      agent: attacker,
       files: [{ path: ".attack/stay.sh", content }],
       outputDirs: ["/workspace/out"],
     });
@@ -165,7 +169,10 @@ print("control", own.wait(), killed >= 2)`);
           turns: [
             {
               calls: [
-                { tool: "sandbox_exec", arguments: { command: ". /workspace/.attack/stay.sh" } },
+                {
+                  tool: "sandbox_exec",
+                  arguments: { command: ". /workspace/.attack/stay.sh", network: "none" },
+                },
               ],
             },
           ],

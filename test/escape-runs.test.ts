@@ -7,11 +7,18 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { call } from "./support/airlock-api.ts";
+import { call, clientOf } from "./support/airlock-api.ts";
 import { findSecret, newCanary } from "./support/canary.ts";
-import { type Attack, type EscapeHost, openEscapeHost, pause } from "./support/escape-host.ts";
+import {
+  type Attack,
+  attacker,
+  type EscapeHost,
+  openEscapeHost,
+  pause,
+} from "./support/escape-host.ts";
 import { identities } from "./support/escape-identities.ts";
 import { type FileCanaries, plantFileCanaries } from "./support/host-canary.ts";
+import { resultsOf, untilEvent } from "./support/results-of.ts";
 
 /** Of System V: not what an earlier test may have left on the host. */
 const ipcKey = 0x4149_0000 + (process.pid & 0xffff);
@@ -41,6 +48,9 @@ const strange = [
   "--dev-bind / /",
   "--share-net",
   "--seccomp 9",
+];
+/** With characters that nobody sees: a person is asked about these. */
+const hidden = [
   "echo one;\u0001\u001b]52;c;x\u0007 echo two",
   "printf '%s' 'caf\u00e9 \u202e \ud83d\ude80' | od -An -c | wc -l",
 ];
@@ -63,17 +73,12 @@ const scripts = {
     ],
   },
   hooks: { turns: [{ calls: [exec("echo plain"), exec(". ~/.bashrc")] }, { text: "Done." }] },
+  hidden: { turns: [...hidden.map((command) => ({ calls: [exec(command)] })), { text: "Done." }] },
   environment: {
     turns: [
       {
         calls: [
-          exec(
-            "export BASH_ENV=/workspace/env.sh ENV=/workspace/env.sh LD_PRELOAD=/workspace/x.so " +
-              "NODE_OPTIONS=--require=/workspace/evil.js PYTHONPATH=/workspace " +
-              "PATH=/workspace:$PATH CANARY=1; bash -c 'echo same' 2>/dev/null; " +
-              "(echo BAD=1 >>/etc/environment) 2>/dev/null; " +
-              "(echo /workspace/x.so >/etc/ld.so.preload) 2>/dev/null; true",
-          ),
+          exec(". /workspace/set.sh", { network: "none" }),
           exec("env; bash -c 'echo next'; python3 -c 'print(1)'; node -p 2"),
         ],
       },
@@ -81,6 +86,14 @@ const scripts = {
     ],
   },
 };
+
+/** What would be there for the next call, if anything were: in a file, since a command is asked about for it. */
+const setEnvironment =
+  "export BASH_ENV=/workspace/env.sh ENV=/workspace/env.sh LD_PRELOAD=/workspace/x.so " +
+  "NODE_OPTIONS=--require=/workspace/evil.js PYTHONPATH=/workspace " +
+  "PATH=/workspace:$PATH CANARY=1; bash -c 'echo same' 2>/dev/null; " +
+  "(echo BAD=1 >>/etc/environment) 2>/dev/null; " +
+  "(echo /workspace/x.so >/etc/ld.so.preload) 2>/dev/null; true";
 
 describe.each(identities)("with the gateway as $name, a run", (identity) => {
   let host: EscapeHost;
@@ -201,10 +214,35 @@ if os.fork() == 0: time.sleep(60)
       expect(result).toMatchObject({ ok: false });
       expect([2, 126, 127]).toContain(result.exit_code);
     }
-    expect(said.stdout(8)).toMatch(/^one\n/);
     expect(said.stdout(strange.length)).toBe("--\n--args\n--bind\n--seccomp\n");
     // Control: the files with such names are in the way of nothing.
     expect(said.stdout(strange.length + 1)).toBe("1000\n");
+  });
+
+  it("hides nothing from who is asked, or from the gateway, with characters that nobody sees", async () => {
+    const client = clientOf(host.gateway);
+    const run = await client.submitRun({
+      ...{ model: "scripted/hidden", prompt: "Look around.", agent: attacker },
+    });
+    for (const [index, command] of hidden.entries()) {
+      await untilEvent(run, "approval.requested", index + 1);
+      const { approvals } = await client.approvals.list({ status: "pending" });
+      const own = approvals.filter(({ runId }) => runId === run.id);
+      expect(own).toHaveLength(1);
+      for (const { id } of own) {
+        const { request } = await client.approvals.get(id);
+        expect(request).toMatchObject({ subject: { command } });
+        await client.approvals.deny(id);
+      }
+    }
+    expect(await run.wait()).toMatchObject({ status: "succeeded" });
+    for (const result of await resultsOf(host.gateway, run.id)) {
+      expect(result).toMatchObject({ ok: false, approval_rejected: true });
+    }
+    // In a file they run, and do what a shell does with them.
+    const said = await host.attack(hidden);
+    expect(said.stdout()).toMatch(/^one\n/);
+    expect(said.stdout(1)).toBe("1\n");
   });
 
   it("gets nothing executed outside by the hooks and settings that it leaves", async () => {
@@ -247,6 +285,7 @@ if os.fork() == 0: time.sleep(60)
 
   it("hands no environment on from one call to the next", async () => {
     const files = [
+      { path: "set.sh", content: setEnvironment },
       { path: "env.sh", content: "echo ENV-READ\n" },
       { path: "evil.js", content: "console.log('EVIL')" },
       { path: "python3", content: "#!/bin/sh\necho EVIL\n", executable: true },

@@ -14,12 +14,17 @@ import { type FileCanaries, plantFileCanaries, sha256OfFile } from "./support/ho
 import { processesWith } from "./support/processes.ts";
 import { readZip } from "./support/read-zip.ts";
 
-const exec = (command: string) => ({ tool: "sandbox_exec", arguments: { command } });
+const exec = (command: string, more = {}) => ({
+  tool: "sandbox_exec",
+  arguments: { command, ...more },
+});
 const write = (name: string, content: string) => ({
   tool: "content_write",
   arguments: { name, content },
 });
-const attackFile = exec(". /workspace/.attack/facts; . /workspace/.attack/0.sh");
+const attackFile = exec(". /workspace/.attack/facts; . /workspace/.attack/0.sh", {
+  network: "none",
+});
 
 /** What they lead to is ours: a gateway that falls for it must not cost the host a file of its own. */
 const behindLinks = [

@@ -22,6 +22,8 @@ const directory = mkdtempSync(join(tmpdir(), "airlock-access-"));
 const pipInstall =
   "python3 -m pip install --retries 0 --no-cache-dir --target deps airlock-fixture && " +
   "PYTHONPATH=deps python3 -c 'import airlock_fixture; print(airlock_fixture.word)'";
+/** A host that is only known when it runs: one that can be read is asked for, and the network never sees it. */
+const evil = "h=$(printf evil.%s test)";
 
 let registry: LocalRegistry;
 let company: ReturnType<typeof makeCompanyProxy>;
@@ -39,15 +41,19 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => company.server.listen(0, "127.0.0.1", resolve));
   const proxy = (company.server.address() as AddressInfo).port;
-  const exec = (command: string) => ({
-    turns: [{ calls: [{ tool: "sandbox_exec", arguments: { command } }] }, { text: "done" }],
+  const exec = (command: string, more = {}) => ({
+    turns: [
+      { calls: [{ tool: "sandbox_exec", arguments: { command, ...more } }] },
+      { text: "done" },
+    ],
   });
   gateway = await startGateway({
     script: {
       scripts: {
-        installs: exec(`${pipInstall}; curl -sS https://evil.test/x; true`),
+        installs: exec(`${pipInstall}; ${evil}; curl -sS https://$h/x; true`),
+        alone: exec(`${pipInstall}; curl -sS https://evil.test/x; true`, { network: "none" }),
         "goes-far": exec(`curl -sS https://registry.test:${port}/simple/airlock-fixture/`),
-        knocks: exec("for i in $(seq 40); do curl -s https://evil.test/; done; true"),
+        knocks: exec(`${evil}; for i in $(seq 40); do curl -s https://$h/; done; true`),
       },
     },
     env: {
@@ -131,7 +137,7 @@ describe("a run with NetworkAccess", () => {
 });
 
 it("a run without NetworkAccess has nothing that listens, and no connection in its journal", async () => {
-  const { result, allowed, denied, decided } = await runWith("installs", undefined);
+  const { result, allowed, denied, decided } = await runWith("alone", undefined);
   expect(result?.stdout).not.toContain("from the local index");
   expect(String(result?.stderr)).toContain("Could not resolve host: evil.test");
   expect([...allowed, ...denied]).toEqual([]);

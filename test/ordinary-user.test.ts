@@ -10,7 +10,10 @@ import { readZip } from "./support/read-zip.ts";
 import { resultsOf, untilEvent } from "./support/results-of.ts";
 import { type StartedGateway, startGateway } from "./support/start-gateway.ts";
 
-const exec = (command: string) => ({ tool: "sandbox_exec", arguments: { command } });
+const exec = (command: string, more = {}) => ({
+  tool: "sandbox_exec",
+  arguments: { command, ...more },
+});
 const probes = [
   "id -u",
   "cat /proc/self/status | grep -E '^(CapEff|NoNewPrivs):'",
@@ -33,7 +36,7 @@ const script = {
             exec(
               "mkdir /workspace/out/closed && echo x > /workspace/out/closed/f && chmod 0 /workspace/out/closed",
             ),
-            exec(probes),
+            exec(probes, { network: "none" }),
           ],
         },
         { text: "The sum is 6." },

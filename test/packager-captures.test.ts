@@ -43,7 +43,7 @@ describe.each(identities)("a run of a gateway of $name", ({ uid }) => {
 
   async function capture(command: string, ...paths: (string | object)[]): Promise<CallAnswer> {
     const capture_paths = paths.map((path) => (typeof path === "string" ? { path } : path));
-    const answer = await run.call("sandbox_exec", { command, capture_paths });
+    const answer = await run.call("sandbox_exec", { command, capture_paths, network: "none" });
     // What goes well in between keeps the run from being ended for going round in circles.
     await run.call("sandbox_exec", { command: `: ${command.length} ${paths.length}` });
     return answer;

@@ -6,11 +6,19 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CapturedLayer } from "../src/contract/layer.ts";
 import { isEvent } from "../src/sdk/sdk.ts";
 import { clientOf, historyOf } from "./support/airlock-api.ts";
-import type { CallAnswer, DirectedRun } from "./support/directed-run.ts";
+import type { DirectedRun } from "./support/directed-run.ts";
 import { identities } from "./support/escape-identities.ts";
 import { registryAddress } from "./support/local-registry.ts";
 import { openPackageHost, type PackageHost } from "./support/package-host.ts";
-import { impatient, installRow, packageRow, rowNames, word } from "./support/package-rows.ts";
+import {
+  impatient,
+  installRow,
+  type PackageRow,
+  packageRow,
+  rowNames,
+  word,
+} from "./support/package-rows.ts";
+import { refusedCall } from "./support/refused-call.ts";
 
 const cases = rowNames.flatMap((name) => [
   { name, how: "with its lock as content", isLocked: true },
@@ -52,7 +60,7 @@ describe.each(identities)("the packager of a gateway of $name", ({ uid }) => {
       expect(built, JSON.stringify(built)).toMatchObject({ ok: true });
       const connections = host.registry.connections();
       const ran = await run.call("artifact_exec", {
-        ...{ artifact_ref: built.artifact_ref, entrypoint: row.entrypoint },
+        ...{ artifact_ref: built.artifact_ref, entrypoint: row.entrypoint, network: "none" },
       });
       expect(ran, JSON.stringify(ran)).toMatchObject({ ok: true, stdout: `${word}\n` });
       expect(host.registry.connections()).toBe(connections);
@@ -69,6 +77,26 @@ describe.each(identities)("the packager of a gateway of $name", ({ uid }) => {
     90_000,
   );
 
+  /** Installs where a person is asked, who says no. */
+  function askedFor(run: DirectedRun, row: PackageRow) {
+    return refusedCall(host.gateway, run, () => installRow(run, row, { isLocked: false }));
+  }
+
+  it.each(rowNames)(
+    "asks for the registry and no other host to install %s without NetworkAccess",
+    async (name) => {
+      const run = await host.open({ hosts: null });
+      const connections = host.registry.connections();
+      const { hosts, answer } = await askedFor(run, packageRow(name, host.registry));
+      expect(hosts).toEqual([host.registry.host]);
+      expect(answer).toMatchObject({ ok: false, approval_rejected: true });
+      await run.end();
+      expect(host.registry.connections()).toBe(connections);
+      expect(await contactedBy(run)).toEqual([]);
+    },
+    60_000,
+  );
+
   it.each(rowNames)(
     "installs no %s without NetworkAccess, and has neither relay nor route",
     async (name) => {
@@ -76,7 +104,8 @@ describe.each(identities)("the packager of a gateway of $name", ({ uid }) => {
       const connections = host.registry.connections();
       const row = packageRow(name, host.registry);
       const command = impatient(row.command);
-      const installed = await installRow(run, { ...row, command }, { isLocked: false });
+      const refused = { isLocked: false, network: "none" } as const;
+      const installed = await installRow(run, { ...row, command }, refused);
       expect(installed).toMatchObject({ ok: false, captured_layers: [] });
       const around = await run.call("sandbox_exec", {
         command:
@@ -93,14 +122,18 @@ describe.each(identities)("the packager of a gateway of $name", ({ uid }) => {
   it("reaches no host but those that are named, and tells which one was asked for", async () => {
     const run = await host.open({ hosts: ["other.test"] });
     const connections = host.registry.connections();
-    const row = packageRow("Python", host.registry);
-    const command = impatient(row.command);
-    const answer: CallAnswer = await installRow(run, { ...row, command }, { isLocked: false });
-    expect(answer).toMatchObject({ ok: false, captured_layers: [] });
+    const { hosts, answer } = await askedFor(run, packageRow("Python", host.registry));
+    expect(hosts).toEqual([host.registry.host]);
+    expect(answer).toMatchObject({ ok: false, approval_rejected: true });
+    const [name, port] = host.registry.host.split(":");
+    // Where it goes is only known when it runs, so that the network has to hold.
+    const hidden = await run.call("sandbox_exec", {
+      command: `h=$(printf registry.%s test); curl -sS https://$h:${port}/simple/`,
+    });
+    expect(hidden).toMatchObject({ ok: false });
     await run.end();
     const history = await historyOf(host.gateway, run.id);
     const denied = history.filter((event) => isEvent(event, "egress.denied"));
-    const [name, port] = host.registry.host.split(":");
     expect(denied[0]?.data).toMatchObject({ host: name, port: Number(port), reason: "not_listed" });
     expect(host.registry.connections()).toBe(connections);
   });

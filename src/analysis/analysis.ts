@@ -50,6 +50,30 @@ export interface Opaque {
   reason: string;
 }
 
+/** A part of what a command writes: a text, with variables as they stand where it is dynamic, or what a file holds. */
+export type WrittenPart = { text: string; dynamic: boolean } | { file: Word };
+
+/** One text is replaced by another everywhere; null: what is replaced is only known when it is done. */
+export interface Edit {
+  from: string | null;
+  to: string;
+}
+
+/** A file that the command itself makes or changes. */
+export interface Write {
+  path: Word;
+  /** What it will hold, part after part; null when that is only known when it runs. */
+  body: WrittenPart[] | null;
+  /** The body comes after what the file holds already. */
+  append: boolean;
+  /** What lies below the path as well: of a directory that is copied, or where an archive is unpacked. */
+  below: boolean;
+  /** Up to this place of the command it is certain that it was written before; -1: nowhere. */
+  sureUntil: number;
+  /** It is the file as it was before, changed like this. */
+  edit?: Edit;
+}
+
 /** A shell command as it was read. */
 export interface ReadCommand {
   /** Every simple command in every nesting, in the order in which they stand. */
@@ -58,11 +82,14 @@ export interface ReadCommand {
   payloads: Payload[];
   /**
    * Files that an interpreter is told to run (`python3 x.py`, `sh run.sh`, `. lib.sh`, `./x`), as written; `module`: the
-   * name of a module of Python (`python3 -m name`).
+   * name of a module of Python (`python3 -m name`); `any`: the path is only known when it runs, and this is how it ends,
+   * if that is known (`for f in *.py; do python3 "$f"`).
    */
-  scripts: { path: string; offset: number; module?: true }[];
+  scripts: { path: string; offset: number; module?: true; any?: true }[];
   /** What redirects open, here-documents not among it. */
   redirects: Word[];
+  /** Files that it makes, in the order in which they stand. */
+  writes: Write[];
 }
 
 /** What analysis may look at, and what it looks for. */

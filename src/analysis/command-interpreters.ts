@@ -1,6 +1,6 @@
 import { type OptionTable, scanOptions } from "./command-options.ts";
-import { isStdinPath } from "./command-shells.ts";
 import type { Frame, Reader, ShellWord } from "./shell-reading.ts";
+import { isFoundFile, isStdinPath } from "./stdin-path.ts";
 
 type Language = "python" | "javascript" | "other";
 
@@ -166,13 +166,15 @@ function readWith(
       }
     } else if (interpreter.modules?.includes(name) && value !== undefined) {
       carries = true;
-      reader.script(value, true);
+      reader.script(value, "module");
     } else if (interpreter.files?.includes(name) && value !== undefined) reader.script(value);
   }
   if (!scanned.ok) {
     // A word that is not known yet is an argument like any other; an option that is not known may be code.
     const { dynamic, substituted } = scanned.word;
     if (!dynamic) reader.opaque(scanned.word, "An option is not understood");
+    else if (!carries && (scanned.word.text === "" || isFoundFile(scanned.word)))
+      reader.script(scanned.word, "any");
     else if (substituted) reader.opaque(scanned.word, "Which code runs is not known");
     return;
   }
@@ -190,8 +192,9 @@ function readOperand(
 ): void {
   if (operand !== undefined && !isStdinPath(operand.text)) {
     if (mode === "code") readCode(interpreter.language, operand, reader);
-    else if (operand.substituted) reader.opaque(operand, "Which code runs is not known");
     else if (!operand.dynamic) reader.script(operand);
+    else if (isFoundFile(operand)) reader.script(operand, "any");
+    else if (operand.substituted) reader.opaque(operand, "Which code runs is not known");
     return;
   }
   if (!interpreter.readsInput) return;

@@ -5,11 +5,19 @@ import { readRunner } from "./command-runners.ts";
 import { checkNames } from "./command-settings.ts";
 import { readShell, runCarried } from "./command-shells.ts";
 import { takeOff } from "./command-wrappers.ts";
+import { writesBy } from "./command-writes.ts";
 import { isConfusable } from "./shell-characters.ts";
 import type { Frame, Reader, ShellWord } from "./shell-reading.ts";
 
+/** Functions that hand on what functions hand on: honest ones do it once or twice. */
+const mostForwards = 4;
+
 /** Takes the wrappers off a simple command, keeps what is left, and reads what it carries. */
-export function resolveCommand(given: readonly ShellWord[], outer: Frame, reader: Reader): void {
+export function resolveCommand(
+  given: readonly ShellWord[],
+  outer: Frame & { sureUntil?: number },
+  reader: Reader,
+): void {
   let words = given;
   let frame = outer;
   for (let round = 0; ; round += 1) {
@@ -19,6 +27,7 @@ export function resolveCommand(given: readonly ShellWord[], outer: Frame, reader
       reader.opaque(first, "Too many wrappers around one command");
       return;
     }
+    if (first.dynamic && frame.forwards === true && /^("\$@"|\$@|\$\*)$/.test(first.text)) return;
     if (first.dynamic) {
       reader.opaque(first, "Which program this starts is only known when it runs");
       keep(words, null, frame, reader);
@@ -48,9 +57,24 @@ export function resolveCommand(given: readonly ShellWord[], outer: Frame, reader
   }
 }
 
-function finish(words: readonly ShellWord[], program: string, frame: Frame, reader: Reader): void {
+function finish(
+  words: readonly ShellWord[],
+  program: string,
+  frame: Frame & { sureUntil?: number },
+  reader: Reader,
+): void {
   const place = keep(words, program, frame, reader);
   checkNames(words, program, reader);
+  const before = frame.forwarders.get(program);
+  const isDeep = frame.via.length > mostForwards && frame.forwarders.has(frame.via.at(-1) ?? "");
+  if (before !== undefined && isDeep && words[0] !== undefined) {
+    reader.opaque(words[0], "Functions hand commands on too often to be followed");
+  } else if (before !== undefined) {
+    // What it is given runs inside it, where it is called.
+    const inner = { ...frame, via: [...frame.via, program], sureUntil: -1 };
+    reader.resolve(words.slice(1 + before), inner);
+  }
+  reader.found.writes.push(...writesBy(words, program, frame));
   const [first] = words;
   if (isPath(program) && first !== undefined) reader.script(first);
   const inner = { ...frame, place };

@@ -1,5 +1,6 @@
 import { type OptionTable, scanOptions } from "./command-options.ts";
 import { carried, type Frame, partOf, type Reader, type ShellWord } from "./shell-reading.ts";
+import { isFoundFile, isStdinPath } from "./stdin-path.ts";
 
 const shellOptions: OptionTable = {
   flags: "abcefhiklmnprstuvxBCDEHPT",
@@ -13,10 +14,6 @@ const shellOptions: OptionTable = {
 };
 
 const shells = new Set(["sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "rbash"]);
-
-/** Names of files that are the standard input. */
-export const isStdinPath = (path: string) =>
-  /^(-|\/dev\/stdin|\/dev\/fd\/0|\/proc\/self\/fd\/0)$/.test(path);
 
 /**
  * Reads what a shell, or a builtin of one, will run: the text after `-c`, a script, its standard input; `eval`, `trap`,
@@ -47,6 +44,12 @@ function readShellProgram(
   const scanned = scanOptions(words, 1, shellOptions);
   if (!scanned.ok) {
     const isText = scanned.options.some(({ name }) => name === "c");
+    // With -n it reads, and runs nothing.
+    if (!isText && scanned.options.some(({ name }) => name === "n")) return;
+    if (!isText && scanned.word.dynamic && isFoundFile(scanned.word)) {
+      reader.script(scanned.word, "any");
+      return;
+    }
     const what = isText ? `What ${program} -c runs is only known` : "Its options are only known";
     const reason = `${what} when it runs`;
     const isKnown = !scanned.word.dynamic;
@@ -62,8 +65,10 @@ function readShellProgram(
   }
   if (letters.has("help") || letters.has("version")) return;
   if (operand !== undefined && !letters.has("s") && !isStdinPath(operand.text)) {
-    if (operand.dynamic) reader.opaque(operand, `Which script ${program} runs is not known`);
-    else reader.script(operand);
+    if (letters.has("n")) return;
+    if (!operand.dynamic) reader.script(operand);
+    else if (isFoundFile(operand)) reader.script(operand, "any");
+    else reader.opaque(operand, `Which script ${program} runs is not known`);
     return;
   }
   const { stdin } = frame;
@@ -145,7 +150,8 @@ function readEval(words: readonly ShellWord[], frame: Frame, reader: Reader): vo
 function readSource(words: readonly ShellWord[], frame: Frame, reader: Reader): void {
   const path = words[words[1]?.text === "--" ? 2 : 1];
   if (path === undefined) return;
-  if (path.dynamic) reader.opaque(path, "Which script is read is not known");
+  if (path.dynamic && isFoundFile(path)) reader.script(path, "any");
+  else if (path.dynamic) reader.opaque(path, "Which script is read is not known");
   else if (!isStdinPath(path.text)) reader.script(path);
   else if (frame.stdin.type === "text" && !frame.stdin.word.dynamic) {
     reader.readText(frame.stdin.word.text, carried(frame, frame.stdin.word, "source"));

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type Look, openAnalysis } from "./analysis.ts";
 import { corpus, type Snippet } from "./corpus/corpus.testing.ts";
+import { evasive, type Honest, honest } from "./corpus/honest.testing.ts";
 
 const analysis = openAnalysis();
 
@@ -70,6 +71,49 @@ describe("the corpus", () => {
       if (snippet.label !== "undetected") continue;
       expect(snippet.why ?? "", name(snippet)).not.toBe("");
       expect(findings, `${name(snippet)} is seen now: give it its label`).toEqual([]);
+    }
+  });
+});
+
+/** A command in a directory that holds these files and nothing else. */
+async function askedAbout({ command, files }: Honest) {
+  const names = Object.keys(files);
+  const look: Look = {
+    async read(path) {
+      const text = files[path.replace(/^\/tmp\//, "")];
+      return text === undefined ? undefined : new TextEncoder().encode(text);
+    },
+    async list(path) {
+      const below = names.filter((name) => `/tmp/${name}`.startsWith(`${path}/`));
+      const own = below.map((name) => `/tmp/${name}`.slice(path.length + 1).split("/")[0] ?? "");
+      return own.length === 0 ? undefined : [...new Set(own)];
+    },
+    packageHosts: { python: [], javascript: [], go: [], rust: [], other: [] },
+  };
+  return (await analysis.command(command, look)).findings;
+}
+
+describe("what agents run all day", () => {
+  it("is not asked about, but for what really cannot be known", async () => {
+    expect(honest.length).toBeGreaterThanOrEqual(150);
+    for (const each of honest) {
+      const findings = await askedAbout(each);
+      const shown = JSON.stringify(each);
+      if (each.asks === undefined) expect(findings, shown).toEqual([]);
+      else
+        expect(findings.length, `${shown} is clean now: take the reason away`).toBeGreaterThan(0);
+    }
+    const asked = honest.filter(({ asks }) => asks !== undefined).length;
+    process.stdout.write(
+      `analysis: ${asked} of ${honest.length} honest commands are asked about\n`,
+    );
+    expect(asked / honest.length).toBeLessThanOrEqual(0.05);
+  });
+
+  it("is no way around: what the same means would hide is seen", async () => {
+    expect(evasive.length).toBeGreaterThanOrEqual(60);
+    for (const each of evasive) {
+      expect((await askedAbout(each)).length, JSON.stringify(each)).toBeGreaterThan(0);
     }
   });
 });

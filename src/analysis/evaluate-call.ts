@@ -4,7 +4,7 @@ import { foldCall } from "./fold-calls.ts";
 import { foldMethod } from "./fold-methods.ts";
 import type { Scope } from "./scope.ts";
 import type { Expr } from "./tree.ts";
-import { choices, exactText, hole, unknown, type Value } from "./value.ts";
+import { choices, exactText, hole, most, unknown, type Value } from "./value.ts";
 
 type Call = Extract<Expr, { is: "call" }>;
 
@@ -25,8 +25,20 @@ export function worthOfCall(call: Call, scope: Scope, evaluation: Evaluation): V
 }
 
 function worthOfMethod(of: Value, name: string, args: readonly Value[][]): Value[] {
+  if (of.is === "map") return listedMap(of.entries, name);
   const folds = of.is === "text" || of.is === "list" || of.is === "file" || of.is === "number";
   return folds ? args.flatMap((given) => foldMethod(of, name, given) ?? [unknown]) : [];
+}
+
+/** The pairs, or one half of them, that a loop over a map goes through. */
+function listedMap(entries: ReadonlyMap<string, Value[]>, name: string): Value[] {
+  const pairs = [...entries].slice(0, most.items);
+  const items = pairs.flatMap(([key, values]): Value[][] => {
+    const text: Value = { is: "text", text: key };
+    if (name === "items" || name === "entries") return [[{ is: "list", items: [[text], values] }]];
+    return name === "values" ? [values] : name === "keys" ? [[text]] : [];
+  });
+  return items.length === 0 ? [] : [{ is: "list", items }];
 }
 
 function worthOfPath(
@@ -45,6 +57,11 @@ function worthOfPath(
   // `eval("require")` is what it names.
   if (words.evaluates.has(path) && name !== undefined && /^[\w.$]+$/.test(name)) {
     return [pathValue(words.canonical(name === "this" ? "globalThis" : name))];
+  }
+  const listed = /^Object\.(entries|values|keys)$/.exec(path)?.[1];
+  if (listed !== undefined && first?.is === "map") {
+    const found = listedMap(first.entries, listed);
+    if (found.length > 0) return found;
   }
   if (words.passes.has(path) && first !== undefined) return [first];
   if (words.reads.has(path) && name !== undefined) return [{ is: "file", path: name }];

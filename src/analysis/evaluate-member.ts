@@ -20,6 +20,9 @@ export function bound(bindings: readonly Binding[], { values }: Evaluation): Val
 /** A member of a value by its name. */
 export function memberOf(of: Value, name: string, evaluation: Evaluation): Value[] {
   const { words, names } = evaluation;
+  if (of.is === "path" && of.path === "import.meta" && name === "dirname") {
+    return [{ is: "text", text: "." }];
+  }
   if (of.is === "path") return [pathValue(words.canonical(words.member(of.path, name)))];
   const stored = names.members.get(name);
   if (of.is === "map") {
@@ -44,5 +47,7 @@ export function elementOf(of: Value, key: Value, evaluation: Evaluation): Value[
   if (key.is !== "number") return of.is === "map" ? [...of.entries.values()].flat() : [unknown];
   if (of.is === "list") return of.items.at(key.number) ?? [unknown];
   if (of.is === "text") return [{ is: "text", text: of.text.at(key.number) ?? "" }];
-  return of.is === "path" ? [of] : [unknown];
+  // Only the first argument of a process is the program itself.
+  const isArgument = of.is === "path" && of.path === "process.argv" && key.number !== 0;
+  return of.is === "path" && !isArgument ? [of] : [unknown];
 }

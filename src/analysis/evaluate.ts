@@ -84,6 +84,8 @@ function lookUp(name: string, from: Scope, evaluation: Evaluation): Value[] {
     return scope.parent === null && words.hiding.has(name) ? [...found, global] : found;
   }
   const starred = names.stars.map((module) => words.canonical(words.member(module, name)));
+  // A path from the directory of a file is one that is looked for beside it.
+  if (name === "__dirname" && words.language === "javascript") return [{ is: "text", text: "." }];
   const known: Value[] = words.isGlobal(name) ? [global] : [{ is: "local" }];
   return [...known, ...starred.filter((path) => words.isWatched(path)).map(pathValue)];
 }

@@ -68,3 +68,14 @@ export function compiledReason(bytes: Uint8Array): string | undefined {
   if (found !== undefined) return found;
   return head.includes("\0") ? "It is no text" : undefined;
 }
+
+/** How the names of files of a kind end. */
+export const endsOf: Readonly<Record<Grammar | "shell", RegExp>> = {
+  python: /\.pyw?$/,
+  javascript: /\.[mc]?js$/,
+  typescript: /\.[mc]?[jt]sx?$/,
+  tsx: /\.[mc]?[jt]sx?$/,
+  shell: /\.(ba|z|k)?sh$/,
+  go: /\.go$/,
+  rust: /\.rs$/,
+};

@@ -103,6 +103,8 @@ const joinedPath: Fold = (args) =>
 /** `new URL("/x", "https://e.org")` */
 const resolved: Fold = ([first, second]) => {
   const [path, base] = [exactText(first), exactText(second)];
+  // The address of the file itself.
+  if (first?.is === "path" && second === undefined) return first;
   if (path === undefined || base === undefined || !URL.canParse(path, base))
     return sameText([first ?? unknown]);
   return text(new URL(path, base).href);
@@ -141,6 +143,15 @@ const folds: Readonly<Record<string, Fold>> = {
   "os.path.expanduser": sameText,
   "textwrap.dedent": sameText,
   "shlex.quote": sameText,
+  "shlex.split": ([first]) => {
+    const source = exactText(first);
+    if (source === undefined || /["'\\#]/.test(source)) return unknown;
+    const parts = source.trim().split(/\s+/);
+    return { is: "list", items: parts.map((part) => [text(part)]) };
+  },
+  // Every command starts in one directory, and a path that begins with it is one of its own files.
+  "process.cwd": () => text("/tmp"),
+  "os.getcwd": () => text("/tmp"),
   String: sameText,
   "String.raw": sameText,
   "String.fromCharCode": characters,

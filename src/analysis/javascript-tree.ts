@@ -1,7 +1,7 @@
 import type { SgNode } from "@ast-grep/napi";
 import { bindPattern, declared, importBinds } from "./javascript-names.ts";
 import { counted, type Lower, named, nothing, onlyPart, operands, type Rules } from "./lower.ts";
-import type { Entry, Expr } from "./tree.ts";
+import type { Entry, Expr, Slot } from "./tree.ts";
 import { unescapeText } from "./unescape.ts";
 
 /** JavaScript and TypeScript, as the neutral tree. */
@@ -43,6 +43,7 @@ export const javascriptRules: Rules = {
   call_expression: (node, lower) => call(node, lower, "function"),
   new_expression: (node, lower) => call(node, lower, "constructor"),
   import: (node) => ({ is: "path", path: "import", at: node }),
+  meta_property: (node) => ({ is: "path", path: node.text().replace(/\s/g, ""), at: node }),
   sequence_expression: (node, lower) => {
     const parts = lower.all(node.namedChildren());
     const last = parts.pop() ?? lower(null);
@@ -211,7 +212,26 @@ function scopeOf(node: SgNode, lower: Lower): Expr {
   const list = node.field("parameters") ?? node.field("parameter");
   const defaults = list === null ? [] : lower.all(defaultsOf(list));
   const body = [...defaults, lower(node.field("body"))];
-  return { is: "scope", of: "function", parameters: names(list), body, at: node };
+  const slots = slotsOf(list, lower);
+  return { is: "scope", of: "function", parameters: names(list), slots, body, at: node };
+}
+
+/** The parameters by their places. */
+function slotsOf(list: SgNode | null, lower: Lower): Slot[] {
+  if (list === null) return [];
+  if (list.kind() === "identifier") return [{ name: list.text(), rest: false, fallback: null }];
+  return list
+    .namedChildren()
+    .filter((each) => each.kind() !== "comment")
+    .map((each): Slot => {
+      const typed = each.field("pattern") ?? each;
+      const isRest = typed.kind() === "rest_pattern";
+      const given = isRest ? (typed.namedChildren()[0] ?? typed) : typed;
+      const left = given.kind() === "assignment_pattern" ? given.field("left") : given;
+      const value = given.field("right") ?? each.field("value");
+      const name = left?.kind() === "identifier" ? left.text() : null;
+      return { name, rest: isRest, fallback: value === null ? null : lower(value) };
+    });
 }
 
 function defaultsOf(list: SgNode): SgNode[] {

@@ -24,8 +24,32 @@ export function judgeCall(call: Call, scope: Scope, judging: Judging): void {
   for (const value of values(call.callee, scope)) {
     if (value.is === "path") judgePath(value.path, call, scope, judging);
   }
+  judgeWrite(call, scope, judging);
   for (const arg of call.args) judgeHandedOn(call, arg, scope, judging);
   for (const { value } of call.named) judgeHandedOn(call, value, scope, judging);
+}
+
+/** `Path("x").write_text(t)`, `open("x", "w").write(t)`, `fs.writeFileSync("x", t)`: it may be run afterwards. */
+function judgeWrite(call: Call, scope: Scope, judging: Judging): void {
+  const { values, words, sight } = judging;
+  const { callee } = call;
+  const name = callee.is === "member" || callee.is === "name" ? callee.name : "";
+  if (!/^(write(_?text|_?bytes|File|FileSync|TextFile|lines)?|appendFile(Sync)?)$/.test(name))
+    return;
+  const isFunction = values(callee, scope).some(
+    (value) => value.is === "path" && words.writes.has(value.path),
+  );
+  const [file, content] = isFunction
+    ? call.args
+    : [callee.is === "member" ? callee.of : null, call.args[0]];
+  if (file == null || content === undefined) return;
+  // What is made of what was read, as an edit is, is read as it lies there before.
+  const texts = values(content, scope).flatMap((value) => exactText(value) ?? []);
+  for (const value of values(file, scope)) {
+    const path = value.is === "file" ? value.path : isFunction ? exactText(value) : undefined;
+    if (path === undefined || sight.writes.length >= 100) continue;
+    for (const text of texts) sight.writes.push({ path, text });
+  }
 }
 
 function calledName({ callee }: Call, scope: Scope, { values }: Judging): string | undefined {
@@ -40,6 +64,7 @@ function judgePath(path: string, call: Call, scope: Scope, judging: Judging): vo
   if (words.imports.has(path)) judgeImport(call, scope, judging);
   if (words.getters.has(path)) judgeGetter(call, scope, judging);
   if (words.evaluates.has(path)) judgeCode(call, scope, judging, path);
+  if (/^sys\.path\.(append|insert|extend)$/.test(path)) judgePathOf(call, scope, judging);
   if (words.runs.has(path)) judgeRun(call, scope, judging);
   const start = words.starts.get(path);
   if (start !== undefined) judgeStart(start, call, scope, judging);
@@ -58,6 +83,14 @@ function judgePath(path: string, call: Call, scope: Scope, judging: Judging): vo
   const reason = `${name} reaches the network`;
   if (hosts.length === 0) found("call", call.at, reason);
   for (const host of hosts) if (host !== here) found("call", call.at, reason, host);
+}
+
+/** Python loads modules out of archives, which are not looked through. */
+function judgePathOf(call: Call, scope: Scope, { values, found }: Judging): void {
+  const texts = call.args.flatMap((arg) => values(arg, scope)).map(exactText);
+  if (texts.some((text) => /\.(zip|egg|whl|pyz)$/.test(text ?? ""))) {
+    found("opaque", call.at, "Loads modules from an archive, which is not looked through");
+  }
 }
 
 /** A session, a client, an agent: made, and connected to nothing yet. */
@@ -107,6 +140,8 @@ function judgeCode(call: Call, scope: Scope, judging: Judging, path: string): vo
   for (const value of judging.values(code, scope)) {
     const text = exactText(value);
     if (text !== undefined) judging.nested(text, code.at);
+    // A function that stands there is read like all others.
+    else if (code.is === "scope") continue;
     else if (value.is === "file") follow(value.path, call, judging);
     else if (!timers.has(path) || value.is === "text") {
       judging.found("opaque", call.at, "Runs code that is only known when it runs");
@@ -128,6 +163,8 @@ function judgeRun(call: Call, scope: Scope, judging: Judging): void {
       } else if (text !== undefined && /[\s(;]/.test(text)) judging.nested(text, call.at);
       else if (text !== undefined) {
         if (/[./]/.test(text)) follow(text, call, judging);
+      } else if (value.is === "path" && /^(import\.meta\.url|__filename)$/.test(value.path)) {
+        // It starts itself.
       } else if (arg === call.args[0]) {
         judging.found("opaque", call.at, "Runs a file whose name is only known when it runs");
       }
@@ -148,7 +185,11 @@ function judgeRestored(call: Call, scope: Scope, judging: Judging): void {
   if (first === undefined) return;
   const disguised = (value: Value) => value.is === "text" || value.is === "list";
   const values = judging.values(first, scope);
-  const isFile = values.some((value) => value.is === "file");
+  // What was packed here just before holds nothing that was not here.
+  const isFile = values.some(
+    (value) =>
+      value.is === "file" || (value.is === "path" && /^pickle\.dumps\(\)$/.test(value.path)),
+  );
   if (values.some(disguised) || (first.is === "call" && !isFile)) {
     judging.found("opaque", call.at, "What it unpacks may be code, which is not looked through");
   }

@@ -1,9 +1,13 @@
+import type { Evaluator } from "./evaluation.ts";
 import type { Call } from "./judge-call.ts";
 import type { Judging } from "./judging.ts";
 import type { Scope } from "./scope.ts";
 import { type Expr, lineOf } from "./tree.ts";
 import { choices, hole, most, unknown, type Value } from "./value.ts";
 import type { Starts } from "./words.ts";
+
+/** Calls of one function of the file that are told apart; beyond them its parameters are worth what all give together. */
+const mostSites = 256;
 
 /** What stands in a shell command for a word that is only known when it runs. */
 const variable = "$AIRLOCK_UNKNOWN";
@@ -19,14 +23,36 @@ export function judgeStart(how: Starts, call: Call, scope: Scope, judging: Judgi
           .map(({ value }) => value);
   if (args.length === 0) return;
   const added = builderArgs(how, call, scope, judging);
-  const sets = args.slice(0, 64).map((arg) => values(arg, scope));
-  for (const given of choices(sets)) {
+  for (const given of givenBySite(args.slice(0, 64), scope, values)) {
     const text = commandText(how, given, added);
     // A shell whose arguments are added elsewhere runs what nobody sees here.
     const open = how === "builder" && added.length === 0 && takesCode(given[0]);
     if (text !== undefined && !open) sight.commands.push({ text, line: lineOf(call.at) });
     else found("opaque", call.at, "Starts a program that is only known when it runs");
   }
+}
+
+/** What the arguments are worth together: parameters of a function come from the same call of it. */
+function givenBySite(args: readonly Expr[], scope: Scope, values: Evaluator): Value[][] {
+  let home: Scope | null = scope;
+  while (home !== null && home.sites === undefined) home = home.parent;
+  const sites = home?.sites ?? 0;
+  if (sites < 2 || sites > mostSites) return choices(args.map((arg) => values(arg, scope)));
+  const worth = (expr: Expr, site: number): Value[] => {
+    if (expr.is === "name") {
+      const bindings = home?.bindings.get(expr.name);
+      const own = bindings?.length === sites ? bindings[site] : undefined;
+      if (own !== undefined) return own.value === null ? [unknown] : values(own.value, own.scope);
+    }
+    if (expr.is !== "list") return values(expr, scope);
+    const items = expr.items.flatMap((item): Value[][] => {
+      const [list] = item.is === "element" ? worth(item.of, site) : [];
+      return list?.is === "list" ? list.items : [worth(item, site)];
+    });
+    return [{ is: "list", items }];
+  };
+  const all = Array.from({ length: sites }, (_, site) => args.map((arg) => worth(arg, site)));
+  return all.flatMap((sets) => choices(sets));
 }
 
 function takesCode(program: Value | undefined): boolean {

@@ -15,8 +15,8 @@ import type { Words } from "./words.ts";
 export type ReadNested = (code: string, line: number) => Sight | undefined;
 
 /** Everything that a tree says of the network, by the words of its language. */
-export function judge(tree: Expr, words: Words, readNested: ReadNested): Sight {
-  const names = namesOf(tree);
+export function judge(tree: Expr, words: Words, readNested: ReadNested, isWhole = false): Sight {
+  const names = namesOf(tree, isWhole);
   const values = openEvaluator(names, words);
   const sight = emptySight();
   const parents = new Map<Expr, Expr>();
@@ -99,6 +99,7 @@ function openJudging(
       else {
         sight.findings.push(...inside.findings);
         sight.follows.push(...inside.follows);
+        sight.writes.push(...inside.writes);
         sight.commands.push(...inside.commands);
       }
     },
@@ -121,6 +122,9 @@ function judgeOne(
       judgeWorth(expr, scope, judging);
       return;
     case "bind":
+      if (/^__reduce(_ex)?__$/.test(expr.name)) {
+        found("opaque", expr.at, "What is unpacked calls what this names", null, expr.name);
+      }
       // What a name comes to when something is added to it stands nowhere in one piece.
       if (expr.how === "append") {
         judgeWorth({ is: "name", name: expr.name, at: expr.at }, scope, judging);

@@ -3,14 +3,17 @@ import { limits } from "../base/limits.ts";
 import type { Finding } from "../contract/finding.ts";
 import type { Look, ReadCommand } from "./analysis.ts";
 import { compiledReason, type FileKind, kindByName, kindByShebang } from "./file-kind.ts";
+import { followProject, followTests } from "./follow-project.ts";
 import { followGo } from "./go-packages.ts";
 import type { Grammar } from "./languages.ts";
 import { candidates, packageStarts } from "./modules.ts";
+import { keyOf, type ProjectRun } from "./project-runs.ts";
 import { languageOf, type ReadCode } from "./read-code.ts";
 import { readCommand } from "./read-command.ts";
 import { shellFindings } from "./shell-sight.ts";
-import { payloadsOf, startsOf } from "./shell-starts.ts";
+import { payloadsOf, startsOf, writtenBy } from "./shell-starts.ts";
 import { type Seen, type Sight, settled } from "./sight.ts";
+import { type Moment, versionsOf, type Written } from "./written.ts";
 
 /** A file that would run, and why it is looked at. */
 export interface Start {
@@ -19,10 +22,16 @@ export interface Start {
   kind: FileKind | undefined;
   /** Its name was given by whoever starts it, and it may be made before: that it is missing means something. */
   expected: boolean;
+  /** A command names it. */
+  told?: boolean;
   /** The directory of the script that was started first. */
   root: string;
   depth: number;
   from: From;
+  /** The place of the command that starts it, or what loads it. */
+  at?: Moment | undefined;
+  /** It belongs to a project, and this is to be run of it. */
+  project?: ProjectRun | undefined;
 }
 
 /** Where something is told to run. */
@@ -38,6 +47,9 @@ export interface Through {
   findings: Finding[];
   queue: Start[];
   seen: Set<string>;
+  /** What the call makes of files, and where that was looked for already. */
+  written: Written[];
+  looked: Map<string, Start[]>;
   used: { reads: number; files: number; bytes: number; full: boolean };
 }
 
@@ -45,7 +57,16 @@ const cwd = "/tmp";
 
 export function openThrough(look: Look, readCode: ReadCode): Through {
   const used = { reads: 0, files: 0, bytes: 0, full: false };
-  return { look, readCode, findings: [], queue: [], seen: new Set(), used };
+  return {
+    look,
+    readCode,
+    findings: [],
+    queue: [],
+    seen: new Set(),
+    written: [],
+    looked: new Map(),
+    used,
+  };
 }
 
 /** Reads until nothing is left to be read, and gives what was found. */
@@ -69,8 +90,11 @@ export function addOpaque(from: From, pattern: string, reason: string, through: 
 
 /** A file is looked at once for each language in which it may be read. */
 export function addStart(start: Start, through: Through): void {
-  const { path, kind } = start;
-  const key = `${path}\0${typeof kind === "string" ? kind : ""}`;
+  const { path, kind, at, project } = start;
+  const asked = project === undefined ? "" : keyOf(project);
+  const isMade = at !== undefined && through.written.some((each) => each.paths.includes(path));
+  const moment = isMade ? `${at.offset}\0${at.text}` : "";
+  const key = `${path}\0${typeof kind === "string" ? kind : ""}\0${asked}\0${moment}`;
   if (through.seen.has(key)) return;
   through.seen.add(key);
   through.queue.push(start);
@@ -104,20 +128,29 @@ export function throughShell(
   through: Through,
 ): void {
   addFindings(file, shellFindings(text, read, through.look, line), through);
+  addWritten(writtenBy(text, read), through);
   for (const payload of payloadsOf(read)) {
     const at = line + payload.line - 1;
     if ("opaque" in payload) {
       addOpaque({ file, line: at }, payload.pattern, payload.opaque, through);
     } else if (isEnabled(payload.grammar, through)) {
-      const found = through.readCode(payload.grammar, payload.code, at);
-      throughSight(found, payload.grammar, file, cwd, depth, through);
+      const found = through.readCode(payload.grammar, payload.code, at, true);
+      const start = { file, root: cwd, depth, at: undefined };
+      throughSight(found, payload.grammar, start, through);
     }
   }
-  for (const { paths, kind, expected, root, line: before } of startsOf(text, read)) {
+  for (const { paths, kind, expected, root, line: before, offset, project } of startsOf(
+    text,
+    read,
+  )) {
     const from = { file, line: line + before };
+    const at = { text, offset };
     for (const path of paths) {
       const own = root ?? posix.dirname(path);
-      addStart({ path, kind, expected, root: own, depth: depth + 1, from }, through);
+      addStart(
+        { path, kind, expected, root: own, depth: depth + 1, from, at, told: true, project },
+        through,
+      );
     }
   }
 }
@@ -126,9 +159,7 @@ export function throughShell(
 function throughSight(
   found: Sight,
   grammar: Grammar,
-  file: string | null,
-  root: string,
-  depth: number,
+  { file, root, depth, at }: Pick<Start, "root" | "depth" | "at"> & { file: string | null },
   through: Through,
 ): void {
   addFindings(file, found.findings, through);
@@ -138,6 +169,16 @@ function throughSight(
       throughShell(text, readCommand(text), from, depth + 1, through);
     } else addOpaque(from, text, "Commands start code too deeply to be looked through", through);
   }
+  addWritten(
+    found.writes.map(({ path, text }) => ({
+      ...{ dynamic: false, append: false, below: false, sureUntil: -1, text: "", offset: 0 },
+      paths: [...new Set([cwd, root, posix.dirname(file ?? cwd)])].map((base) =>
+        posix.resolve(base, path),
+      ),
+      body: [{ text, dynamic: false }],
+    })),
+    through,
+  );
   const language = languageOf[grammar];
   const origin = { from: file ?? `${cwd}/command`, root, language };
   for (const follow of found.follows) {
@@ -145,20 +186,72 @@ function throughSight(
     // What a file of JavaScript loads may be TypeScript: its own name says so.
     const kind = language === "javascript" ? undefined : grammar;
     for (const path of candidates(follow, origin)) {
-      addStart({ path, kind, expected: false, root, depth: depth + 1, from }, through);
+      addStart({ path, kind, expected: false, root, depth: depth + 1, from, at }, through);
     }
   }
 }
 
-async function lookAt(start: Start, through: Through): Promise<void> {
-  const { path, from, kind } = start;
-  const content = await readWithin(path, through);
-  if (content === undefined) {
-    if (start.expected && typeof kind !== "object") {
-      addOpaque(from, path, "It is not there yet, so nobody can say what it will do", through);
+/** Whoever makes a file that was looked at before makes it worth another look. */
+function addWritten(written: readonly Written[], through: Through): void {
+  for (const each of written) {
+    if (through.written.length >= limits.analysisWritten) {
+      const reason = "It makes more files than can be followed";
+      addOpaque({ file: null, line: 1 }, each.paths[0] ?? "", reason, through);
+      return;
     }
-    return;
+    through.written.push(each);
+    for (const path of each.paths) {
+      through.queue.push(...(through.looked.get(path) ?? []));
+      if (!isLoadedUnasked(path)) continue;
+      const from = { file: null, line: 1 };
+      const start = { path, kind: undefined, expected: false, root: posix.dirname(path) };
+      addStart({ ...start, depth: 1, from }, through);
+    }
   }
+}
+
+/** Python loads these without being told, wherever it finds them. */
+function isLoadedUnasked(path: string): boolean {
+  return /\/(sitecustomize|usercustomize)\.py$/.test(path);
+}
+
+async function lookAt(start: Start, through: Through): Promise<void> {
+  const { path, from, kind, project } = start;
+  if (project?.by === "tests" || project?.by === "any") {
+    await followTests(start, project, through);
+    if (project.by === "any" || kindByName(path) === undefined) return;
+  }
+  const before = through.looked.get(path) ?? [];
+  if (!before.includes(start)) through.looked.set(path, [...before, start]);
+  const { versions, original } = await versionsOf(
+    path,
+    start.at,
+    through.written,
+    async (asked) => {
+      const bytes = await readWithin(asked, through);
+      return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
+    },
+  );
+  for (const version of versions) {
+    if ("unread" in version) {
+      const reason = "What it will hold is only known when it runs";
+      if (start.told || version.exact) addOpaque(from, path, reason, through);
+      continue;
+    }
+    if (version.dynamic && /^\s*\$\{?\w+\}?;?\s*$/m.test(version.text)) {
+      addOpaque(from, path, "A line of it is only known when it runs", through);
+    }
+    await lookAtContent(start, new TextEncoder().encode(version.text), through);
+  }
+  const content = original ? await readWithin(path, through) : undefined;
+  if (content !== undefined) await lookAtContent(start, content, through);
+  else if (versions.length === 0 && start.expected && typeof kind !== "object") {
+    addOpaque(from, path, "It is not there yet, so nobody can say what it will do", through);
+  }
+}
+
+async function lookAtContent(start: Start, content: Uint8Array, through: Through): Promise<void> {
+  const { path, from } = start;
   const whole = { file: path, line: 1 };
   const compiled = compiledReason(content);
   if (start.depth > limits.analysisDepth) {
@@ -171,7 +264,11 @@ async function lookAt(start: Start, through: Through): Promise<void> {
 }
 
 async function lookInto(start: Start, text: string, through: Through): Promise<void> {
-  const { path, root, depth } = start;
+  const { path, root, depth, project } = start;
+  if (project?.by === "scripts" || project?.by === "make") {
+    followProject(start, project, text, through);
+    return;
+  }
   if (path.endsWith("/package.json")) {
     for (const each of packageStarts(text, path)) {
       addStart({ ...start, path: each, kind: undefined, expected: false }, through);
@@ -183,8 +280,8 @@ async function lookInto(start: Start, text: string, through: Through): Promise<v
   if (kind === "shell") throughShell(text, readCommand(text), whole, depth, through);
   else if (typeof kind === "object") addOpaque(whole, path, kind.opaque, through);
   else if (isEnabled(kind, through)) {
-    const found = through.readCode(kind, text);
-    throughSight(found, kind, path, root, depth, through);
+    const found = through.readCode(kind, text, 1, start.told === true);
+    throughSight(found, kind, { file: path, root, depth, at: start.at }, through);
     if (kind === "go") await followGo(start, found, through);
   }
 }

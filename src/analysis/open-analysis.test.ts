@@ -200,7 +200,7 @@ describe("files", () => {
       ["./x", { "/tmp/x": "#!/usr/bin/env perl\nprint 1;\n" }],
       ["ruby x.rb", { "/tmp/x.rb": "puts 1" }],
       ["node x.js", { "/tmp/x.js": "require('./y')", "/tmp/y.node": elf }],
-      ["echo 1 > x.py; python3 x.py", {}],
+      ["python3 gen.py > x.py; python3 x.py", { "/tmp/gen.py": "print(1)" }],
     ];
     for (const [command, files] of cases) {
       const kinds = (await found(command, files)).map(({ kind }) => kind);

@@ -9,7 +9,7 @@ import {
   operands,
   type Rules,
 } from "./lower.ts";
-import type { Entry, Expr, Named } from "./tree.ts";
+import type { Entry, Expr, Named, Slot } from "./tree.ts";
 import { unescapeText } from "./unescape.ts";
 
 /** Python, as the neutral tree. */
@@ -141,6 +141,14 @@ export const pythonRules: Rules = {
     return bind(node, name, scope);
   },
   lambda: (node, lower) => scopeOf(node, lower),
+  decorated_definition: (node, lower) => {
+    // Whoever decorates a function may call it with anything.
+    const parts = lower.all(node.namedChildren());
+    for (const part of parts) {
+      if (part.is === "bind" && part.value?.is === "scope") delete part.value.slots;
+    }
+    return { is: "other", parts, at: node };
+  },
   decorator: (node, lower) => {
     const callee = lower(node.namedChildren()[0] ?? null);
     const given: Expr = { is: "other", parts: [], at: node };
@@ -260,14 +268,27 @@ function comprehension(node: SgNode, lower: Lower): Expr {
 function scopeOf(node: SgNode, lower: Lower): Expr {
   const parameters: string[] = [];
   const defaults: Expr[] = [];
+  const slots: Slot[] = [];
   for (const each of node.field("parameters")?.namedChildren() ?? []) {
-    const name = each.field("name") ?? each.namedChildren()[0] ?? each;
-    if (/^[\p{L}_][\p{L}\p{N}_]*$/u.test(name.text())) parameters.push(name.text());
+    const kind = String(each.kind());
+    if (kind === "comment" || kind.endsWith("_separator")) continue;
+    const typed = kind === "typed_parameter" ? each.namedChildren()[0] : undefined;
+    const name = each.field("name") ?? typed ?? each.namedChildren()[0] ?? each;
+    const isName = /^[\p{L}_][\p{L}\p{N}_]*$/u.test(name.text());
+    if (isName) parameters.push(name.text());
     const value = each.field("value");
-    if (value !== null) defaults.push(lower(value));
+    const fallback = value === null ? null : lower(value);
+    if (fallback !== null) defaults.push(fallback);
+    const spread = String((typed ?? each).kind());
+    const isKnown = isName && spread !== "dictionary_splat_pattern";
+    const shown = spread === "list_splat_pattern" ? (typed ?? each).namedChildren()[0] : name;
+    const slot = isKnown ? (shown?.text() ?? null) : null;
+    slots.push({ name: slot, rest: spread === "list_splat_pattern", fallback });
   }
+  // What a method is called on is no argument of the call.
+  if (/^(self|cls)$/.test(slots[0]?.name ?? "")) slots.shift();
   const body = lower(node.field("body"));
-  return { is: "scope", of: "function", parameters, body: [...defaults, body], at: node };
+  return { is: "scope", of: "function", parameters, slots, body: [...defaults, body], at: node };
 }
 
 function importFrom(node: SgNode): Expr {

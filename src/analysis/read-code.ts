@@ -29,8 +29,11 @@ export const languageOf: Record<Grammar, RemoteAccessLanguage> = {
   rust: "rust",
 };
 
-/** Reads code; `line` is where its first line stands in the text around it. */
-export type ReadCode = (grammar: Grammar, code: string, line?: number) => Sight;
+/**
+ * Reads code; `line` is where its first line stands in the text around it, `isWhole` says that a command starts it, so
+ * that no other code calls what is in it.
+ */
+export type ReadCode = (grammar: Grammar, code: string, line?: number, isWhole?: boolean) => Sight;
 
 /** What was read last, oldest first: the same script is looked at before each call that runs it. */
 export type Kept = Map<string, Sight>;
@@ -44,23 +47,30 @@ export function openReadCode(own: RemoteAccess | undefined, kept: Kept): ReadCod
     words.set(language, known);
     return known;
   };
-  const readAnew = (grammar: Grammar, code: string, line: number, depth: number): Sight => {
+  const readAnew = (
+    grammar: Grammar,
+    code: string,
+    line: number,
+    depth: number,
+    isWhole: boolean,
+  ): Sight => {
     try {
       const root = parseText(grammar, "\n".repeat(line - 1) + code);
       const tree = lowerTree(root, rules[grammar]);
-      return judge(tree, wordsOf(languageOf[grammar]), (inner, at) =>
-        depth >= limits.analysisNested ? undefined : readAnew(grammar, inner, at, depth + 1),
-      );
+      const nested = (inner: string, at: number) =>
+        depth >= limits.analysisNested ? undefined : readAnew(grammar, inner, at, depth + 1, false);
+      return judge(tree, wordsOf(languageOf[grammar]), nested, isWhole);
     } catch (error) {
       const reason = `This code cannot be read: ${error instanceof Error ? error.message : String(error)}`;
       const finding = { kind: "opaque", line, pattern: "", host: null, reason } as const;
       return { ...emptySight(), findings: [finding] };
     }
   };
-  return (grammar, code, line = 1) => {
-    const hash = createHash("sha256").update(`${grammar}\n${line}\n${vocabulary}\n`).update(code);
+  return (grammar, code, line = 1, isWhole = false) => {
+    const head = `${grammar}\n${line}\n${isWhole}\n${vocabulary}\n`;
+    const hash = createHash("sha256").update(head).update(code);
     const key = hash.digest("base64");
-    const sight = kept.get(key) ?? readAnew(grammar, code, line, 0);
+    const sight = kept.get(key) ?? readAnew(grammar, code, line, 0, isWhole);
     kept.delete(key);
     kept.set(key, sight);
     for (const oldest of kept.keys()) {

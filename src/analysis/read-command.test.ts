@@ -174,6 +174,7 @@ describe("any text at all", () => {
         const places = [
           ...read.commands.flatMap(({ words }) => words),
           ...[...read.opaque, ...read.payloads, ...read.scripts, ...read.redirects],
+          ...read.writes.map(({ path }) => path),
         ];
         for (const { offset } of places) {
           expect(offset).toBeGreaterThanOrEqual(0);

@@ -3,6 +3,8 @@ import { limits } from "../base/limits.ts";
 import type { ReadCommand } from "./analysis.ts";
 import { resolveCommand } from "./command-resolve.ts";
 import { deceivingCharacter } from "./shell-characters.ts";
+import { forwardersOf } from "./shell-forwarders.ts";
+import { sureCommands } from "./shell-output.ts";
 import { type Frame, opaqueAt, type Reader } from "./shell-reading.ts";
 import { constantsFor, walkScript } from "./shell-walk.ts";
 
@@ -37,6 +39,7 @@ function readAnew(text: string): ReadCommand {
     payloads: [],
     scripts: [],
     redirects: [],
+    writes: [],
   };
   const reader = openReader(text, found);
   const frame: Frame = {
@@ -48,6 +51,8 @@ function readAnew(text: string): ReadCommand {
     stdin: { type: "unknown" },
     dialect: "bash",
     constants: new Map(),
+    sure: new Map(),
+    forwarders: new Map(),
   };
   const deceiving = deceivingCharacter(text);
   if (deceiving !== undefined) {
@@ -89,7 +94,11 @@ function openReader(whole: string, found: ReadCommand): Reader {
         const script = parse(text);
         walkScript(
           script,
-          { ...frame, source: text, constants: constantsFor(script, frame) },
+          {
+            ...{ ...frame, source: text, constants: constantsFor(script, frame) },
+            sure: frame.depth === 0 ? sureCommands(script) : new Map(),
+            forwarders: forwardersOf(script),
+          },
           reader,
         );
       }
@@ -104,8 +113,10 @@ function openReader(whole: string, found: ReadCommand): Reader {
       const text = code.dynamic ? code.text : code.fixed;
       found.payloads.push({ language, code: text, offset: code.offset, line });
     },
-    script({ text, offset }, isModule = false) {
-      found.scripts.push({ path: text, offset, ...(isModule ? { module: true } : {}) });
+    script({ text, fixed, offset }, how) {
+      if (how === undefined) found.scripts.push({ path: text, offset });
+      else if (how === "module") found.scripts.push({ path: text, offset, module: true });
+      else found.scripts.push({ path: fixed, offset, any: true });
     },
   };
   return reader;

@@ -1,3 +1,4 @@
+import { bindParameters, noteUse, openUses } from "./parameters.ts";
 import { type Expr, partsOf } from "./tree.ts";
 import type { Value } from "./value.ts";
 
@@ -14,6 +15,8 @@ export interface Scope {
   /** Of a function or a file, not of a block: what is hoisted stops here. */
   hoists: boolean;
   bindings: Map<string, Binding[]>;
+  /** How many calls gave its parameters their values, each binding of a parameter standing for one of them. */
+  sites?: number;
   /** What was worked out already; an expression belongs to one scope. */
   known: Map<Expr, Value[]>;
 }
@@ -32,11 +35,17 @@ export function openScope(parent: Scope | null, hoists: boolean): Scope {
   return { parent, hoists, bindings: new Map(), known: new Map() };
 }
 
-/** Finds every binding of a tree before anything is judged: functions are called before they are written down. */
-export function namesOf(tree: Expr): Names {
+/**
+ * Finds every binding of a tree before anything is judged: functions are called before they are written down. In a text
+ * that no other one loads (`isWhole`) its own calls say what the parameters of its functions are.
+ */
+export function namesOf(tree: Expr, isWhole = false): Names {
   const root = openScope(null, true);
   const names: Names = { root, scopes: new Map(), members: new Map(), stars: [] };
   const seen = new Set<Expr>();
+  const uses = openUses();
+  const calls: (() => void)[] = [];
+  const functions: (() => void)[] = [];
   const changes: { name: string; scope: Scope; binding: Binding }[] = [];
   const put = (map: Map<string, Binding[]>, name: string, binding: Binding) => {
     const list = map.get(name);
@@ -46,6 +55,8 @@ export function namesOf(tree: Expr): Names {
   const visit = (expr: Expr, scope: Scope, inClass: boolean): void => {
     if (seen.has(expr)) return;
     seen.add(expr);
+    if (expr.is !== "call") noteUse(expr, scope, uses);
+    else calls.push(() => noteUse(expr, scope, uses));
     let inside = scope;
     let holdsMembers = inClass && expr.is === "other";
     if (expr.is === "scope") {
@@ -60,6 +71,14 @@ export function namesOf(tree: Expr): Names {
       const binding: Binding = { value: expr.value, scope, how: expr.how };
       put(inClass ? names.members : home.bindings, expr.name, binding);
       if (inClass) put(home.bindings, expr.name, binding);
+      const { name, value } = expr;
+      if (value?.is === "scope" && value.of === "function" && value.slots !== undefined) {
+        const { slots } = value;
+        functions.push(() => {
+          const own = names.scopes.get(value);
+          if (own) uses.functions.push({ name, slots, inside: own, isMember: inClass });
+        });
+      }
     } else if (expr.is === "set") {
       changes.push(...changesOf(expr, scope));
       const name = memberName(expr.target);
@@ -76,6 +95,10 @@ export function namesOf(tree: Expr): Names {
     for (const part of partsOf(expr)) visit(part, inside, holdsMembers);
   };
   visit(tree, root, false);
+  if (isWhole) {
+    for (const note of [...calls, ...functions]) note();
+    bindParameters(uses);
+  }
   for (const { name, scope, binding } of changes) {
     let home: Scope | null = scope;
     while (home !== null && !home.bindings.has(name)) home = home.parent;

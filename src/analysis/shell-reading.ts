@@ -1,3 +1,4 @@
+import type { SyntaxNode } from "unbash";
 import type { Opaque, ReadCommand, Word } from "./analysis.ts";
 import type { Constants } from "./shell-constants.ts";
 
@@ -9,6 +10,8 @@ export interface ShellWord extends Word {
   substituted: boolean;
   /** What of it is known before it runs; the same as `text` when it is not dynamic. */
   fixed: string;
+  /** What it says without its quotes, variables as they stand; undefined when that is `text`. */
+  written?: string | undefined;
 }
 
 /** What a command reads from when it reads its standard input. */
@@ -30,6 +33,12 @@ export interface Frame {
   /** Shells other than bash take some of its syntax for plain commands. */
   dialect: "bash" | "sh";
   constants: Constants;
+  /** The commands of the whole text that are sure to run, and up to where that can be said. */
+  sure: ReadonlyMap<SyntaxNode, number>;
+  /** Functions of the text that run their arguments as a command, and how many words stand before it. */
+  forwarders: ReadonlyMap<string, number>;
+  /** Inside one of them: what it runs is read where it is called. */
+  forwards?: boolean;
 }
 
 /** What reads one command: the parts of the reader call each other through it. */
@@ -38,11 +47,11 @@ export interface Reader {
   /** Reads a text that a shell will run, such as what follows `sh -c`. */
   readText(text: string, frame: Frame): void;
   /** Takes the wrappers off one simple command and keeps what is left. */
-  resolve(words: readonly ShellWord[], frame: Frame): void;
+  resolve(words: readonly ShellWord[], frame: Frame & { sureUntil?: number }): void;
   opaque(word: Pick<ShellWord, "text" | "offset">, reason: string): void;
   /** Keeps code of another language. */
   payload(language: "python" | "javascript" | "other", code: ShellWord): void;
-  script(path: ShellWord, isModule?: boolean): void;
+  script(path: ShellWord, how?: "module" | "any"): void;
 }
 
 export function opaqueAt(token: string, offset: number, reason: string): Opaque {
@@ -52,7 +61,7 @@ export function opaqueAt(token: string, offset: number, reason: string): Opaque 
 
 /** A word that the reader itself makes, from a part of another. */
 export function partOf(word: ShellWord, text: string): ShellWord {
-  return { ...word, text, fixed: text };
+  return { ...word, text, fixed: text, written: undefined };
 }
 
 /** Words that nobody can know before the command runs, such as those that `xargs` adds. */

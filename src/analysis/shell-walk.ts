@@ -13,10 +13,9 @@ import { readAssignment } from "./command-settings.ts";
 import { unusualCharacter } from "./shell-characters.ts";
 import { constantsOf } from "./shell-constants.ts";
 import { hasTwoSeparators, readReplacement, whyRefused } from "./shell-doubts.ts";
-import type { Frame, Reader, ShellWord, Stdin } from "./shell-reading.ts";
-import { readHereDoc, readOneWord, readWord } from "./shell-word.ts";
-
-const unknownStdin: Stdin = { type: "unknown" };
+import { asStdin, outputOf, readOutputs, stdinOf } from "./shell-output.ts";
+import type { Frame, Reader, ShellWord } from "./shell-reading.ts";
+import { readOneWord, readWord } from "./shell-word.ts";
 
 /** Finds every simple command of a script, in every nesting, and gives it to the reader. */
 export function walkScript(script: ParsedScript, outer: Frame, reader: Reader): void {
@@ -54,8 +53,14 @@ function walk(node: SyntaxNode, frame: Frame, reader: Reader): void {
     case "Pipeline":
       walkPipeline(node, frame, reader);
       return;
+    case "Function": {
+      const forwards = frame.forwarders.has(node.name.value);
+      forEachChild(node, (child) => walk(child, { ...frame, forwards }, reader));
+      return;
+    }
     case "Redirected": {
       const inner = { ...frame, stdin: stdinOf(node.redirects, frame) };
+      readOutputs(node, frame, reader);
       for (const redirect of node.redirects) walkRedirect(redirect, frame, reader);
       walk(node.command, inner, reader);
       return;
@@ -103,9 +108,12 @@ function walk(node: SyntaxNode, frame: Frame, reader: Reader): void {
 
 /** All but the first of a pipeline read what the one before writes. */
 function walkPipeline(node: Pipeline, frame: Frame, reader: Reader): void {
-  const [first, ...later] = node.commands;
-  if (first !== undefined) walk(first, frame, reader);
-  for (const command of later) walk(command, { ...frame, stdin: unknownStdin }, reader);
+  let { stdin } = frame;
+  for (const command of node.commands) {
+    walk(command, { ...frame, stdin }, reader);
+    const output = outputOf(command, { ...frame, stdin });
+    stdin = asStdin(output, frame.offsetOf(command.pos));
+  }
 }
 
 function walkCommand(node: Command, frame: Frame, reader: Reader): void {
@@ -121,9 +129,11 @@ function walkCommand(node: Command, frame: Frame, reader: Reader): void {
     if (frame.dialect === "sh" && hasDollarQuote(node)) {
       reader.opaque(words[0] ?? node0(node, frame), "sh does not read $'…' as bash does");
     }
-    reader.resolve(words, { ...frame, stdin: stdinOf(node.redirects, frame) });
+    const sureUntil = frame.sure.get(node) ?? -1;
+    reader.resolve(words, { ...frame, stdin: stdinOf(node.redirects, frame), sureUntil });
     walk(node.name, frame, reader);
   }
+  readOutputs(node, frame, reader);
   for (const part of node.suffix) walkPart(part, frame, reader);
 }
 
@@ -149,25 +159,6 @@ function walkRedirect(redirect: Redirection, frame: Frame, reader: Reader): void
     reader.found.redirects.push({ text, dynamic, offset });
   }
   forEachChild(redirect, (child) => walk(child, frame, reader));
-}
-
-/** What the command reads as its standard input; the last redirect wins. */
-function stdinOf(redirects: readonly Redirection[], frame: Frame): Stdin {
-  let stdin = frame.stdin;
-  for (const redirect of redirects) {
-    const { descriptor } = redirect;
-    const isStdin =
-      descriptor === undefined || (descriptor.type === "FileDescriptor" && descriptor.value === 0);
-    if (!isStdin) continue;
-    if (redirect.type === "HereDoc") stdin = { type: "text", word: readHereDoc(redirect, frame) };
-    else if (redirect.target === undefined) continue;
-    else if (redirect.type === "HereString") {
-      stdin = { type: "text", word: readOneWord(redirect.target, frame) };
-    } else if (redirect.operator === "<") {
-      stdin = { type: "file", word: readOneWord(redirect.target, frame) };
-    } else if (redirect.operator === "<&" || redirect.operator === "<>") stdin = unknownStdin;
-  }
-  return stdin;
 }
 
 function assignmentWord(assignment: Assignment, frame: Frame): ShellWord {

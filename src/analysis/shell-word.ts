@@ -5,6 +5,7 @@ import type { Frame, ShellWord } from "./shell-reading.ts";
 /** What a word is being put together from. */
 interface Building {
   text: string;
+  written: string;
   dynamic: boolean;
   splits: boolean;
   substituted: boolean;
@@ -43,7 +44,10 @@ export function readHereDoc({ body, delimiter, operator }: HereDoc, frame: Frame
   const quoted = delimiter?.quoted ?? false;
   if (body.parts !== undefined) for (const part of body.parts) addPart(building, part, true);
   else building.text = quoted ? body.text : body.text.replace(/\\([$`\\])|\\\n/g, "$1");
-  if (operator === "<<-") building.text = building.text.replace(/^\t+/gm, "");
+  if (operator === "<<-") {
+    building.text = building.text.replace(/^\t+/gm, "");
+    building.written = building.written.replace(/^\t+/gm, "");
+  }
   return finished(building, body.text, frame.offsetOf(body.pos));
 }
 
@@ -52,12 +56,15 @@ export function known(text: string, offset: number): ShellWord {
 }
 
 function start(constants: Constants): Building {
-  return { text: "", dynamic: false, splits: false, substituted: false, constants };
+  return {
+    ...{ text: "", written: "", dynamic: false, splits: false, substituted: false, constants },
+  };
 }
 
 function finished(building: Building, source: string, offset: number): ShellWord {
-  const { text, dynamic, splits, substituted } = building;
-  return { text: dynamic ? source : text, fixed: text, offset, dynamic, splits, substituted };
+  const { text, written, dynamic, splits, substituted } = building;
+  const word = { fixed: text, offset, dynamic, splits, substituted };
+  return dynamic ? { ...word, text: source, written } : { ...word, text };
 }
 
 function addPart(building: Building, part: WordPart | DoubleQuotedChild, isQuoted = false): void {
@@ -66,6 +73,7 @@ function addPart(building: Building, part: WordPart | DoubleQuotedChild, isQuote
     case "SingleQuoted":
     case "AnsiCQuoted":
       building.text += part.value;
+      building.written += part.value;
       return;
     case "DoubleQuoted":
     case "LocaleString":
@@ -76,9 +84,11 @@ function addPart(building: Building, part: WordPart | DoubleQuotedChild, isQuote
       // Without quotes the shell would look for files and cut it into words.
       if (held !== undefined && (isQuoted || !/[\s*?[\]\\]/.test(held))) {
         building.text += held;
+        building.written += held;
         return;
       }
       building.dynamic = true;
+      building.written += part.text;
       building.substituted ||= part.type === "CommandExpansion";
       building.substituted ||= part.type === "ProcessSubstitution";
       const manyAnyway = /^\$(@|\{@|\{\w+\[@)/.test(part.text);

@@ -16,12 +16,14 @@ export type Follow =
 export interface Sight {
   findings: Seen[];
   follows: Follow[];
+  /** Files that the code makes, by the path that it gives them, where their text is known. */
+  writes: { path: string; text: string }[];
   /** Shell commands that the code runs. */
   commands: { text: string; line: number }[];
 }
 
 export function emptySight(): Sight {
-  return { findings: [], follows: [], commands: [] };
+  return { findings: [], follows: [], writes: [], commands: [] };
 }
 
 /** What stands at a place, on one line and short enough to be shown. */

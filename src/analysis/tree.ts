@@ -39,12 +39,28 @@ export type Expr =
     }
   | { is: "set"; target: Expr; value: Expr; at: At }
   /** A function, a class, a block: names that are bound inside are not seen outside. */
-  | { is: "scope"; of: ScopeKind; parameters: string[]; body: Expr[]; at: At }
+  | {
+      is: "scope";
+      of: ScopeKind;
+      parameters: string[];
+      /** The parameters by their places, where that is known; what a call gives them may be followed. */
+      slots?: Slot[];
+      body: Expr[];
+      at: At;
+    }
   | { is: "other"; parts: Expr[]; at: At }
   /** Code that hides by what it is: broken syntax, nesting without end, foreign functions. */
   | { is: "hidden"; reason: string; parts: Expr[]; at: At };
 
 export type ScopeKind = "function" | "class" | "block";
+
+/** One place for an argument; without a name when it is taken apart at once. */
+export interface Slot {
+  name: string | null;
+  /** It takes all that are left. */
+  rest: boolean;
+  fallback: Expr | null;
+}
 
 export interface Named {
   name: string;

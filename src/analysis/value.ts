@@ -19,7 +19,7 @@ export const hole = "\ufffc";
 export const unknown: Value = { is: "unknown" };
 
 /** How many values one expression may have, and how long a text may grow, before it counts as unknown. */
-export const most = { values: 16, text: 128 * 1024, items: 4096 };
+export const most = { values: 32, text: 128 * 1024, items: 4096 };
 
 export function textOf(value: Value | undefined): string | undefined {
   return value?.is === "text" ? value.text : undefined;
@@ -57,7 +57,12 @@ export function choices(sets: readonly Value[][]): Value[][] {
   let found: Value[][] = [[]];
   for (const set of sets) {
     const next = found.flatMap((chosen) => set.map((value) => [...chosen, value]));
-    found = next.length > most.values ? next.slice(0, most.values) : next;
+    // What is left out may be anything: the last choice stands for it.
+    const [first] = next;
+    found =
+      next.length > most.values
+        ? [...next.slice(0, most.values - 1), (first ?? []).map(() => unknown)]
+        : next;
   }
   return found;
 }

@@ -16,6 +16,8 @@ export interface WordLists {
   imports: ReadonlySet<string>;
   passes: ReadonlySet<string>;
   reads: ReadonlySet<string>;
+  /** Writes its second argument into the file that its first one names. */
+  writes: ReadonlySet<string>;
   getters: ReadonlySet<string>;
   binders: ReadonlySet<string>;
   evaluates: ReadonlySet<string>;

@@ -42,6 +42,7 @@ export const goWords: WordLists = {
   imports: listed(""),
   passes: listed("os.Open strings.NewReader bytes.NewBufferString"),
   reads: listed("os.ReadFile io/ioutil.ReadFile"),
+  writes: listed(""),
   getters: listed(""),
   binders: listed(""),
   evaluates: listed(""),

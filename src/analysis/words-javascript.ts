@@ -63,6 +63,10 @@ export const javascriptWords: WordLists = {
   reads: listed(
     "fs.readFileSync fs.promises.readFile fs/promises.readFile fs.readFile Deno.readTextFileSync Bun.file",
   ),
+  writes: listed(`
+    fs.writeFileSync fs.writeFile fs.promises.writeFile fs/promises.writeFile fs.appendFileSync fs.appendFile
+    fs.promises.appendFile fs/promises.appendFile Deno.writeTextFileSync Deno.writeTextFile Bun.write
+  `),
   getters: listed("Reflect.get"),
   binders: listed("bind"),
   evaluates: new Set([

@@ -61,6 +61,7 @@ export const pythonWords: WordLists = {
   reads: listed(
     "open io.open codecs.open pathlib.Path pathlib.PurePath pathlib.PosixPath linecache.getlines tokenize.open",
   ),
+  writes: listed(""),
   getters: listed("getattr inspect.getattr_static object.__getattribute__"),
   binders: listed("__get__"),
   evaluates: listed(

@@ -32,6 +32,7 @@ export const rustWords: WordLists = {
   imports: listed(""),
   passes: listed("Box::new Arc::new Rc::new"),
   reads: listed("std::fs::read_to_string"),
+  writes: listed(""),
   getters: listed(""),
   binders: listed(""),
   evaluates: listed(""),

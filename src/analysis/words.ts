@@ -38,6 +38,8 @@ export interface Words {
   passes: ReadonlySet<string>;
   /** Opens the file that its first argument names. */
   reads: ReadonlySet<string>;
+  /** Writes its second argument into the file that its first one names. */
+  writes: ReadonlySet<string>;
   /** Takes a member by its name: `getattr`. */
   getters: ReadonlySet<string>;
   /** Runs its first argument as code. */
@@ -111,6 +113,7 @@ export function wordsFor(language: RemoteAccessLanguage, own: RemoteAccess = {})
     imported: (path, name) => lists.imported(path, name),
     passes: lists.passes,
     reads: lists.reads,
+    writes: lists.writes,
     getters: lists.getters,
     evaluates: lists.evaluates,
     runs: lists.runs,

@@ -147,6 +147,40 @@ describe("the approvals room", () => {
   });
 });
 
+describe("a request that was answered before it was asked", () => {
+  const standing = { answeredBy, scope: "agent_revision" as const };
+
+  it("gets its answer at the start, when a crash came between", async () => {
+    const { room, store, workspaceId, resumed } = await openRoom();
+    const first = await askingRun(store, workspaceId);
+    await room.approve(workspaceId, first.request.request_id, standing);
+    const { run, request } = await askingRun(store, workspaceId);
+    expect(resumed).toEqual([first.run.runId]);
+    await room.start();
+    expect(resumed).toEqual([first.run.runId, run.runId]);
+    expect(await room.get(workspaceId, request.request_id)).toMatchObject({
+      ...{ status: "approved", answer: { answered_by: first.request.request_id } },
+    });
+  });
+
+  it("gets its answer when it is told of, and one that has none stays a question", async () => {
+    const { room, store, workspaceId, resumed, resumedRuns } = await openRoom();
+    await room.start();
+    const first = await askingRun(store, workspaceId);
+    await room.approve(workspaceId, first.request.request_id, standing);
+    const other = await askingRun(store, workspaceId, { call: "other" });
+    const { run, request } = await askingRun(store, workspaceId);
+    room.onRequested(other.request.request_id);
+    room.onRequested(request.request_id);
+    expect(await resumedRuns(2)).toEqual([first.run.runId, run.runId]);
+    await room.close();
+    expect(resumed).toHaveLength(2);
+    expect(await room.get(workspaceId, other.request.request_id)).toMatchObject({
+      status: "pending",
+    });
+  });
+});
+
 describe("the watch over what runs out", () => {
   it("sleeps until the next request runs out, resumes its run, and is woken by a sooner one", async () => {
     const { room, store, workspaceId, clock, sleeps, resumed, resumedRuns } = await openRoom();
@@ -163,6 +197,17 @@ describe("the watch over what runs out", () => {
     expect((await sleeps.next()).ms).toBe(day);
     expect(await room.get(workspaceId, request.request_id)).toMatchObject({ status: "expired" });
     expect(resumed).toHaveLength(1);
+  });
+
+  it("is woken by an answer that reaches less far than anything else", async () => {
+    const { room, store, workspaceId, sleeps } = await openRoom();
+    const { request } = await askingRun(store, workspaceId);
+    await room.start();
+    expect((await sleeps.next()).ms).toBe(day);
+    const expiresAt = new Date(noon + 60_000).toISOString();
+    const answer = { answeredBy, scope: "agent_revision" as const, expiresAt };
+    await room.approve(workspaceId, request.request_id, answer);
+    expect((await sleeps.next()).ms).toBe(60_000);
   });
 
   it("lets run out at its start what ran out while no gateway was there", async () => {

@@ -44,6 +44,10 @@ export interface Approvals {
     workspaceId: string,
     filter: ApprovalListFilter,
   ): Promise<{ approvals: Approval[]; nextCursor?: string }>;
+  /**
+   * Everything that will run, in full length: the strings too, of which a list has only the head when they were too long
+   * for the journal. Throws `digest_mismatch` when a part of a pending request cannot be read.
+   */
   get(workspaceId: string, id: string): Promise<ApprovalDetail>;
   /**
    * Answers a pending request, durably, and lets its run go on. A second answer is `approval_answered` with the first

@@ -1,9 +1,12 @@
-/** Control characters, and those that make text look like another text: bidi overrides, zero-width, line separators. */
-const unseen = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+/**
+ * Control characters, and those that make text look like another text: bidi overrides, zero-width and blank characters,
+ * separators of lines, and spaces that no shell takes for one.
+ */
+const unseen = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{DI}\u2800]|(?! )\p{Zs}/gu;
 
 /**
- * Text as one line of at most `max` characters that a person can trust to be what it looks like. What is left out is
- * counted, so that nothing hides behind the end.
+ * Text as one line that a person can trust to be what it looks like. Of more than `max` characters the rest is counted,
+ * so that nothing hides behind the end.
  */
 export function oneLine(text: string, max = 200): string {
   const shown = text.replace(unseen, escaped);

@@ -10,6 +10,7 @@ import type {
 import { Problem } from "../contract/problem.ts";
 import type { Answered, AnswerToWrite, ApprovalRows, Resumed } from "../store/store.ts";
 import type { Approvals } from "./approvals.ts";
+import { approvalRequired } from "./results.ts";
 import { type ReadContent, sinceApproved } from "./since-approved.ts";
 import { type ExpiryWatch, watchExpiry } from "./watch-expiry.ts";
 import { withHeads, withWholeRequest } from "./whole-request.ts";
@@ -128,10 +129,11 @@ async function detailOf(
   const approval = await withWholeRequest(kept, readContent);
   const previews = await rows.previews(workspaceId, kept);
   const last = await rows.lastApproved(workspaceId, kept);
-  if (last === undefined) return { ...approval, previews, sinceApproved: null };
+  const detail = { ...approval, previews, toolResult: approvalRequired(approval.request) };
+  if (last === undefined) return { ...detail, sinceApproved: null };
   const before = await withWholeRequest(last, readContent);
   const since = await sinceApproved(before, approval, readContent);
-  return { ...approval, previews, sinceApproved: since };
+  return { ...detail, sinceApproved: since };
 }
 
 async function pick(rows: ApprovalRows, workspaceId: string, id: string): Promise<Approval> {

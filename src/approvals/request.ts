@@ -74,7 +74,7 @@ function warningOf(fetches: boolean, findings: Finding[], hosts: string[]): stri
   const opaque = findings.filter(({ kind }) => kind === "opaque");
   if (opaque.length > 0) {
     const [first] = opaque.map(({ pattern, reason }) => `${oneLine(pattern, 80)} (${reason})`);
-    const more = opaque.length > 1 ? ` and ${opaque.length - 1} places more` : "";
+    const more = opaque.length > 1 ? ` and ${opaque.length - 1} more` : "";
     warnings.push(`Nobody can tell what it does before it runs: ${first}${more}`);
     if (hosts.length === 0) warnings.push("It will have no network");
   }

@@ -67,7 +67,9 @@ async function textOf(sha256: string | undefined, read: ReadContent): Promise<st
 }
 
 function compare(changes: Change[], what: string, before: string, after: string): void {
-  if (before !== after) changes.push({ what, diff: patch(what, before, after) });
+  if (before === after) return;
+  const isShort = [before, after].every((text) => text.length <= limits.approvalDiffBytes);
+  changes.push({ what, diff: isShort ? patch(what, before, after) : "" });
 }
 
 /** How long one comparison may take: two unlike files of the allowed size would take minutes. */

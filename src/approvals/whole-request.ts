@@ -1,7 +1,7 @@
 import { limits } from "../base/limits.ts";
 import { restore } from "../content/content.ts";
 import type { Approval } from "../contract/approval.ts";
-import { isBlobRef } from "../contract/blob-ref.ts";
+import { isBlobRef, literalOf } from "../contract/blob-ref.ts";
 import { Problem } from "../contract/problem.ts";
 import type { ReadContent } from "./since-approved.ts";
 
@@ -33,7 +33,9 @@ export function withHeads(approval: Approval): Approval {
 
 function headsOf(value: unknown): unknown {
   if (isBlobRef(value)) return `${value.head}…`;
-  if (Array.isArray(value)) return value.map(headsOf);
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, headsOf(member)]));
+  // What merely looks like a reference is the agent's own.
+  const node = literalOf(value) ?? value;
+  if (Array.isArray(node)) return node.map(headsOf);
+  if (typeof node !== "object" || node === null) return node;
+  return Object.fromEntries(Object.entries(node).map(([name, member]) => [name, headsOf(member)]));
 }

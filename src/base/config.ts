@@ -51,6 +51,8 @@ export interface Config {
   models: Record<Provider | "compatible", ProviderConfig>;
   /** A script file played by the model `scripted/…`; for demonstrations and tests. */
   scriptedModel: string | undefined;
+  /** A file with the most that any run may do; without one, what its submission says. */
+  grantFile: string | undefined;
   /** Prices of models that the built-in table lacks, or has wrong by now. */
   pricesFile: string | undefined;
 }
@@ -89,6 +91,7 @@ const Environment = z.object({
     .url({ protocol: /^http$/, error: "expected http://host:port" })
     .optional(),
   AIRLOCK_SCRIPTED_MODEL: z.string().min(1).optional(),
+  AIRLOCK_GRANT: z.string().min(1).optional(),
   AIRLOCK_PRICES: z.string().min(1).optional(),
   OPENAI_COMPATIBLE_API_KEY: z.string().optional(),
   OPENAI_COMPATIBLE_BASE_URL: z.url().optional(),
@@ -164,6 +167,7 @@ export function readConfig(
       [...providers, "compatible"].map((provider) => [provider, providerConfig(provider, env)]),
     ) as Config["models"],
     scriptedModel: options.scriptedModel ?? e.AIRLOCK_SCRIPTED_MODEL,
+    grantFile: e.AIRLOCK_GRANT,
     pricesFile: e.AIRLOCK_PRICES,
   };
 }

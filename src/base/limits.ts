@@ -148,6 +148,8 @@ export const limits = {
   analysisFiles: 200,
   analysisTotalBytes: 2 * MiB,
   analysisReads: 4_000,
+  /** Files that a call makes and that are followed when they are run or loaded afterwards. */
+  analysisWritten: 250,
   /** Files that load files, and code within code. */
   analysisDepth: 32,
   analysisNested: 3,

@@ -60,6 +60,7 @@ function approvalOf(
         ],
       },
     ],
+    toolResult: {},
     sinceApproved: {
       ...{ approvalId: newApprovalId(), approvedAt: later },
       changes: [

@@ -164,6 +164,9 @@ export type SinceApproved = z.infer<typeof SinceApproved>;
 export const ApprovalDetail = Approval.extend({
   previews: z.array(ScopePreview),
   sinceApproved: SinceApproved.nullable(),
+  toolResult: z
+    .record(z.string(), z.unknown())
+    .describe("How the call stands for its agent while it waits: `approval_required`"),
 }).meta({ id: "ApprovalDetail" });
 export type ApprovalDetail = z.infer<typeof ApprovalDetail>;
 

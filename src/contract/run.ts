@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { RunId, WorkspaceId } from "./ids.ts";
+import { ApprovalId, RunId, WorkspaceId } from "./ids.ts";
 import { RunSnapshot } from "./submission.ts";
 
 /** Where a run is. The last four are ends: they never change again. */
@@ -104,6 +104,10 @@ export const Run = z
     cleanup_status: CleanupStatus,
     message: z.string().nullable().describe("Why it ended, in a sentence, when that needs one"),
     queue: z.object({ position: z.int() }).nullable().describe("The place in the queue, from 1"),
+    waiting: z
+      .object({ on: z.literal("approval"), approvalId: ApprovalId })
+      .nullable()
+      .describe("What a run that is `waiting` waits for"),
     model: z.string(),
     reply: z.string().nullable().describe("The text of the last turn, once the run has ended"),
     metadata: z.record(z.string(), z.json()),

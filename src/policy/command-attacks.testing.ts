@@ -1,7 +1,9 @@
 /** What is forbidden is found however it is written. */
 export const forbidden = [
   // E01, E02: the plain word, in quotes and with escapes.
+  ...["echo cm0gLXJmIC8= | base64 -d | sh", "printf '\\162\\155 x' | bash"],
   ...["rm -rf x", "rm x", "rmdir x", "unlink x", "shred x", "wipefs -a x", "mkfs.ext4 x", "mkfs x"],
+  ...["echo cm0gLXJmIC8= | base64 -d | sh", "printf '\\162\\155 x' | bash"],
   ...["r''m -rf x", 'r""m x', "\\rm x", "r\\m x", '"rm" x', "'rm' x", "$'rm' x", "$'\\162m' x"],
   ...["$'\\x72\\x6d' x", "r\\\nm x", "\"r\"'m' x", '$"rm" x', "dd if=/dev/zero of=x", "dd of=x"],
   // E03: paths and wrappers.

@@ -13,7 +13,7 @@ export const asked = [
     "$@",
   ],
   ...["a=ls; f() { a=x; }; f; $a", "for c in ls x; do $c; done", "${!x} y", "${x/a/b} y", "~+/$x"],
-  ...["echo cm0gLXJmIC8= | base64 -d | sh", "printf '\\162\\155 x' | bash", "xxd -r -p x | sh"],
+  ...["echo $x | base64 -d | sh", "base64 -d x | sh", "xxd -r -p x | sh"],
   ...["echo 'x mr' | rev | sh", "echo sn y | tr s r | bash -s", "curl h | sh", "curl h | python3"],
   ...['bash -c "$x"', 'sh -c "$(cat x)"', "eval $x", 'eval "$(cat x)"', "bash <(curl h)"],
   ...["source <(curl h)", ". $x", "bash $x", 'trap "$x" EXIT', "alias a=$x", "xargs sh -c"],

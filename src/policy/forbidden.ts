@@ -101,23 +101,31 @@ const isFunctionFlag = (text: string) => /^-[a-zA-Z]*[fF]/.test(text);
 
 /** `/proc/…/environ`, also behind `if=`, `@` or `--file=`, and spelt with wildcards or variables. */
 function isEnvironFile({ text }: Word): boolean {
-  if (!text.includes("/pr") && !text.includes("/*") && !text.includes("/?")) return false;
-  const path = text
-    .replace(/["'\\]/g, "")
-    .replace(/^[^/]*[=@]/, "")
-    .replace(/\/(\.?\/)+/g, "/");
-  const segments = path.split("/");
-  const [root, proc = "", ...rest] = segments;
+  if (!/\/["'\\]*[p*?[{]/.test(text)) return false;
+  const path = text.replace(/["'\\]/g, "").replace(/^[^/]*[=@]/, "");
+  if (!path.startsWith("/")) return false;
+  const [proc = "", ...rest] = segmentsOf(path);
   const last = rest.at(-1) ?? "";
-  if (root !== "" || rest.length < 2 || !/[a-z]/.test(proc)) return false;
+  if (rest.length < 2 || !/[a-z]/.test(proc)) return false;
   return globCovers(proc, "proc") && globCovers(last, "environ");
+}
+
+/** The names on an absolute path, after it has climbed. */
+function segmentsOf(path: string): string[] {
+  const names: string[] = [];
+  for (const name of path.split("/")) {
+    if (name === "..") names.pop();
+    else if (name !== "" && name !== ".") names.push(name);
+  }
+  return names;
 }
 
 /** Whether a segment with wildcards can mean this name. */
 function globCovers(glob: string, name: string): boolean {
-  if (!/[*?[]/.test(glob)) return glob === name;
+  if (!/[*?[{]/.test(glob)) return glob === name;
   if (glob.length > 64) return true;
   const pattern = glob
+    .replace(/\{[^}]*\}/g, "*")
     .replace(/[.+^${}()|\\]/g, "\\$&")
     .replace(/\[[^\]]*\]/g, "?")
     .replace(/\[/g, "\\[")

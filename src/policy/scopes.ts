@@ -1,7 +1,6 @@
 /** `*` and `self.*` cover everything of the run's own tree, `prefix*` what starts so, anything else only itself. */
 export function scopeCovers(rule: string, subject: string): boolean {
-  if (rule === "*" || rule === "self.*") return true;
-  return prefixCovers(rule, subject);
+  return rule === "self.*" || prefixCovers(rule, subject);
 }
 
 /** `*` covers everything, `prefix*` what starts so, anything else only itself. */

@@ -9,6 +9,7 @@ import { assert } from "../base/assert.ts";
 import type { Tool, ToolOutcome } from "../tools/tools.ts";
 import { reachable } from "./ask.ts";
 import { bind } from "./bind-call.ts";
+import { deniedResult } from "./denied-result.ts";
 import type { Drive } from "./drive.ts";
 import type { CallState } from "./state.ts";
 import { weigh } from "./weigh.ts";
@@ -36,6 +37,10 @@ export async function answeredCall(
   if (answer.status !== "approved") return { run: false, result: approvalExpired(id) };
   if (revoked) return { run: false, result: approvalRevoked(id) };
   const weighed = await weigh(drive, tool.wants(args));
+  // By a gateway that has got stricter meanwhile.
+  if (weighed.decision.decision === "deny") {
+    return { run: false, result: deniedResult(weighed.decision) };
+  }
   // Where more would be reached than was shown, the hosts differ, and with them the binding.
   const hosts = reachable(weighed);
   const now = await bind(drive, call.request.call_id, tool, args, weighed, hosts);

@@ -95,7 +95,10 @@ function requestFor(
   const { binding, files } = weighed.bound;
   return makeRequest({
     callId: call.request.call_id,
-    agent: { id: snapshot.agent?.id ?? null, revision: agentRevision(snapshot) },
+    agent: {
+      id: snapshot.agent ? (snapshot.agent.id ?? null) : "built-in",
+      revision: agentRevision(snapshot),
+    },
     rule: decision.rule,
     intent: (args as { intent?: string }).intent ?? null,
     subject: {

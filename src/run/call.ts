@@ -2,12 +2,12 @@ import { approvalRevoked } from "../approvals/approvals.ts";
 import { limits } from "../base/limits.ts";
 import type { EventData, NewEvent } from "../contract/event.ts";
 import { Problem } from "../contract/problem.ts";
-import type { Decision } from "../policy/policy.ts";
 import { ApprovalUnusable } from "../store/store.ts";
 import { failure, findTool, parseArguments, type Tool, type ToolOutcome } from "../tools/tools.ts";
 import { answeredCall } from "./answered-call.ts";
 import { ask } from "./ask.ts";
 import { captureBetweenCalls } from "./capture.ts";
+import { deniedResult } from "./denied-result.ts";
 import { isDiskFull } from "./disk-space.ts";
 import type { Drive } from "./drive.ts";
 import { approvalRefOf, replay } from "./replay.ts";
@@ -38,8 +38,15 @@ export async function makeCall(drive: Drive, call: CallState): Promise<void> {
     const result = parsed.ok ? unknownTool(drive, call.request.tool) : parsed.result;
     return drive.ledger.append(await finished(drive, call, "invalid", { result }, 0));
   }
-  if (call.asked) return goOn(drive, call, tool, parsed.args);
-  await decideCall(drive, call, tool, parsed.args);
+  try {
+    if (call.asked) await goOn(drive, call, tool, parsed.args);
+    else await decideCall(drive, call, tool, parsed.args);
+  } catch (error) {
+    // Stored bytes that are not what they were are found out when the call is looked at, too. Nothing of it has run then.
+    const result = error instanceof Problem && !call.started ? toldProblem(error) : undefined;
+    if (result === undefined) throw error;
+    await drive.ledger.append(await finished(drive, call, "denied", { result }, 0));
+  }
 }
 
 async function decideCall(drive: Drive, call: CallState, tool: Tool, args: unknown): Promise<void> {
@@ -281,11 +288,6 @@ async function finished(
       ...(artifact ? { artifact } : {}),
     },
   };
-}
-
-function deniedResult({ rule, reasons, repairHint }: Decision): ToolOutcome["result"] {
-  const hint = repairHint ?? "Do it in another way, or do without it";
-  return failure("permission", rule, hint, reasons.length > 0 ? { details: { reasons } } : {});
 }
 
 function interrupted(drive: Drive, call: CallState): Promise<NewEvent> {

@@ -30,7 +30,7 @@ function ofArtifact({ blobs }: Drive, files: readonly { name: string; sha256: st
       const sha256 = digests.get(path);
       return sha256 === undefined ? undefined : readable(blobs, sha256);
     },
-    list: async (path) => orNone(namesIn(path, digests.keys())),
+    list: async (path) => namesIn(path, digests.keys()),
   };
 }
 
@@ -61,7 +61,8 @@ async function ofPlace(drive: Drive): Promise<Files> {
       const root = openRoot(own.root);
       try {
         const names = namesBelow(root, own.inner).slice(0, limits.analysisReads);
-        return orNone(new Set([...names, ...namesIn(path, contents.keys())]));
+        const all = new Set([...names, ...(namesIn(path, contents.keys()) ?? [])]);
+        return all.size === 0 ? undefined : [...all].sort();
       } finally {
         closeSync(root);
       }
@@ -79,18 +80,14 @@ async function readable(blobs: Drive["blobs"], sha256: string): Promise<Uint8Arr
   }
 }
 
-/** What lies directly in a directory, of files that are known by their whole paths. */
-function namesIn(directory: string, paths: Iterable<string>): Set<string> {
+/** What lies directly in a directory, of files that are known by their whole paths; undefined when nothing does. */
+export function namesIn(directory: string, paths: Iterable<string>): string[] | undefined {
   const names = new Set<string>();
   for (const path of paths) {
     if (!path.startsWith(`${directory}/`)) continue;
     const [name] = path.slice(directory.length + 1).split("/", 1);
     if (name) names.add(name);
   }
-  return names;
-}
-
-function orNone(names: Set<string>): string[] | undefined {
   return names.size === 0 ? undefined : [...names].sort();
 }
 

@@ -15,6 +15,7 @@ import { openDriver } from "./driver.ts";
 import { openEndEarly } from "./end-early.ts";
 import { explainCall } from "./explain-call.ts";
 import { openLive } from "./live.ts";
+import { readOperatorGrant } from "./operator-grant.ts";
 import { notThere, openReads } from "./reads.ts";
 import type { Corridor } from "./run.ts";
 import { submit } from "./submit.ts";
@@ -37,6 +38,7 @@ export interface CorridorOptions {
     | "privateHosts"
     | "upstreamProxy"
     | "packageEnvironment"
+    | "grantFile"
   >;
   clock: Clock;
   log: Log;
@@ -65,7 +67,12 @@ export function openCorridor(options: CorridorOptions): OpenCorridor {
   const { journal, runs } = store;
   const live = openLive();
   const analysis = openAnalysis();
-  const ofHost = { analysis, packageHosts: packageHosts({ env: config.packageEnvironment }) };
+  const operatorGrant = readOperatorGrant(config.grantFile);
+  const ofHost = {
+    analysis,
+    operatorGrant,
+    packageHosts: packageHosts({ env: config.packageEnvironment }),
+  };
   const reads = openReads({ store, blobs, live });
   const worker = openWorker({
     store,

@@ -16,7 +16,7 @@ import type { WorkerOptions } from "./worker.ts";
  */
 export function openDriver(
   options: CorridorOptions &
-    Pick<Claimed, "live" | "builds" | "analysis" | "packageHosts" | "onAsked">,
+    Pick<Claimed, "live" | "builds" | "analysis" | "packageHosts" | "onAsked" | "operatorGrant">,
 ): WorkerOptions["drive"] {
   const { store, clock, log } = options;
   const { journal, epoch } = store;

@@ -1,9 +1,18 @@
 import type { Analysis, Look } from "../analysis/analysis.ts";
+import type { Capability } from "../contract/agent.ts";
 import type { ExplainRequest, Explanation } from "../contract/explanation.ts";
 import { Problem } from "../contract/problem.ts";
-import { builtInCapabilities, explain, type Power } from "../policy/policy.ts";
+import { explain } from "../policy/policy.ts";
 import { findTool, parseArguments } from "../tools/tools.ts";
+import { namesIn } from "./code-look.ts";
 import { codeNeed } from "./code-need.ts";
+import { powerOf } from "./power.ts";
+
+export interface ExplainOptions {
+  analysis: Analysis;
+  packageHosts: Look["packageHosts"];
+  operatorGrant: readonly Capability[] | undefined;
+}
 
 /**
  * What the policy would say to a call, and why, without a run and without an effect. Artifacts are not looked into: their
@@ -11,7 +20,7 @@ import { codeNeed } from "./code-need.ts";
  */
 export async function explainCall(
   request: ExplainRequest,
-  { analysis, packageHosts }: { analysis: Analysis; packageHosts: Look["packageHosts"] },
+  { analysis, packageHosts, operatorGrant }: ExplainOptions,
 ): Promise<Explanation> {
   const tool = findTool(request.tool);
   if (tool === undefined) {
@@ -19,11 +28,7 @@ export async function explainCall(
   }
   const parsed = parseArguments(tool, request.arguments);
   if (!parsed.ok) throw wrong("arguments", String(parsed.result.message));
-  const power: Power = {
-    capabilities: request.agent?.capabilities ?? builtInCapabilities,
-    remoteAccess: request.agent?.remote_access,
-    grants: request.grant === undefined ? [] : [request.grant],
-  };
+  const power = powerOf(request, operatorGrant);
   const wanted = tool.wants(parsed.args);
   if (wanted.type !== "CodeExecution") return explain(wanted, power);
   const files = new Map(
@@ -34,6 +39,7 @@ export async function explainCall(
       const content = files.get(path);
       return content === undefined ? undefined : Buffer.from(content);
     },
+    list: async (path) => namesIn(path, files.keys()),
     remoteAccess: power.remoteAccess,
     packageHosts,
   };

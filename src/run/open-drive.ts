@@ -1,9 +1,11 @@
 import type { Analysis, Look } from "../analysis/analysis.ts";
 import { limits as gatewayLimits } from "../base/limits.ts";
 import { openOutputCapture } from "../content/content.ts";
+import type { Capability } from "../contract/agent.ts";
 import { Problem } from "../contract/problem.ts";
 import { containsSecret, redactor } from "../egress/egress.ts";
 import type { Model } from "../model/model.ts";
+import { hasCapability } from "../policy/policy.ts";
 import type { RunLease } from "../store/store.ts";
 import { type BuildCache, toolsFor } from "../tools/tools.ts";
 import { openCallNetwork } from "./call-network.ts";
@@ -27,6 +29,7 @@ export interface Claimed extends CorridorOptions {
   analysis: Analysis;
   packageHosts: Look["packageHosts"];
   onAsked: (requestId: string) => void;
+  operatorGrant: readonly Capability[] | undefined;
   lease: RunLease;
   ledger: Ledger;
   patiently: Patiently;
@@ -41,7 +44,7 @@ export async function openDrive(claimed: Claimed): Promise<Drive> {
   const { id: runId, workspaceId } = claimed.lease.run;
   const { snapshot } = ledger.state;
   const limits = effectiveLimits(snapshot, config.runLimits);
-  const power = powerOf(snapshot);
+  const power = powerOf(snapshot, claimed.operatorGrant);
   const keys = await openKeys(claimed, runId);
   const secrets = Object.values(keys ?? {});
   return {
@@ -57,7 +60,9 @@ export async function openDrive(claimed: Claimed): Promise<Drive> {
     onAsked: claimed.onAsked,
     onRevoked: signals.onRevoked,
     threads: claimed.threads,
-    tools: toolsFor(power.capabilities),
+    tools: toolsFor(power.capabilities).filter(({ capability }) =>
+      (power.grants ?? []).every((grant) => hasCapability(grant, capability)),
+    ),
     model: openModel(claimed, keys),
     record: openRecord(blobs, redactor(secrets, claimed.threads), claimed.patiently),
     captureOutputs: openOutputCapture({

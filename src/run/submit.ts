@@ -7,9 +7,10 @@ import { newId } from "../contract/ids.ts";
 import { Problem } from "../contract/problem.ts";
 import type { Run } from "../contract/run.ts";
 import type { PlacedFile, RunSnapshot } from "../contract/submission.ts";
-import { allowList, type Vault } from "../egress/egress.ts";
+import type { Vault } from "../egress/egress.ts";
 import type { Models } from "../model/model.ts";
 import type { Journal, Submitted } from "../store/store.ts";
+import { checkHosts } from "./check-hosts.ts";
 import type { SubmitRequest } from "./run.ts";
 
 export interface SubmitDeps {
@@ -32,7 +33,8 @@ export async function submit(
   checkSizes(submission);
   checkModels(deps.models, submission);
   checkLimits(submission.limits, deps.runLimits);
-  checkHosts(submission);
+  checkHosts("agent.capabilities", submission.agent?.capabilities ?? []);
+  checkHosts("grant", submission.grant ?? []);
   const files = await placeFiles(deps.blobs, submission.files ?? [], request.uploads);
   const snapshot = snapshotOf(submission, files);
   const runId = newId("run");
@@ -93,29 +95,15 @@ export function answer(
 }
 
 /** These come back with every event of the run's submission and with every list of runs. */
-function checkSizes({ prompt, system, agent, metadata }: SubmitRequest["submission"]): void {
+function checkSizes({ prompt, system, agent, grant, metadata }: SubmitRequest["submission"]): void {
   const sizes = [
-    ["prompt", canonicalJson({ prompt, system, agent }), limits.promptBytes],
+    ["prompt", canonicalJson({ prompt, system, agent, grant }), limits.promptBytes],
     ["metadata", canonicalJson(metadata ?? {}), limits.metadataBytes],
   ] as const;
   for (const [field, text, max] of sizes) {
     const bytes = Buffer.byteLength(text);
     if (bytes > max) {
       throw new Problem("payload_too_large", `${field}: ${bytes} bytes; expected at most ${max}`);
-    }
-  }
-}
-
-/** What a host may be is the egress room's to say; a run whose hosts cannot be meant is not taken. */
-function checkHosts({ agent }: SubmitRequest["submission"]): void {
-  for (const [index, capability] of (agent?.capabilities ?? []).entries()) {
-    if (capability.type !== "NetworkAccess") continue;
-    try {
-      allowList(capability.hosts);
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      const field = `agent.capabilities.${index}.hosts`;
-      throw new Problem(error.code, `${field}: ${error.message}`, error.details, { cause: error });
     }
   }
 }
@@ -166,6 +154,7 @@ function snapshotOf(
     prompt,
     system,
     agent,
+    grant,
     outputDirs,
     limits: asked,
     metadata,
@@ -176,6 +165,7 @@ function snapshotOf(
     prompt: typeof prompt === "string" ? [prompt] : prompt,
     ...(system === undefined || system === "" ? {} : { system }),
     ...(agent === undefined ? {} : { agent }),
+    ...(grant === undefined ? {} : { grant }),
     ...(files.length === 0 ? {} : { files: [...files] }),
     ...(outputDirs === undefined || outputDirs.length === 0 ? {} : { outputDirs }),
     ...(asked === undefined || Object.keys(asked).length === 0 ? {} : { limits: asked }),

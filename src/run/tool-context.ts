@@ -13,7 +13,7 @@ export async function toolContext(
 ): Promise<ToolContext> {
   const { runId, workspaceId, live, store, layers } = drive;
   return {
-    ...{ runId, callId, hosts, layers },
+    ...{ runId, callId, hosts, layers, approved: approvalId !== undefined },
     place: await openPlace(drive),
     sandbox: drive.sandbox,
     blobs: drive.blobs,

@@ -11,7 +11,7 @@ import type { Answered, AnswerToWrite, Resumed } from "./store.ts";
 import type { Tx } from "./writer.ts";
 
 /** Requests that one transaction answers: it holds the event loop for some milliseconds. */
-export const answersAtOnce = 200;
+export const answersAtOnce = 50;
 
 /** What one transaction did: the runs that go on, and the events that their followers wait for. */
 export interface Wrote {
@@ -50,24 +50,6 @@ export async function coverSome(at: Answering, source: string): Promise<Wrote> {
   const wrote = nothing();
   for (const pending of covered ?? []) await cover(at, pending, wrote);
   return wrote;
-}
-
-/** Looks at a page of pending requests, behind `after`, for such as have an answer already. */
-export async function settleSome(
-  at: Answering,
-  after: string,
-): Promise<Wrote & { last: string | undefined }> {
-  const rows = await at.tx
-    .selectFrom("approvals")
-    .selectAll()
-    .where("status", "=", "pending")
-    .where("id", ">", after)
-    .orderBy("id")
-    .limit(answersAtOnce)
-    .execute();
-  const wrote = nothing();
-  for (const row of rows) await cover(at, row, wrote);
-  return { ...wrote, last: rows.at(-1)?.id };
 }
 
 /** Looks whether one pending request has an answer already. */

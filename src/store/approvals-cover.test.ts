@@ -9,12 +9,21 @@ import {
   noon,
   openTimedStore,
   refusal,
+  requested,
+  sampleRequest,
   started,
   testClock,
 } from "../../test/support/sample-approvals.ts";
-import { appendNext, finishedEvents } from "../../test/support/sample-store.ts";
+import {
+  appendNext,
+  claimedRun,
+  finishedEvents,
+  startedEvents,
+} from "../../test/support/sample-store.ts";
 import { tempDir } from "../../test/support/temp-dir.ts";
+import type { NewEvent } from "../contract/event.ts";
 import { newId } from "../contract/ids.ts";
+import type { NewRun } from "./store.ts";
 
 async function opened() {
   const clock = testClock();
@@ -132,6 +141,55 @@ describe("an answer", () => {
     await sound({ ...own, store });
   });
 
+  it.each([
+    ["approved", approval({ scope: "run" })],
+    ["approved", approval({ scope: "agent_revision" })],
+    ["approved", approval({ scope: "artifact" })],
+    ["denied", refusal()],
+    ["pending", approval({ scope: "once" })],
+  ])("is found at a start for who has asked since (%s)", async (status, answer) => {
+    const own = await opened();
+    const { store, workspaceId } = own;
+    const { run, request } = await askingRun(store, workspaceId, { program: "p" });
+    await store.approvals.answer(workspaceId, request.request_id, answer);
+    const again = sampleRequest({ program: "p" }, run.runId);
+    await appendNext(store, run, [requested(again)]);
+    const alike = await askingRun(store, workspaceId, { program: "p", call: "alike" });
+    await store.approvals.settle();
+    await store.approvals.settle(alike.request.request_id);
+    expect(await statusOf(own, again.request_id)).toBe(status);
+    // Who said yes to a program said it of any arguments; who said no has not seen these.
+    const isOfProgram = answer.scope === "artifact";
+    expect(await statusOf(own, alike.request.request_id)).toBe(isOfProgram ? status : "pending");
+    await sound(own);
+  });
+
+  it("is the newest of those that cover a request, whether yes or no", async () => {
+    const own = await opened();
+    const { clock, store, workspaceId } = own;
+    const { run, request } = await askingRun(store, workspaceId);
+    await store.approvals.answer(workspaceId, request.request_id, approval({ scope: "run" }));
+    const settled = async () => {
+      clock.time += 1000;
+      const again = sampleRequest({}, run.runId);
+      await appendNext(store, run, [requested(again)]);
+      expect(await store.approvals.settle(again.request_id)).toHaveLength(1);
+      return statusOf(own, again.request_id);
+    };
+    expect(await settled()).toBe("approved");
+    clock.time += 1000;
+    // In another run the same is refused: from then on it is not allowed here without a new question.
+    const elsewhere = await askingRun(store, workspaceId);
+    await store.approvals.answer(workspaceId, elsewhere.request.request_id, refusal());
+    expect(await settled()).toBe("denied");
+    clock.time += 1000;
+    const anew = sampleRequest({}, run.runId);
+    await appendNext(store, run, [requested(anew)]);
+    await store.approvals.answer(workspaceId, anew.request_id, approval({ scope: "run" }));
+    expect(await settled()).toBe("approved");
+    await sound(own);
+  });
+
   it("that was given in the moment of a new request is found for it", async () => {
     const own = await opened();
     const { store, workspaceId } = own;
@@ -152,7 +210,7 @@ describe("time", () => {
     const own = await opened();
     const { clock, dir, workspaceId } = own;
     let { store } = own;
-    const { request } = await askingRun(store, workspaceId);
+    const { run, request } = await askingRun(store, workspaceId);
     const until = new Date(noon + day).toISOString().replace(".000", "");
     const standing = approval({ scope: "agent_revision", scopeExpiresAt: until });
     await store.approvals.answer(workspaceId, request.request_id, standing);
@@ -169,7 +227,44 @@ describe("time", () => {
     await store.close();
     store = await openTimedStore(dir, clock);
     expect(await inForce()).toBeUndefined();
+    // The new gateway has never seen the time at which it ran out: it was written down.
+    await store.journal.claim(run.runId, store.epoch);
+    await expect(appendNext(store, run, [started(request)])).rejects.toMatchObject({
+      reason: "out_of_time",
+    });
     await sound({ ...own, store });
+  });
+
+  it("that a clock has passed and was set back from lets no call start by it (G11)", async () => {
+    const own = await opened();
+    const { clock, store, workspaceId } = own;
+    const scopeExpiresAt = new Date(noon + 1000).toISOString();
+    const inRun = approval({ scope: "run", scopeExpiresAt });
+    const [asking, standing] = [
+      await askingRun(store, workspaceId),
+      await askingRun(store, workspaceId),
+    ];
+    for (const { request } of [asking, standing]) {
+      await store.approvals.answer(workspaceId, request.request_id, inRun);
+    }
+    clock.time = noon + 1000;
+    // Whoever looks at the clock now has seen it: here another run, by any event.
+    await appendNext(store, await claimedRun(store), startedEvents);
+    clock.time = noon;
+    const byStanding = {
+      ...{ call_id: "call_2", tool: "x", decision: "allow" as const, rule: "standing" },
+      approval: standing.request.request_id,
+    };
+    const attempts: [NewRun, NewEvent][] = [
+      [asking.run, started(asking.request)],
+      [standing.run, { type: "call.decided", data: byStanding }],
+    ];
+    for (const [run, event] of attempts) {
+      await expect(appendNext(store, run, [event])).rejects.toMatchObject({
+        ...{ name: "ApprovalUnusable", reason: "out_of_time" },
+      });
+    }
+    await sound(own);
   });
 
   it("that is over when the answer comes makes it expired, whatever the answer (G11)", async () => {
@@ -187,6 +282,28 @@ describe("time", () => {
     clock.time -= 2 * day;
     const late = await store.approvals.answer(workspaceId, other.request.request_id, approval());
     expect(late).toMatchObject({ type: "already", approval: { status: "expired" } });
+    await sound(own);
+  });
+
+  it("lets an approval allow no call that its scope does not reach", async () => {
+    const own = await opened();
+    const { store, workspaceId } = own;
+    const tried = (run: NewRun, id: string) => {
+      const call = { call_id: newId("call"), tool: "x", decision: "allow" as const, rule: "x" };
+      return appendNext(store, run, [{ type: "call.decided", data: { ...call, approval: id } }]);
+    };
+    const other = await claimedRun(store, { workspaceId });
+    await appendNext(store, other, startedEvents);
+    for (const scope of ["once", "run", "agent_revision"] as const) {
+      const { run, request } = await askingRun(store, workspaceId, { call: scope });
+      const id = request.request_id;
+      await store.approvals.answer(workspaceId, id, approval({ scope }));
+      const refused = { name: "ApprovalUnusable", reason: "other_call" };
+      if (scope === "once") await expect(tried(run, id)).rejects.toMatchObject(refused);
+      else await tried(run, id);
+      if (scope === "agent_revision") await tried(other, id);
+      else await expect(tried(other, id)).rejects.toMatchObject(refused);
+    }
     await sound(own);
   });
 

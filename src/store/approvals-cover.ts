@@ -1,4 +1,4 @@
-import type { Kysely } from "kysely";
+import { type Kysely, sql } from "kysely";
 import type { ApprovalRequest, ApprovalScope } from "../contract/approval.ts";
 import { endStatuses } from "../contract/run.ts";
 import type { Schema } from "./schema.ts";
@@ -48,10 +48,46 @@ export async function findStanding(
       ? undefined
       : await inForce("artifact").where("artifact_key", "=", keys.artifact).executeTakeFirst(),
   ];
-  const [first] = found.filter((row) => row !== undefined);
-  if (first === undefined) return undefined;
-  const { id, scope, answered_at } = first;
-  return { id, scope: scope as ApprovalScope, answeredAt: answered_at ?? "" };
+  return found
+    .filter((row) => row !== undefined)
+    .map(({ id, scope, answered_at }) => ({
+      ...{ id, scope: scope as ApprovalScope, answeredAt: answered_at ?? "" },
+    }))
+    .reduce<(Cover & { scope: ApprovalScope }) | undefined>(
+      (newest, one) => (newest && newest.answeredAt >= one.answeredAt ? newest : one),
+      undefined,
+    );
+}
+
+/**
+ * The answers, in force at `time`, to which somebody's pending request has the same key: such as a crash kept from those
+ * whom they cover. Mostly none, so this starts from the answers, however many requests there are.
+ */
+export async function findUnsettled(db: Kysely<Schema>, time: string): Promise<string[]> {
+  const answers = db
+    .selectFrom("approvals as answer")
+    .select("answer.id")
+    .where("answer.revoked_at", "is", null);
+  const approved = (scope: ApprovalScope) =>
+    answers
+      .where("answer.status", "=", "approved")
+      .where("answer.scope", "=", scope)
+      .where("answer.lapsed", "=", 0);
+  const waits = (key: "run_key" | "agent_key" | "artifact_key") =>
+    sql<boolean>`EXISTS (SELECT 1 FROM approvals AS asked WHERE asked.status = 'pending'
+      AND asked.workspace_id = answer.workspace_id
+      AND ${sql.ref(`asked.${key}`)} = ${sql.ref(`answer.${key}`)})`;
+  const found = [
+    await approved("run").where(waits("run_key")).execute(),
+    await approved("agent_revision").where(waits("agent_key")).execute(),
+    await approved("artifact").where(waits("artifact_key")).execute(),
+    await answers
+      .where("answer.status", "=", "denied")
+      .where("answer.remembered_until", ">", time)
+      .where(waits("agent_key"))
+      .execute(),
+  ];
+  return found.flat().map(({ id }) => id);
 }
 
 /**

@@ -85,7 +85,7 @@ export function spentRow(
   time: string,
   started: { approval: string; call_id: string },
 ): ApprovalsTable {
-  const found = inForce(row, run, time, started.approval);
+  const found = inForce(row, run.workspaceId, time, started.approval);
   const isOwn = found.run_id === run.runId && found.call_id === started.call_id;
   if (!isOwn) throw new ApprovalUnusable(found.id, "other_call");
   if (found.spent_at !== null) throw new ApprovalUnusable(found.id, "spent");
@@ -99,21 +99,22 @@ export function checkStanding(
   time: string,
   decided: EventData<"call.decided"> & { approval: string },
 ): void {
-  const { id, scope, root_run_id } = inForce(row, run, time, decided.approval);
+  const { id, scope, root_run_id } = inForce(row, run.workspaceId, time, decided.approval);
   if (scope === "once") throw new ApprovalUnusable(id, "other_call");
   if (scope === "run" && root_run_id !== run.rootRunId) {
     throw new ApprovalUnusable(id, "other_call");
   }
 }
 
-function inForce(
+/** The row, when something may run by it at this time. Throws `ApprovalUnusable`. */
+export function inForce(
   row: ApprovalsTable | undefined,
-  run: AppendTo,
+  workspaceId: string,
   time: string,
   id: string,
 ): ApprovalsTable {
   // What is another workspace's is not there (I14).
-  if (row === undefined || row.workspace_id !== run.workspaceId) {
+  if (row === undefined || row.workspace_id !== workspaceId) {
     throw new ApprovalUnusable(id, "not_found");
   }
   if (row.status !== "approved") throw new ApprovalUnusable(id, "not_approved");

@@ -63,6 +63,12 @@ const isOldestOfItsCall = sql<boolean>`NOT EXISTS (
     AND older.status = 'pending'
     AND (older.requested_at, older.id) < (approvals.requested_at, approvals.id))`;
 
+/**
+ * The time of a request as something that no index has: without it SQLite reads all requests of the workspace in the
+ * order of their times, rather than the few that have the key.
+ */
+const computedTime = sql<string>`requested_at || ''`;
+
 /** For every scope that may be chosen: the other requests of the workspace that it would have covered, newest first. */
 export async function previewScopes(
   db: Kysely<Schema>,
@@ -88,7 +94,7 @@ export async function previewScopes(
     const calls = await same
       .select(["id as approvalId", "run_id as runId", "call_id as callId", "summary"])
       .select("requested_at as requestedAt")
-      .orderBy("requested_at", "desc")
+      .orderBy(computedTime, "desc")
       .orderBy("id", "desc")
       .limit(previewCalls)
       .execute();
@@ -122,9 +128,7 @@ export async function findLastApproved(
     .where("agent", "=", request.agent.id ?? request.agent.revision)
     .where("tool", "=", request.tool)
     .where("status", "=", "approved")
-    .where(({ eb, refTuple, tuple }) =>
-      eb(refTuple("requested_at", "id"), "<", tuple(requestedAt, id)),
-    )
+    .where(sql<boolean>`(${computedTime}, id) < (${requestedAt}, ${id})`)
     .orderBy("requested_at", "desc")
     .orderBy("id", "desc")
     .limit(1)

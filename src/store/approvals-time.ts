@@ -5,7 +5,7 @@ import type { Clock } from "../base/clock.ts";
  * is set back.
  */
 export function openApprovalTime(clock: Pick<Clock, "now">): () => number {
-  let latest = 0;
+  let latest = clock.now();
   return () => {
     latest = Math.max(latest, clock.now());
     return latest;

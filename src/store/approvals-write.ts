@@ -1,18 +1,38 @@
 import { assert } from "../base/assert.ts";
-import type { RunEvent } from "../contract/event.ts";
+import type { NewEvent, RunEvent } from "../contract/event.ts";
 import type { AppendTo } from "./append.ts";
 import {
   answeredRow,
   cancelledRow,
   checkStanding,
   endsQuestions,
+  inForce,
   requestedRow,
   revokedRow,
   spentRow,
 } from "./approvals-fold.ts";
-import type { ApprovalsTable } from "./schema.ts";
+import type { ApprovalsTable, RunsTable } from "./schema.ts";
 import type { Statements } from "./statements.ts";
 import type { Tx } from "./writer.ts";
+
+/**
+ * Holds what a worker wants to do by an approval against the latest time that was ever seen: the time of an event follows
+ * the clock, and a clock that was set back must not bring an approval back. Throws `ApprovalUnusable`.
+ */
+export async function refuseUnusable(
+  tx: Tx,
+  statements: Statements,
+  { workspace_id: workspaceId }: RunsTable,
+  events: NewEvent[],
+  latest: string,
+): Promise<void> {
+  for (const { type, data } of events) {
+    const usesOne = type === "call.started" || type === "call.decided";
+    if (!usesOne || data.approval === undefined) continue;
+    const row = await statements.approvalRow.first(tx, { id: data.approval });
+    inForce(row, workspaceId, latest, data.approval);
+  }
+}
 
 /**
  * Writes what an event says of approvals. In the transaction of the append, so that a call which may not start by its

@@ -12,12 +12,13 @@ import {
   testClock,
 } from "../../test/support/sample-approvals.ts";
 import { appendNext, finishedEvents } from "../../test/support/sample-store.ts";
+import { times } from "../../test/support/soak.ts";
 import { tempDir } from "../../test/support/temp-dir.ts";
 import type { RunEvent } from "../contract/event.ts";
 import { newId } from "../contract/ids.ts";
 import type { Store } from "./store.ts";
 
-const rounds = process.env.AIRLOCK_SOAK === "1" ? 1_000 : 20;
+const rounds = times(1_000, 20);
 
 async function opened() {
   const clock = testClock();

@@ -8,13 +8,11 @@ import {
   coverSome,
   expireSome,
   settleOne,
-  settleSome,
   type Wrote,
 } from "./approvals-answer.ts";
-import { findRefusal, findStanding } from "./approvals-cover.ts";
+import { findRefusal, findStanding, findUnsettled } from "./approvals-cover.ts";
 import { findLastApproved, listApprovals, previewScopes } from "./approvals-list.ts";
 import { findApproval } from "./approvals-row.ts";
-import { openApprovalTime } from "./approvals-time.ts";
 import { appendTo, type Parts } from "./journal.ts";
 import type { Schema } from "./schema.ts";
 import type { ApprovalRows, Resumed } from "./store.ts";
@@ -27,7 +25,7 @@ export function openApprovalRows(
   announce: (events: RunEvent[]) => void,
 ): ApprovalRows {
   const { reads, statements } = parts;
-  const now = openApprovalTime(parts.clock);
+  const now = parts.approvalNow;
   const time = () => new Date(now()).toISOString();
   return {
     ...openAnswers(parts, announce, time),
@@ -89,12 +87,10 @@ function openAnswers(
 
   async function settleAll(): Promise<Resumed[]> {
     const resumed: Resumed[] = [];
-    let after: string | undefined = "";
-    while (after !== undefined) {
-      const from: string = after;
-      const page = await unlessLater(resumed, () => write((at) => settleSome(at, from)));
-      resumed.push(...(page?.resumed ?? []));
-      after = page?.last;
+    for (const id of await findUnsettled(reads, time())) {
+      const more = await unlessLater(resumed, () => repeat((at) => coverSome(at, id)));
+      if (more === undefined) return resumed;
+      resumed.push(...more);
     }
     return resumed;
   }

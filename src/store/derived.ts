@@ -26,6 +26,8 @@ function namedBlobs(event: NewEvent): string[] {
         ...[stdout, stderr].flatMap((stream) => (stream ? [stream.blob] : [])),
       ];
     }
+    case "approval.requested":
+      return [...referredBlobs(event.data)];
     case "outputs.captured":
       return event.data.outputs.map(({ sha256 }) => sha256);
     default:

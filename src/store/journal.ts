@@ -7,6 +7,7 @@ import type { Log } from "../base/log.ts";
 import type { EventType, NewEvent, RunEvent } from "../contract/event.ts";
 import { isEnd } from "../contract/run.ts";
 import { writeAppended } from "./append.ts";
+import { refuseUnusable } from "./approvals-write.ts";
 import { link } from "./link.ts";
 import { rowsThatFit } from "./page.ts";
 import { findRun } from "./run-query.ts";
@@ -23,6 +24,8 @@ export interface Parts {
   reads: Kysely<Schema>;
   statements: Statements;
   clock: Clock;
+  /** The time by which approvals run out. */
+  approvalNow: () => number;
   log: Log;
 }
 
@@ -33,9 +36,10 @@ type OnAppend = (lastSeq: number) => void;
 
 /** The journal, and how to tell its followers of events that another part of the store appended. */
 export function openJournal(parts: Parts): Journal & { announce(events: RunEvent[]): void } {
-  const { writer, reads, statements, clock } = parts;
+  const { writer, reads, statements, clock, approvalNow } = parts;
   const followers = new Map<string, Set<OnAppend>>();
   const now = () => new Date(clock.now()).toISOString();
+  const latestTime = () => new Date(approvalNow()).toISOString();
 
   function announce(events: RunEvent[]): void {
     for (const { runId, seq, type } of events) committedChannel.publish({ runId, seq, type });
@@ -65,7 +69,10 @@ export function openJournal(parts: Parts): Journal & { announce(events: RunEvent
 
     append: (runId, fence, events) =>
       writer.write(
-        (tx) => appendFenced(tx, statements, { runId, fence, events, time: now() }),
+        (tx) =>
+          appendFenced(tx, statements, {
+            ...{ runId, fence, events, time: now(), latest: latestTime() },
+          }),
         (result) => announce(result.type === "appended" ? result.events : []),
       ),
 
@@ -128,7 +135,7 @@ export async function appendTo(
 async function appendFenced(
   tx: Tx,
   statements: Statements,
-  append: { runId: string; fence: Fence; events: NewEvent[]; time: string },
+  append: { runId: string; fence: Fence; events: NewEvent[]; time: string; latest: string },
 ): Promise<Appended> {
   const { runId, fence, events } = append;
   const row = await statements.runRow.first(tx, { runId });
@@ -137,6 +144,7 @@ async function appendFenced(
   if (isEnd(row.status) && !cleans) return { type: "fenced" };
   if (row.last_seq !== fence.seq) return { type: "behind", lastSeq: row.last_seq };
   if (events.length === 0) return { type: "appended", events: [] };
+  await refuseUnusable(tx, statements, row, events, append.latest);
   return { type: "appended", events: await appendTo(tx, statements, row, events, append.time) };
 }
 

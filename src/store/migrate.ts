@@ -5,11 +5,12 @@ import { up as layers } from "./migrations/0003-layers.ts";
 import { up as proofs } from "./migrations/0004-proofs.ts";
 import { up as lists } from "./migrations/0005-lists.ts";
 import { up as approvals } from "./migrations/0006-approvals.ts";
+import { up as approvalAnswers } from "./migrations/0007-approval-answers.ts";
 import type { Schema } from "./schema.ts";
 
 /** Every migration, in order. Forward only: one is added at the end, none is ever changed or removed. */
 const migrations: ((db: Kysely<unknown>) => Promise<void>)[] = [
-  ...[init, cost, layers, proofs, lists, approvals],
+  ...[init, cost, layers, proofs, lists, approvals, approvalAnswers],
 ];
 
 /** The database cannot be used as it is; the message tells the operator what is wrong and what to do. */

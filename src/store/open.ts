@@ -1,6 +1,7 @@
 import type { Kysely } from "kysely";
 import { Problem } from "../contract/problem.ts";
 import { openApprovalRows } from "./approvals.ts";
+import { openApprovalTime } from "./approvals-time.ts";
 import { openArtifacts } from "./artifacts.ts";
 import { openBroken } from "./broken.ts";
 import { openBuilds } from "./builds.ts";
@@ -42,7 +43,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     });
     const epoch = await nextEpoch(writer);
     const statements = compileStatements(db.writes);
-    const parts: Parts = { writer, reads: db.reads, statements, clock, log };
+    const approvalNow = openApprovalTime(clock);
+    const parts: Parts = { writer, reads: db.reads, statements, clock, approvalNow, log };
     const { announce, ...journal } = openJournal(parts);
     return {
       journal,

@@ -17,7 +17,7 @@ export async function findRun(
 }
 
 /**
- * Completes a row to a run: with its submission, and with its place in the queue of the whole gateway. Undefined when it
+ * Completes a row to a run: with its submission, its place in the queue of the whole gateway, and what it waits for. Undefined when it
  * was deleted after its row was read.
  */
 export async function toRun(
@@ -30,5 +30,10 @@ export async function toRun(
   if (!first) return undefined;
   const place =
     row.status === "queued" ? await statements.queuedUpTo.first(db, { runId }) : undefined;
-  return runOf(row, first.data, place ? place.queued : null);
+  const asked =
+    row.status === "waiting" ? await statements.pendingApproval.first(db, { runId }) : undefined;
+  return runOf(row, first.data, {
+    position: place?.queued ?? null,
+    approvalId: asked?.id ?? null,
+  });
 }

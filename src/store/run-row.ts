@@ -63,7 +63,11 @@ export function stateOf(row: FoldColumns): RunState {
 }
 
 /** A run as the API shows it: its row, the data of its first event, and its place in the queue. */
-export function runOf(row: RunsTable, firstData: string, position: number | null): Run {
+export function runOf(
+  row: RunsTable,
+  firstData: string,
+  { position, approvalId }: { position: number | null; approvalId: string | null },
+): Run {
   const state = stateOf(row);
   const { submission }: EventData<"run.submitted"> = JSON.parse(firstData);
   return {
@@ -74,6 +78,7 @@ export function runOf(row: RunsTable, firstData: string, position: number | null
     cleanup_status: state.cleanupStatus,
     message: state.message,
     queue: position === null ? null : { position },
+    waiting: approvalId === null ? null : { on: "approval", approvalId },
     model: state.model,
     reply: isEnd(state.status) ? state.lastText : null,
     metadata: submission.metadata ?? {},

@@ -19,6 +19,7 @@ export interface Statements extends ApprovalStatements {
   eventSizes: Prepared<{ runId: string; since: number; limit: number }, { bytes: number }>;
   firstData: Prepared<{ runId: string }, { data: string }>;
   queuedUpTo: Prepared<{ runId: string }, { queued: number }>;
+  pendingApproval: Prepared<{ runId: string }, { id: string }>;
 }
 
 export function compileStatements(db: Kysely<Schema>): Statements {
@@ -65,6 +66,13 @@ export function compileStatements(db: Kysely<Schema>): Statements {
     ),
     firstData: prepare((v) =>
       db.selectFrom("events").select("data").where("run_id", "=", v.runId).where("seq", "=", 1),
+    ),
+    pendingApproval: prepare((v) =>
+      db
+        .selectFrom("approvals")
+        .select("id")
+        .where("run_id", "=", v.runId)
+        .where("status", "=", "pending"),
     ),
     queuedUpTo: prepare((v) =>
       db

@@ -142,14 +142,13 @@ async function runHere(
     environment: { ...own.environment, ...more.environment },
     bins: [...more.bins, ...own.bins],
   };
-  const run = () => runCommand(context, command, surroundings);
-  const {
-    end: _,
-    written: __,
-    ...outcome
-  } = context.hosts.length === 0
-    ? await run()
-    : (await context.withNetwork(context.hosts, run)).value;
+  const { sandbox, approved } = context;
+  // What earlier calls left in the caches is no part of what was approved, so an approved call has its own.
+  const place = approved ? await sandbox.openFreshCache(context.place) : context.place;
+  const ran = await context
+    .withNetwork(context.hosts, () => runCommand(context, command, surroundings, place))
+    .finally(() => (approved ? sandbox.removeOnce(place) : undefined));
+  const { end: _, written: __, ...outcome } = ran.value;
   return {
     ...outcome,
     result: { ...outcome.result, ...stagingNotes(staged) },

@@ -31,6 +31,8 @@ export interface ToolContext {
   signal: AbortSignal;
   /** What the decision lets this call reach; empty: it has no way out. */
   hosts: readonly string[];
+  /** It runs because a person said yes: it sees nothing of the run that the yes is not bound to. */
+  approved: boolean;
   /** Wall-clock time, milliseconds. */
   now: () => number;
   /** What the run's own commands have around them; `captures` are the paths that this one captures. */

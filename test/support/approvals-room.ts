@@ -1,13 +1,16 @@
 import { onTestFinished } from "vitest";
 import { openApprovals } from "../../src/approvals/approvals.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { openLog } from "../../src/base/log.ts";
+import { openThreads } from "../../src/base/threads.ts";
+import { openBlobs, sweepBlobs } from "../../src/content/content.ts";
 import type { Approval } from "../../src/contract/approval.ts";
 import { newId } from "../../src/contract/ids.ts";
 import { openTimedStore, testClock } from "./sample-approvals.ts";
 import { tempDir } from "./temp-dir.ts";
 
 /** Sleeps that a test ends, by setting the clock. */
-function openSleeps() {
+export function openSleeps() {
   const sleeps: { ms: number; end: () => void }[] = [];
   let noticed = () => {};
   return {
@@ -37,6 +40,10 @@ export async function openRoom(contents: Record<string, Uint8Array> = {}) {
   const dir = await tempDir("approvals");
   const clock = testClock();
   const store = await openTimedStore(dir, clock);
+  const log = openLog("silent");
+  const threads = openThreads({ log });
+  onTestFinished(() => threads.close());
+  const blobs = await openBlobs({ dir, clock: systemClock, log, threads });
   const sleeps = openSleeps();
   const resumed: string[] = [];
   const revoked: Approval[] = [];
@@ -44,11 +51,10 @@ export async function openRoom(contents: Record<string, Uint8Array> = {}) {
   const room = openApprovals({
     rows: store.approvals,
     readContent: async (sha256, maxBytes) => {
-      const bytes = contents[sha256];
+      const bytes = contents[sha256] ?? (await blobs.get(sha256).catch(() => undefined));
       return bytes && bytes.length <= maxBytes ? bytes : undefined;
     },
-    clock: sleeps,
-    log: openLog("silent"),
+    ...{ clock: sleeps, log },
     onResumed: (runs) => {
       resumed.push(...runs.map(({ runId }) => runId));
       onResumed();
@@ -57,7 +63,14 @@ export async function openRoom(contents: Record<string, Uint8Array> = {}) {
   });
   onTestFinished(() => room.close());
   return {
-    ...{ clock, store, room, sleeps, resumed, revoked, workspaceId: newId("workspace") },
+    ...{ dir, blobs, clock, store, room, sleeps, resumed, revoked },
+    workspaceId: newId("workspace"),
+    /** Removes the blobs that no run refers to any more. */
+    sweep: () =>
+      sweepBlobs({
+        ...{ dir, blobs, dryRun: false, sparesMs: 0, clock: systemClock },
+        isReferenced: (sha256) => store.files.isReferenced(sha256),
+      }),
     /** Waits until so many runs go on. */
     async resumedRuns(count: number): Promise<string[]> {
       while (resumed.length < count) {

@@ -8,6 +8,7 @@ import { isEvent, type Run, type RunEvent } from "../../src/sdk/sdk.ts";
 import { clientOf, historyOf, type Reachable } from "./airlock-api.ts";
 import { findSecret } from "./canary.ts";
 import type { GatewayIdentity } from "./escape-identities.ts";
+import { everyCommand } from "./every-command.ts";
 import { type GatewayStart, type StartedGateway, startGateway } from "./start-gateway.ts";
 
 /** What one call answered to the model. */
@@ -56,6 +57,19 @@ export interface EscapeHost {
   close(): Promise<void>;
 }
 
+/**
+ * Whoever attacks may write content and run everything, so that the sandbox is what holds: nothing is refused by the
+ * look of a command.
+ */
+export const attacker = {
+  instructions: "You look around.",
+  capabilities: [
+    { type: "ReadAccess" as const, scopes: ["self.*"] },
+    { type: "WriteAccess" as const, scopes: ["self.*"] },
+    { type: "CodeExecution" as const, patterns: everyCommand },
+  ],
+};
+
 /** A shell command that waits until the test on the host has looked around. */
 export const pause = "echo PAUSED; until [ -e /workspace/.attack/go ]; do sleep 0.02; done";
 
@@ -67,7 +81,11 @@ function numberedScripts() {
   for (let count = 1; count <= callsMax; count++) {
     const calls = Array.from({ length: count }, (_, index) => ({
       tool: "sandbox_exec",
-      arguments: { command: `. /workspace/.attack/facts; . /workspace/.attack/${index}.sh` },
+      arguments: {
+        command: `. /workspace/.attack/facts; . /workspace/.attack/${index}.sh`,
+        // Which it would not have anyway; that it pokes at the network is nothing to ask a person about.
+        network: "none",
+      },
     }));
     scripts[`calls-${count}`] = { turns: [{ calls }, { text: "That was all." }] };
   }
@@ -111,6 +129,7 @@ async function attack(
   const run = await clientOf(caller).submitRun({
     model: `scripted/${options.script ?? `calls-${commands.length}`}`,
     prompt: "Look around.",
+    agent: attacker,
     files: [...ours, ...(options.files ?? [])],
     ...(options.outputDirs ? { outputDirs: options.outputDirs } : {}),
     ...options.submission,

@@ -300,7 +300,14 @@ function blankRun(workspaceId: string, status: Run["status"]): Run {
   return {
     id: newId("run"),
     ...{ workspaceId, status, stop_reason: null, cleanup_status: "not_started", message: null },
-    ...{ queue: null, model: "scripted/x", reply: null, metadata: {}, isolation: null },
+    ...{
+      queue: null,
+      waiting: null,
+      model: "scripted/x",
+      reply: null,
+      metadata: {},
+      isolation: null,
+    },
     submission: { model: "scripted/x", prompt: ["hello"] },
     usage: {
       inputTokens: 0,

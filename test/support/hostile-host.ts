@@ -17,7 +17,7 @@ import {
 import { join } from "node:path";
 import type { AirlockClient, Run, RunEvent, RunRef } from "../../src/sdk/sdk.ts";
 import { call, clientOf, defectsOf, historyOf } from "./airlock-api.ts";
-import { type CallResult, openEscapeHost } from "./escape-host.ts";
+import { attacker, type CallResult, openEscapeHost } from "./escape-host.ts";
 import type { GatewayIdentity } from "./escape-identities.ts";
 import { within } from "./processes.ts";
 import { resultsIn } from "./results-of.ts";
@@ -112,6 +112,7 @@ export async function submitHostile(
   return clientOf(gateway).submitRun({
     model: `scripted/calls-${commands.length}`,
     prompt: "Do harm.",
+    agent: attacker,
     files: [
       { path: ".attack/facts", content: "" },
       ...commands.map((content, index) => ({ path: `.attack/${index}.sh`, content })),

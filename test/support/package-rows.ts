@@ -31,7 +31,7 @@ export const word = "from the local index";
 export async function installRow(
   run: DirectedRun,
   { files, lock, command, lockedCommand, capture }: PackageRow,
-  how: { isLocked: boolean; fresh?: boolean },
+  how: { isLocked: boolean; fresh?: boolean; network?: "none" },
 ): Promise<CallAnswer> {
   const content = how.isLocked ? { ...files, ...lock } : files;
   for (const [name, text] of Object.entries(content)) {
@@ -42,6 +42,7 @@ export async function installRow(
     command: how.isLocked ? (lockedCommand ?? command) : command,
     capture_paths: [capture],
     ...(how.fresh ? { fresh: true } : {}),
+    ...(how.network === undefined ? {} : { network: how.network }),
   });
 }
 
