@@ -100,9 +100,11 @@ it(
     const [swaps, works] = [await provision("run_swaps", 1), await provision("run_works", 2)];
     const until = performance.now() + raceMs;
     let [swapped, refused, worked] = [0, 0, 0];
+    // The control: it goes on until they really have met, which takes a busy machine longer.
+    const goesOn = () => performance.now() < until || Math.min(swapped, refused, worked) <= 20;
 
     async function attack() {
-      while (performance.now() < until) {
+      while (goesOn()) {
         try {
           const places = swapped % 2 === 0 ? undefined : [];
           const said = await run(swaps, swapping(works, swapped), places);
@@ -124,7 +126,7 @@ it(
 
     async function work() {
       let last = "";
-      while (performance.now() < until) {
+      while (goesOn()) {
         const word = `own-${randomUUID()}`;
         const said = await run(
           works,
@@ -138,11 +140,10 @@ it(
     }
 
     await Promise.all([attack(), work()]);
-    expect(Math.min(swapped, refused, worked)).toBeGreaterThan(20);
     expect(readdirSync(canary)).toEqual(["word"]);
     expect(readFileSync(join(canary, "word"), "utf8")).toBe(secret);
     expect(readdirSync(join(layer, "sub"))).toEqual(["word"]);
     expect(readFileSync(join(layer, "sub", "word"), "utf8")).toBe("layer");
   },
-  raceMs + 30_000,
+  raceMs + 90_000,
 );
