@@ -12,6 +12,15 @@ const commandVariables = new Set([
 const loadingVariables =
   /^(LD_PRELOAD|LD_AUDIT|BASH_ENV|ENV|BASH_FUNC_.*|PYTHONSTARTUP|NODE_OPTIONS|PERL5OPT|PERL5DB|RUBYOPT|GIT_CONFIG_(KEY|VALUE|PARAMETERS).*|PS4|SHELLOPTS|BASHOPTS)$/;
 
+/** Options of Node that load nothing, which people often set: its memory, its warnings, its source maps. */
+const plainNodeOption =
+  /^--(max-old-space-size|max-semi-space-size|max-http-header-size|stack-size|no-warnings|no-deprecation|disable-warning|trace-\w+|enable-source-maps|unhandled-rejections|openssl-legacy-provider|experimental-vm-modules)(=[\w-]*)?$/;
+
+function isPlain(name: string, { dynamic, text }: ShellWord): boolean {
+  const options = text.split(/\s+/).filter((option) => option !== "");
+  return name === "NODE_OPTIONS" && !dynamic && options.every((one) => plainNodeOption.test(one));
+}
+
 /** Arithmetic runs what stands between these when it meets such a text as the name of a variable. */
 function hidesSubstitution(text: string): boolean {
   const bracket = text.indexOf("[");
@@ -20,7 +29,7 @@ function hidesSubstitution(text: string): boolean {
 
 /** Reads what is assigned to a variable, before a command, with `export` or `env`. */
 export function readAssignment(name: string, value: ShellWord, frame: Frame, reader: Reader): void {
-  if (loadingVariables.test(name) && value.fixed + value.text !== "") {
+  if (loadingVariables.test(name) && value.fixed + value.text !== "" && !isPlain(name, value)) {
     reader.opaque(value, `${name} makes programs load what it names`);
   } else if (commandVariables.has(name)) {
     if (value.dynamic) reader.opaque(value, `${name} holds a command`);

@@ -47,6 +47,7 @@ export const asked = [
     "git --exec-path=. x",
   ],
   ...["LD_PRELOAD=./x.so ls", "BASH_ENV=x bash -c ls", "env NODE_OPTIONS=-rx node x.js"],
+  ...["NODE_OPTIONS='--no-warnings --import=./x.js' node -v", "NODE_OPTIONS=$x node -v"],
   ...[
     "tmux new rm",
     "at now",

@@ -157,6 +157,7 @@ export const honestShell: readonly HonestRow[] = [
   ["sqlite3 db.sqlite 'select count(*) from t'"],
   ["date +%F; uname -a; whoami; id; df -h .; nproc; free -m"],
   ["export PYTHONPATH=src && python3 x.py", hello],
+  ["NODE_OPTIONS='--max-old-space-size=4096 --no-warnings' node x.js", { "x.js": "1;\n" }],
   ["PYTHONPATH=. FOO=1 python3 -u x.py > log.txt 2>&1; tail -5 log.txt", hello],
   ["(cd sub && ls); { echo a; echo b; } > ab.txt"],
   ["python3 x.py & pid=$!; sleep 1; kill $pid; wait", hello],
