@@ -34,7 +34,7 @@ export async function bind(
 ): Promise<Bound | undefined> {
   const wanted = weighed.wanted as WantedCode;
   const surrounding =
-    wanted.artifact === null ? await own(drive, callId, args, hosts) : closed(weighed);
+    wanted.artifact === null ? await own(drive, callId, args, hosts) : await closed(drive, weighed);
   if (surrounding === undefined) return undefined;
   const { files, ...parts } = surrounding;
   const { intent: _, ...bound } = args as Record<string, unknown>;
@@ -92,9 +92,10 @@ async function own(
   };
 }
 
-/** A call in an artifact sees the artifact and nothing else. */
-function closed({ artifact }: Weighed): Surrounding {
+/** A call in an artifact sees the artifact and nothing else. Throws `digest_mismatch` when a file is not what it was. */
+async function closed({ blobs, signal }: Drive, { artifact }: Weighed): Promise<Surrounding> {
   const layers = artifact?.layers ?? [];
+  for (const { sha256 } of artifact?.files ?? []) await blobs.check(sha256, signal);
   return {
     ...{ tmp: none, workspace: none },
     artifact: artifact?.digest ?? none,
