@@ -4,6 +4,7 @@ import { pointedTo } from "./hosts.ts";
 import { addFindings, addStart, finish, openThrough, throughShell } from "./look-through.ts";
 import { type Kept, openReadCode } from "./read-code.ts";
 import { readCommand } from "./read-command.ts";
+import { openRemembered } from "./remembered.ts";
 import { type Seen, shown } from "./sight.ts";
 
 /** Reads what a call would do, without an effect and without ever throwing for what it reads. */
@@ -21,13 +22,15 @@ export interface Analysis {
 export function openAnalysis(): Analysis {
   const kept: Kept = new Map();
   const open = (look: Look) => openThrough(look, openReadCode(look.remoteAccess, kept));
+  const remembered = openRemembered();
   return {
-    async command(text, look) {
-      const through = open(look);
-      const command = readCommand(text);
-      throughShell(text, command, { file: null, line: 1 }, 0, through);
-      return { command, findings: await finish(through) };
-    },
+    command: (text, given) =>
+      remembered(text, given, async (look) => {
+        const through = open(look);
+        const command = readCommand(text);
+        throughShell(text, command, { file: null, line: 1 }, 0, through);
+        return { command, findings: await finish(through) };
+      }),
     async program(entrypoint, args, look) {
       const through = open(look);
       const path = posix.resolve("/tmp", entrypoint);
