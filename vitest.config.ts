@@ -1,13 +1,17 @@
 import { defineConfig } from "vitest/config";
+import { compileCache } from "./test/support/compile-cache.ts";
 
 export default defineConfig({
   test: {
     include: ["src/**/*.test.ts", "test/**/*.test.ts"],
     exclude: ["**/node_modules/**"],
     pool: "forks",
-    maxWorkers: 2,
+    // For the programs that tests start.
+    env: compileCache,
+    // One more than there are processors: tests of real programs wait for them a good part of their time.
+    maxWorkers: 3,
     testTimeout: 60_000,
-    hookTimeout: 60_000,
+    hookTimeout: 120_000,
     teardownTimeout: 20_000,
     reporters: ["default", "./test/support/count-reporter.ts"],
   },

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { isMet, type JsonRow, jsonOf, type Row } from "./row.ts";
+import { isMet, type JsonRow, jsonOf, type Row, rowOf } from "./row.ts";
 
 const path = join(import.meta.dirname, "baseline.json");
 
@@ -34,6 +34,24 @@ export function regression(row: Row, before: JsonRow | undefined): string[] {
   if (!isWorse) return [];
   const was = `${before.value} ${unit} in the baseline`;
   return [`${name} has regressed: ${Number(value.toPrecision(3))} ${unit}, and it was ${was}`];
+}
+
+/**
+ * The rows that were measured now, and in their places those of the baseline that were not: a group can be measured anew
+ * by itself. Rows that the baseline does not know come last.
+ */
+export function withEarlier(rows: readonly Row[]): { rows: Row[]; earlier: string[] } {
+  if (!existsSync(path)) return { rows: [...rows], earlier: [] };
+  const baseline = JSON.parse(readFileSync(path, "utf8")) as JsonRow[];
+  const now = new Map(rows.map((row) => [row.name, row]));
+  const known = new Set(baseline.map(({ name }) => name));
+  return {
+    rows: [
+      ...baseline.map((before) => now.get(before.name) ?? rowOf(before)),
+      ...rows.filter(({ name }) => !known.has(name)),
+    ],
+    earlier: baseline.flatMap(({ name }) => (now.has(name) ? [] : [name])),
+  };
 }
 
 /** Keeps these rows as what later ones are compared with. */

@@ -4,10 +4,11 @@
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { compareWithBaseline, writeBaseline } from "./baseline.ts";
+import { compareWithBaseline, withEarlier, writeBaseline } from "./baseline.ts";
 import { type Bench, type Group, openDirectories } from "./group.ts";
 import { writePage } from "./page.ts";
 import { isMet, jsonOf, type Row } from "./row.ts";
+import { archiveRows } from "./rows/archive.ts";
 import { buildsRows } from "./rows/builds.ts";
 import { corridorRows } from "./rows/corridor.ts";
 import { httpRows } from "./rows/http.ts";
@@ -16,17 +17,30 @@ import { layersRows } from "./rows/layers.ts";
 import { networkRows } from "./rows/network.ts";
 import { parkedRows } from "./rows/parked.ts";
 import { policyRows } from "./rows/policy.ts";
+import { proxyRows } from "./rows/proxy.ts";
 import { redactionRows } from "./rows/redaction.ts";
 import { restartRows } from "./rows/restart.ts";
 import { sandboxRows } from "./rows/sandbox.ts";
+import { scriptRows } from "./rows/script.ts";
+import { skillsRows } from "./rows/skills.ts";
 import { startsRows } from "./rows/starts.ts";
 import { stepsRows } from "./rows/steps.ts";
+import { treesRows } from "./rows/trees.ts";
 import { tableOf } from "./table.ts";
 
 const groups: Group[] = [
   ...[sandboxRows, startsRows, corridorRows, journalRows],
-  ...[stepsRows, httpRows, restartRows, parkedRows, redactionRows, layersRows, buildsRows],
-  ...[networkRows, policyRows],
+  ...[
+    stepsRows,
+    httpRows,
+    restartRows,
+    parkedRows,
+    treesRows,
+    redactionRows,
+    layersRows,
+    buildsRows,
+  ],
+  ...[networkRows, policyRows, proxyRows, scriptRows, skillsRows, archiveRows],
 ];
 
 const usage = `Usage: npm run bench -- [options]
@@ -65,8 +79,9 @@ async function main(): Promise<number> {
   const rows = await measure(chosen);
   process.stdout.write(`${tableOf(rows)}\n`);
   if (asked.json) writeFileSync(asked.json, `${JSON.stringify(rows.map(jsonOf), null, 2)}\n`);
-  if (asked["write-docs"]) writePage(rows);
-  if (asked["write-baseline"]) writeBaseline(rows);
+  const all = withEarlier(rows);
+  if (asked["write-docs"]) writePage(all.rows, all.earlier);
+  if (asked["write-baseline"]) writeBaseline(all.rows);
   if (!asked.check) return 0;
   const worse = compareWithBaseline(rows);
   for (const line of worse) process.stdout.write(`${line}\n`);

@@ -13,26 +13,32 @@ const busy =
   "**The machine was busy with other work: the times and rates here are too bad, and the ratios are rough.**";
 
 /** Renews the figures of docs/performance.md between its two marks, and the chart; the words around them are kept. */
-export function writePage(rows: readonly Row[]): void {
+export function writePage(rows: readonly Row[], earlier: readonly string[] = []): void {
   const path = join(docs, "performance.md");
   if (!existsSync(path)) throw new Error(`There is no ${path}`);
-  writeFileSync(path, withFigures(readFileSync(path, "utf8"), rows));
+  writeFileSync(path, withFigures(readFileSync(path, "utf8"), rows, earlier));
   writeFileSync(join(docs, "performance.svg"), chartOf(rows, "Airlock, measured"));
 }
 
 /** Exported for its test. Throws when the page has lost its marks: the words of a person are never overwritten. */
-export function withFigures(page: string, rows: readonly Row[]): string {
+export function withFigures(
+  page: string,
+  rows: readonly Row[],
+  earlier: readonly string[] = [],
+): string {
   const [from, to] = [page.indexOf(begin), page.indexOf(end)];
   if (from === -1 || to < from) throw new Error(`The page lacks ${begin} or ${end}`);
-  return `${page.slice(0, from)}${begin}\n${figures(rows)}\n${page.slice(to)}`;
+  return `${page.slice(0, from)}${begin}\n${figures(rows, earlier)}\n${page.slice(to)}`;
 }
 
-function figures(rows: readonly Row[]): string {
+function figures(rows: readonly Row[], earlier: readonly string[]): string {
   const day = new Date().toISOString().slice(0, 10);
   const promised = rows.filter(({ target }) => target !== null);
   const beside = rows.filter(({ target }) => target === null);
+  const groups = [...new Set(earlier.map((name) => `\`${name.split(".")[0]}\``))];
+  const kept = groups.length === 0 ? "" : ` Rows of ${groups.join(", ")} were measured earlier.`;
   return [
-    `Measured on ${day}, on ${machine()}.${isBusy() ? ` ${busy}` : ""}`,
+    `Measured on ${day}, on ${machine()}.${kept}${isBusy() ? ` ${busy}` : ""}`,
     "",
     "| row | what | value | target | met | in slices |",
     "|---|---|--:|--:|---|--:|",

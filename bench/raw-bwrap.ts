@@ -60,7 +60,7 @@ export async function openBwraps(dataDir: string): Promise<Bwraps> {
   async function run(args: string[], fds: Stdio, owner: object): Promise<void> {
     const stdio: Stdio = ["ignore", "ignore", "ignore", ...fds];
     const child = spawn(host.bwrap, args, { cwd: "/", env: { PATH: "/usr/bin" }, stdio, ...owner });
-    // The launcher takes its command from 6, and says there that it has it.
+    // The launcher takes its command from 6.
     const talk = (child.stdio as unknown[])[6];
     if (talk instanceof Duplex) talk.resume().end(commandFrame("true"));
     const [code] = await once(child, "exit");
@@ -71,7 +71,13 @@ export async function openBwraps(dataDir: string): Promise<Bwraps> {
     sandbox,
     newPlace() {
       places += 1;
-      return sandbox.provision({ runId: `run_bench${places}`, uid, outputDirs: [], files: [] });
+      return sandbox.provision({
+        runId: `run_bench${places}`,
+        uid,
+        outputDirs: [],
+        files: [],
+        own: [],
+      });
     },
     async sameArguments(place) {
       const args = bwrapArgs({
@@ -86,7 +92,11 @@ export async function openBwraps(dataDir: string): Promise<Bwraps> {
       try {
         const owner = uid === null ? {} : { uid, gid: 600_000 };
         // The gateway sends its arguments through 4; here they are on the command line.
-        await run([...args, "--", launcher, ...limits], [seccomp, nowhere, nowhere, "pipe"], owner);
+        await run(
+          [...args, "--", launcher, ...limits],
+          [seccomp, nowhere, nowhere, "pipe", nowhere],
+          owner,
+        );
       } finally {
         closeSync(seccomp);
         closeSync(nowhere);

@@ -71,6 +71,21 @@ export function jsonOf(row: Row): JsonRow {
   };
 }
 
+/** A row as it was before it was written: the opposite of `jsonOf`. */
+export function rowOf(json: JsonRow): Row {
+  const { name, what, value, unit, spread, detail } = json;
+  const [, sign, number] = /^(<=|>=) ([\d.]+)/.exec(json.target ?? "") ?? [];
+  const limit = Number(number);
+  const target = sign === undefined ? null : sign === "<=" ? atMost(limit) : atLeast(limit);
+  return {
+    ...{ name, what, value, unit, target },
+    ...(spread === null ? {} : { spread }),
+    // What was not met although its value is within the target was not fair.
+    ...(json.met === false ? { isFair: false } : {}),
+    ...(detail === null ? {} : { detail }),
+  };
+}
+
 /** A row of something that could not be measured here, and the reason in a sentence. */
 export function unmeasured(row: Omit<Row, "value">, reason: unknown): Row {
   const why = reason instanceof Error ? reason.message : String(reason);

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 PATH="$PWD/node_modules/.bin:$PATH"
 rm -rf dist
 tsc -p tsconfig.build.json >&2
-(cd src && find . -type f ! -name '*.ts') | while read -r file; do
+(cd src && find . -type f ! -name '*.ts' ! -name '*.md') | while read -r file; do
   mkdir -p "dist/$(dirname "$file")"
   cp "src/$file" "dist/$file"
 done

@@ -12,24 +12,15 @@ import { openLog } from "../src/base/log.ts";
 import { processIo } from "../src/cli/io.ts";
 import { openPrinter } from "../src/cli/print.ts";
 import { openView } from "../src/cli/view.ts";
-import { type Provider, providers } from "../src/contract/submission.ts";
+import { providers } from "../src/contract/submission.ts";
 import { openGateway } from "../src/gateway.ts";
 import type { Script } from "../src/model/model.ts";
 import { AirlockClient, type Run } from "../src/sdk/sdk.ts";
 import { demoHosts, layerScripts, playLayers } from "./demo-layers.ts";
+import { demoModels } from "./demo-models.ts";
 import { unpackOutputs } from "./unpack-outputs.ts";
 
 const example = resolve(import.meta.dirname, "../examples/demo");
-
-/** What each provider's key buys here unless AIRLOCK_DEMO_MODEL says otherwise: able, and not the dearest. */
-const demoModels: Record<Provider, string> = {
-  anthropic: "anthropic/claude-sonnet-5",
-  openai: "openai/gpt-5.5",
-  google: "google/gemini-flash-latest",
-  mistral: "mistral/mistral-medium-latest",
-  deepseek: "deepseek/deepseek-v4-flash",
-  openrouter: "openrouter/anthropic/claude-sonnet-5",
-};
 
 const interrupted = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) {

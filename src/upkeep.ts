@@ -1,6 +1,7 @@
 import type { Clock } from "./base/clock.ts";
 import { limits } from "./base/limits.ts";
 import type { Log } from "./base/log.ts";
+import { type BundleTrees, contentFault } from "./bundles/bundles.ts";
 import { type Blobs, sweepBlobs } from "./content/content.ts";
 import { Problem } from "./contract/problem.ts";
 import type { DoctorReport, GcReport, VerifyReport } from "./contract/upkeep.ts";
@@ -25,9 +26,13 @@ export interface UpkeepDeps {
   dataDir: string;
   clock: Clock;
   log: Log;
+  /** Absent offline: what is made of blobs waits for the next sweep of a gateway. */
+  bundleTrees?: BundleTrees;
   /** Absent offline: then run directories are left alone. */
   sandbox?: Sandbox;
   doctor: () => Promise<DoctorReport>;
+  /** Absent offline: values that are cut out no longer then wait for the next start. */
+  secrets?: { sweep(): Promise<number> };
 }
 
 /** Upkeep that also does by itself what nobody should have to ask for. */
@@ -46,15 +51,21 @@ export function openUpkeepOver(deps: UpkeepDeps): GatewayUpkeep {
   const { store, blobs, dataDir, clock, log } = deps;
   const sweepRunDirectories = (dryRun = false) =>
     deps.sandbox ? sweepDirectories(store, deps.sandbox, dryRun, log) : Promise.resolve(0);
+  /** One that failed, on a full disk for example, must not be the last. */
+  const guarded = async (work: () => Promise<void>) => {
+    await work().catch((error: unknown) => log.error({ err: error }, "upkeep.failed"));
+  };
   const upkeep: GatewayUpkeep = {
     verify: oneAtATime(async () => {
       const report = await store.verify();
       const found = await verifyBlobs(store, blobs);
+      const bundles = await verifyBundles(store, blobs);
       const read = await verifyLayers(deps);
-      const defects = [...report.defects, ...found.defects, ...read.defects];
+      const defects = [...report.defects, ...found.defects, ...bundles, ...read.defects];
       return { ...report, ...found, ...read, defects, ok: defects.length === 0 };
     }),
     gc: oneAtATime(async ({ dryRun }: { dryRun: boolean }) => {
+      if (!dryRun) await store.bundles.dropUnheld();
       const report = await sweepBlobs({
         dir: dataDir,
         blobs,
@@ -64,7 +75,11 @@ export function openUpkeepOver(deps: UpkeepDeps): GatewayUpkeep {
         clock,
       });
       const layers = await sweepLayers(deps, dryRun, new AbortController().signal);
-      return { ...report, layers, runDirectories: await sweepRunDirectories(dryRun) };
+      const isReferenced = (contentHash: string) => store.files.isReferenced(contentHash);
+      await deps.bundleTrees?.sweep(isReferenced, dryRun);
+      const runDirectories = await sweepRunDirectories(dryRun);
+      const { length: retainedRuns } = await store.runs.retained(null);
+      return { ...report, layers, runDirectories, retainedRuns };
     }),
     doctor: oneAtATime(deps.doctor),
     sweepRunDirectories,
@@ -72,12 +87,10 @@ export function openUpkeepOver(deps: UpkeepDeps): GatewayUpkeep {
       deps.layers.scrub(signal, (layer, reason) => log.error({ layer, reason }, "layer.damaged")),
     async sweepRegularly(signal) {
       while (!signal.aborted) {
-        try {
-          log.info(await upkeep.gc({ dryRun: false }), "upkeep.swept");
-        } catch (error) {
-          // One that failed, on a full disk for example, must not be the last.
-          log.error({ err: error }, "upkeep.failed");
-        }
+        await guarded(async () => log.info(await upkeep.gc({ dryRun: false }), "upkeep.swept"));
+        await guarded(async () =>
+          log.info({ lapsed: await deps.secrets?.sweep() }, "secrets.swept"),
+        );
         await clock.sleep(sweepEveryMs, signal).catch(() => undefined);
       }
     },
@@ -120,6 +133,17 @@ async function verifyBlobs(
   return report;
 }
 
+/** Holds what rows keep for every bundle against its manifest. */
+async function verifyBundles(store: Store, blobs: Blobs): Promise<VerifyReport["defects"]> {
+  const defects: VerifyReport["defects"] = [];
+  for await (const content of store.bundles.held()) {
+    const message = await contentFault(content, blobs);
+    if (message === undefined) continue;
+    defects.push({ kind: "row_mismatch", subject: content.contentHash, message });
+  }
+  return defects;
+}
+
 /** Removes the directories of every run that has ended, and of those that no row knows. */
 async function sweepDirectories(
   store: Store,
@@ -131,7 +155,9 @@ async function sweepDirectories(
   const runDirectories = sandbox.runDirectories();
   const unfinished = new Set((await store.runs.unfinished()).map(({ runId }) => runId));
   const uncleaned = new Map((await store.runs.uncleaned()).map(({ runId, uid }) => [runId, uid]));
-  const leftOver = new Set([...runDirectories.filter((id) => !unfinished.has(id))]);
+  const retained = new Set(await store.runs.retained(null));
+  const isLeft = (id: string) => !unfinished.has(id) && !retained.has(id);
+  const leftOver = new Set(runDirectories.filter(isLeft));
   if (dryRun) return leftOver.size;
   let removed = 0;
   for (const runId of new Set([...leftOver, ...uncleaned.keys()])) {

@@ -118,6 +118,17 @@ describe("changed on disk while a person thinks", () => {
     expect(arrived()).toBe(before + 1);
     await endOf(run);
   });
+
+  it("nothing: what it captures is a layer after the answer, too (weakness 30b)", async () => {
+    const run = await open();
+    const { told, request } = await run.ask({
+      command: `${goes()}; mkdir /tmp/made && echo lib > /tmp/made/lib.py`,
+      capture_paths: [{ path: "/tmp/made" }],
+    });
+    await approve(request?.request_id);
+    expect(await told).toMatchObject({ ok: true, captured_layers: [{ mount_path: "/tmp/made" }] });
+    await endOf(run);
+  });
 });
 
 describe("changed by the run, where an approval still stands", () => {

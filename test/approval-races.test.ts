@@ -17,7 +17,8 @@ it("an approval that meets a cancellation or a stop leaves nothing half done", a
   for (let round = 0; round < 12; round++) {
     const run = await client.submitRun({ model: "scripted/x", prompt: "go" });
     await untilEvent(run, "approval.requested");
-    const asked = (await run.get()).waiting?.approvalId ?? "";
+    const { waiting } = await run.get();
+    const asked = waiting?.on === "approval" ? waiting.approvalId : "";
     const end =
       round % 2 === 0 ? client.cancelRun(run.id) : client.stopRun(run.id, { reason: "Enough" });
     await Promise.allSettled([client.approvals.approve(asked, {}), end]);

@@ -164,7 +164,9 @@ describe.each(identities)("an artifact in a gateway of $name", ({ uid }) => {
     expect(await said("see.py")).toBe("python\n");
     expect(await said("see.js")).toBe("node\n");
     expect(await said("see.mjs")).toBe("node\n");
-    expect(await said("see.sh")).toBe("/tmp/py /tmp/js\nown-tool\nword = 'python'");
+    expect(await said("see.sh")).toBe(
+      "/tmp/py:/airlock/sdk/python /tmp/js:/airlock/sdk/js\nown-tool\nword = 'python'",
+    );
     const path = await run.call("sandbox_exec", { artifact_ref, command: "echo $PATH" });
     expect(String(path.stdout).split(":")[0]).toBe("/tmp/tools/bin");
   });

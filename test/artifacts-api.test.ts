@@ -24,7 +24,7 @@ import { removeTree } from "./support/remove-tree.ts";
 import { newDataDir, type StartedGateway, startGateway } from "./support/start-gateway.ts";
 import { treeAt } from "./support/tree-in-tar.ts";
 
-const env = { AIRLOCK_RATE_SUBMISSIONS: "10000", AIRLOCK_RATE_ARCHIVES: "10000" };
+const env = { AIRLOCK_RATE_SUBMISSIONS: "10000", AIRLOCK_RATE_EXPORTS: "10000" };
 const dataDir = newDataDir();
 let gateway: StartedGateway;
 let other: Reachable;

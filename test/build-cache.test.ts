@@ -291,14 +291,15 @@ const requiresWord = "node -p 'require(\"airlock-fixture\")'";
 
 describe("dependencies of a call", () => {
   it.each([
-    ["python", saysWord],
-    ["nodejs", requiresWord],
-    ["node", requiresWord],
+    // To a shell that read it, this would be a redirect (weakness 28).
+    ["python", "airlock-fixture>=0", saysWord],
+    ["nodejs", "airlock-fixture", requiresWord],
+    ["node", "airlock-fixture", requiresWord],
   ])(
-    "of %s are installed once, and are a layer that is found again",
-    async (runtime, says) => {
+    "of %s are installed once, and are a layer that is found again: %s",
+    async (runtime, wanted, says) => {
       rows((db) => db.exec("DELETE FROM build_layers; DELETE FROM builds"));
-      const dependencies = { runtime, packages: ["airlock-fixture"] };
+      const dependencies = { runtime, packages: [wanted] };
       const answers: CallAnswer[] = [];
       const connections = [host.registry.connections()];
       for (let time = 0; time < 2; time++) {

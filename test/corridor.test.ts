@@ -116,7 +116,9 @@ describe("a run", () => {
       "run.json",
       "events.jsonl",
       "outputs/sum.txt",
+      "custody.json",
       "manifest.json",
+      "attestation.json",
     ]);
     expect(zip.get("outputs/sum.txt")?.toString()).toBe("6\n");
     expect(JSON.parse(zip.get("run.json")?.toString() ?? "")).toMatchObject({

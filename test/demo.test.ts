@@ -62,6 +62,8 @@ describe("npm run demo", () => {
     const [zip = ""] = (await readdir(join(cwd, result))).filter((name) => name.endsWith(".zip"));
     const entries = await readZip(await readFile(join(cwd, result, zip)));
     expect([...entries.keys()].sort()).toEqual([
+      "attestation.json",
+      "custody.json",
       "events.jsonl",
       "manifest.json",
       "outputs/report.md",
@@ -108,6 +110,21 @@ describe("npm run demo", () => {
     const [code] = child.exitCode === null ? await once(child, "exit") : [child.exitCode];
     expect(code).toBe(130);
     expect(await readdir(cwd)).toEqual([]);
+  });
+});
+
+describe("npm run demo:agents", () => {
+  it("shows four agents at work, and leaves what they made", async () => {
+    const cwd = await tempDir("demo-agents");
+    const { code, stdout, stderr } = await play("scripts/demo-agents.ts", cwd);
+    expect({ code, stderr }, stdout).toEqual({ code: 0, stderr: "" });
+    for (const agent of ["planner", "coder", "packager", "executor"]) {
+      expect(stdout).toMatch(new RegExp(`${agent}.default {2}succeeded`));
+    }
+    expect(stdout).toContain("Bergen: 2 to 9 degrees");
+    const [zip = ""] = await readdir(cwd);
+    const entries = await readZip(await readFile(join(cwd, zip)));
+    expect([...entries.keys()].join(" ")).toContain("weather.py");
   });
 });
 

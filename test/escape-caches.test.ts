@@ -18,9 +18,10 @@ import { systemClock } from "../src/base/clock.ts";
 import { openLog } from "../src/base/log.ts";
 import { Problem } from "../src/contract/problem.ts";
 import { bareSurroundings, openSandbox, type Place, type Sandbox } from "../src/sandbox/sandbox.ts";
+import { times } from "./support/soak.ts";
 import { removeTree } from "./support/temp-dir.ts";
 
-const raceMs = 30_000;
+const raceMs = times(30_000, 6_000);
 const MiB = 1024 * 1024;
 const limits = {
   ...{ timeoutMs: 20_000, memoryBytes: 256 * MiB, processes: 64, diskBytes: 64 * MiB },
@@ -59,7 +60,7 @@ afterAll(async () => {
 
 const provision = (runId: string, offset: number) =>
   sandbox.provision({
-    ...{ runId, uid: isRoot ? range.first + offset : null, outputDirs: [], files: [] },
+    ...{ runId, uid: isRoot ? range.first + offset : null, outputDirs: [], files: [], own: [] },
   });
 
 async function run(place: Place, command: string, places = ["/tmp/deps/lib", "/deps/lib"]) {

@@ -20,8 +20,8 @@ import { removeTree, tempDir } from "./support/temp-dir.ts";
 /** Speaks all of bwrap's protocol with the gateway and runs the command on the host itself. */
 const unsandboxed = (canary: string) => `
 cat <&3 >/dev/null; cat <&4 >/dev/null
-echo '{ "child-pid": '$$' }' >&5; echo ready >&6; read -r lines <&6
-command=$(head -n "$lines" <&6); echo started >&6; exec 6>&-
+echo '{ "child-pid": '$$' }' >&5; echo ready >&7; read -r lines <&6
+command=$(head -n "$lines" <&6); echo started >&7; exec 6<&- 7>&-
 cd /tmp; PATH=/usr/bin:/bin sh -c "$command"; touch ${canary}; echo '{ "exit-code": 0 }' >&5`;
 
 /** A shell adds to the environment, which would be noticed. */

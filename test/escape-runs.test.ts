@@ -293,8 +293,10 @@ if os.fork() == 0: time.sleep(60)
     const said = await host.attack([], { script: "environment", files });
     expect(said.stdout()).toContain("ENV-READ\nsame\n");
     expect(said.stdout(1)).not.toMatch(
-      /ENV-READ|EVIL|CANARY|BASH_ENV|LD_PRELOAD|NODE_OPTIONS|PYTHONPATH|BAD=/,
+      /ENV-READ|EVIL|CANARY|BASH_ENV|LD_PRELOAD|NODE_OPTIONS|BAD=/,
     );
+    // Their own is the SDK, and nothing that an earlier call added.
+    expect(said.stdout(1)).toContain("\nPYTHONPATH=/airlock/sdk/python\n");
     expect(said.stdout(1)).toMatch(/\nnext\n1\n2\n$/);
   });
 });

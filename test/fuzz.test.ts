@@ -34,8 +34,13 @@ const seed = Number(process.env.AIRLOCK_FUZZ_SEED ?? Date.now() % 1_000_000);
 
 /** Nobody has this name, so that a yes does no harm. */
 const asking = { tool: "sandbox_exec", arguments: { command: "curl -s https://fuzz.invalid/" } };
+const question = {
+  tool: "user_ask",
+  arguments: { question: "Go on?", options: [{ id: "y", label: "Yes" }] },
+};
 /** Runs that wait for a person: enough that some are approved, some denied and some left alone. */
 const waiting = 24;
+const questions = 6;
 
 let gateway: StartedGateway;
 const agent = new Agent({ keepAlive: true, maxSockets: clients });
@@ -45,12 +50,14 @@ beforeAll(async () => {
     script: {
       scripts: {
         fuzz: { turns: [{ text: "done" }] },
+        inquires: { turns: [{ calls: [question] }, { text: "done" }] },
         asks: { turns: [{ calls: [asking] }, { text: "done" }] },
       },
     },
     env: {
       AIRLOCK_RATE_SUBMISSIONS: "1000000",
       AIRLOCK_RATE_ARCHIVES: "1000000",
+      AIRLOCK_RATE_EXPORTS: "1000000",
       ...{ ANTHROPIC_BASE_URL: nowhere, OPENAI_BASE_URL: nowhere, GOOGLE_BASE_URL: nowhere },
     },
   });
@@ -137,7 +144,12 @@ function learn(known: Known, { operation }: FuzzRequest, { status, body }: Answe
     keep(known.ApprovalId, found.approvals[0]?.id);
     keep(known.cursors, found.nextCursor);
   }
+  if (operation.operationId === "listInteractions") keep(known.cursors, found.nextCursor);
+  if (operation.operationId === "forkRun") keep(known.RunId, found.run.id);
   if (operation.operationId === "approve") keep(known.ApprovalId, found.approval.id);
+  if (operation.operationId === "createSkill") keep(known.SkillId, found.skill.id);
+  if (operation.operationId === "createAgentsMd") keep(known.AgentsMdId, found.agentsMd.id);
+  if (operation.operationId === "createFile") keep(known.FileId, found.file.id);
   if (operation.operationId === "importLayer") keep(known.LayerIdOrDigest, found.layer.id);
   if (operation.operationId === "createArtifact") {
     keep(known.ArtifactIdOrRef, found.artifact.id);
@@ -176,6 +188,19 @@ async function firstApprovals(): Promise<string[]> {
   }
 }
 
+/** Ids of questions that are pending. */
+async function firstQuestions(): Promise<string[]> {
+  const agent = { instructions: "Ask.", capabilities: [] };
+  const run = { model: "scripted/inquires", prompt: "go", agent };
+  for (let n = 0; n < questions; n++) await call(gateway, "POST", "/api/runs", run);
+  for (;;) {
+    const { body } = await call(gateway, "GET", "/api/interactions?status=pending");
+    const ids = (body.interactions as { id: string }[]).map(({ id }) => id);
+    if (ids.length === questions) return ids;
+    await setImmediate();
+  }
+}
+
 async function firstKnown(): Promise<Known> {
   const run = { model: "scripted/fuzz", prompt: "go" };
   const { body } = await call(gateway, "POST", "/api/runs", run);
@@ -191,10 +216,14 @@ async function firstKnown(): Promise<Known> {
     LayerIdOrDigest: [id],
     ArtifactIdOrRef: [artifact.id, artifact.id],
     ArtifactRef: [artifact.ref],
+    SkillId: ["skl_01kadz3v6m5c0jx9s2qf8t7w4b"],
+    AgentsMdId: ["amd_01kadz3v6m5c0jx9s2qf8t7w4b"],
+    FileId: ["fil_01kadz3v6m5c0jx9s2qf8t7w4b"],
     layer: layerArchive(),
     RunId: [(body.run as { id: string }).id],
     OutputId: ["out_01kadz3v6m5c0jx9s2qf8t7w4b"],
     ApprovalId: await firstApprovals(),
+    InteractionId: await firstQuestions(),
     TokenId: ["tok_01kadz3v6m5c0jx9s2qf8t7w4b"],
     cursors: ["x"],
     secret: gateway.token,
@@ -216,19 +245,21 @@ describe(`requests made from the document (seed ${seed})`, () => {
       const operations = Object.values((document as unknown as ApiDocument).paths)
         .flatMap((methods) => Object.values(methods))
         .map(({ operationId }) => operationId)
-        .filter((id) => !["doctor", "verify", "getOutput"].includes(id));
+        // The last one answers only for a run that is at work and has an upstream.
+        .filter((id) => !["doctor", "verify", "getOutput", "proxyCall"].includes(id));
       const isReached = (id: string) =>
-        [200, 201, 202].some((status) => statuses.has(`${id} ${status}`));
+        [200, 201, 202, 204].some((status) => statuses.has(`${id} ${status}`));
       let left = requestsInAll;
       let warm = 0;
       // It goes on for a while until chance has been everywhere.
-      const isOver = () => left <= 0 && (left <= -requestsInAll || operations.every(isReached));
+      const isOver = () => left <= 0 && (left <= -6 * requestsInAll || operations.every(isReached));
       const client = async () => {
         while (!isOver() && defects.length < 10) {
           left -= 1;
           if (left === requestsInAll - warmUp) warm = residentBytes(gateway.pid);
           const asked = make(random);
-          const answer = await ask(asked);
+          const answer = await ask(asked).catch((error: unknown) => unlessDeleted(asked, error));
+          if (answer === undefined) continue;
           const name = `${asked.operation.operationId} ${answer.status}`;
           statuses.set(name, (statuses.get(name) ?? 0) + 1);
           const defect = defectOf(asked, answer);
@@ -248,6 +279,15 @@ describe(`requests made from the document (seed ${seed})`, () => {
     soak ? 3_600_000 : 120_000,
   );
 });
+
+/** An archive is cut off when its run is deleted while it is sent: what is signed is whole, or is none. */
+async function unlessDeleted({ operation, path, headers }: FuzzRequest, error: unknown) {
+  if (operation.operationId !== "getArchive") throw error;
+  const run = path.replace(/\/archive.*$/, "");
+  const { status } = await call(gateway, "GET", run, undefined, headers);
+  if (status !== 410) throw error;
+  return undefined;
+}
 
 function described({ method, path, headers, body }: FuzzRequest, answer: Answer, defect: string) {
   const { authorization: _, ...shown } = headers;

@@ -207,7 +207,7 @@ describe("a form", () => {
       "in a form",
       `${part('Content-Type: multipart/mixed; boundary=c\r\nContent-Disposition: form-data; name="files"', "--c\r\n\r\nx\r\n--c--")}--b--\r\n`,
       400,
-      'expected "submission" or "file:<slot>"',
+      'expected "submission", "file:<slot>", "skill:<slot>" or "agentsmd:<slot>"',
     ],
   ])("%s is refused, and makes no run", async (_, body, status, words) => {
     const before = await runsNow();

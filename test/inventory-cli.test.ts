@@ -16,7 +16,7 @@ import { type StartedGateway, startGateway } from "./support/start-gateway.ts";
 let gateway: StartedGateway;
 let dir: string;
 beforeAll(async () => {
-  const env = { AIRLOCK_RATE_SUBMISSIONS: "10000", AIRLOCK_RATE_ARCHIVES: "10000" };
+  const env = { AIRLOCK_RATE_SUBMISSIONS: "10000", AIRLOCK_RATE_EXPORTS: "10000" };
   gateway = await startGateway({ env });
   dir = mkdtempSync(join(tmpdir(), "airlock-inventory-"));
 });

@@ -32,7 +32,7 @@ const packageOf = (text: string): TarEntry[] => [
 let gateway: StartedGateway;
 let other: Reachable;
 beforeAll(async () => {
-  const env = { AIRLOCK_RATE_SUBMISSIONS: "10000", AIRLOCK_RATE_ARCHIVES: "10000" };
+  const env = { AIRLOCK_RATE_SUBMISSIONS: "10000", AIRLOCK_RATE_EXPORTS: "10000" };
   gateway = await startGateway({ env });
   other = await tokenFor({ workspace: "other" });
 });

@@ -218,7 +218,9 @@ describe("an archive", () => {
     expect([...zip.keys()].filter((name) => name !== "outputs/")).toEqual([
       "run.json",
       "events.jsonl",
+      "custody.json",
       "manifest.json",
+      "attestation.json",
     ]);
     expect(manifest).toMatchObject({ outputs: [], missing: [], partial: false });
     const lines = zip.get("events.jsonl")?.toString().trim().split("\n") ?? [];

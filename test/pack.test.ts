@@ -3,10 +3,11 @@
  * dependencies, has to serve, and its SDK has to be usable from a program there, types included.
  */
 import { execFile } from "node:child_process";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { beforeAll, describe, expect, it } from "vitest";
+import { npmEnv as env } from "./support/npm-env.ts";
 import { startGateway } from "./support/start-gateway.ts";
 import { tempDirUntilExit } from "./support/temp-dir.ts";
 
@@ -14,18 +15,6 @@ const run = promisify(execFile);
 const checkout = resolve(import.meta.dirname, "..");
 const folder = tempDirUntilExit("pack");
 const { version } = JSON.parse(await readFile(join(checkout, "package.json"), "utf8"));
-
-/** How this host reaches its registry; nothing else of what npm set for the run of these tests. */
-const registry =
-  /^(https?_proxy|no_proxy|node_extra_ca_certs|ssl_cert_.*|npm_config_(registry|cafile|ca|cache|userconfig|globalconfig|proxy|https_proxy|noproxy))$/i;
-
-/** This Node and its npm first. */
-const env = {
-  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => registry.test(name))),
-  PATH: `${join(checkout, "node_modules/.bin")}:/usr/local/bin:/usr/bin:/bin`,
-  HOME: process.env.HOME ?? "/",
-  NODE_OPTIONS: "--use-system-ca",
-};
 
 beforeAll(async () => {
   await run("npm", ["pack", "--pack-destination", folder], { cwd: checkout, env });
@@ -54,6 +43,16 @@ describe("the packed package", () => {
       env,
     });
     expect(files.stdout.split("\n").filter((path) => path && !path.endsWith(".d.ts"))).toEqual([]);
+  });
+
+  it("makes agents, and brings those that come along", async () => {
+    const made = join(folder, "count-words");
+    await run(airlock, ["agents", "init", made, "--script", "javascript"], { cwd: folder, env });
+    const brought = join(folder, "node_modules/airlock/agents");
+    const all = (await readdir(brought)).map((id) => join(brought, id));
+    expect(all.length).toBe(7);
+    const checked = await run(airlock, ["agents", "validate", made, ...all], { cwd: folder, env });
+    expect(checked.stdout.match(/can be installed/g)?.length).toBe(8);
   });
 
   it("serves, and runs a submission of its own SDK to an archive", async () => {

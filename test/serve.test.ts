@@ -16,6 +16,7 @@ import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { call, clientOf } from "./support/airlock-api.ts";
 import { checkoutFor } from "./support/checkout-for.ts";
+import { compileCache } from "./support/compile-cache.ts";
 import { newDataDir, startGateway } from "./support/start-gateway.ts";
 
 const script = { turns: [{ text: "done" }] };
@@ -46,6 +47,7 @@ function airlock(args: string[], env: Record<string, string> = {}): Promise<Ende
           PATH: "/usr/local/bin:/usr/bin:/bin",
           HOME: dataDir,
           AIRLOCK_DATA_DIR: dataDir,
+          ...compileCache,
           ...env,
         },
       },

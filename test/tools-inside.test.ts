@@ -156,6 +156,13 @@ server.close();`;
     expect(said.stdout()).toMatch(/^second\nfirst\none\ntwo\n/);
   });
 
+  it("a command means the same whatever lies beside it (weaknesses 21, 30h)", async () => {
+    const command = 'python3 -c "print(1)" | sed "s/^/it is /"';
+    const alone = await host.attack([command]);
+    const beside = await host.attack([command], { files: [{ path: "a b.txt", content: "x" }] });
+    expect([alone.stdout(), beside.stdout()]).toEqual(["it is 1\n", "it is 1\n"]);
+  });
+
   it("a shell has what scripts expect of it", async () => {
     const said = await host.attack(
       [

@@ -16,6 +16,7 @@ import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { clientOf } from "./support/airlock-api.ts";
 import { checkoutFor } from "./support/checkout-for.ts";
+import { compileCache } from "./support/compile-cache.ts";
 import { within } from "./support/processes.ts";
 import { untilEvent } from "./support/results-of.ts";
 import { newDataDir, type StartedGateway, startGateway } from "./support/start-gateway.ts";
@@ -49,6 +50,7 @@ function airlock(
     PATH: "/usr/local/bin:/usr/bin:/bin",
     HOME: "/nonexistent",
     AIRLOCK_LOG_LEVEL: "silent",
+    ...compileCache,
   };
   return new Promise((resolve) => {
     const child = execFile(

@@ -87,7 +87,7 @@ function waiting(runId: string): { id: string; events: NewEvent[] } {
       ...{ tool: "sandbox_exec", command: args.command, artifact_id: null, entrypoint: null },
       ...{ artifact_digest: null, arguments: args, files: [] },
     },
-    ...{ pinned: false, now: Date.now() },
+    ...{ pinned: false, secrets: [], now: Date.now() },
   });
   const isolation = {
     grade: "B",

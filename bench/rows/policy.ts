@@ -85,7 +85,7 @@ const look: Look = {
 async function decideAbout(command: string): Promise<Decision> {
   const { command: read, findings } = await analysis.command(command, look);
   const need = { type: "CodeExecution", command: read, shown: command, findings } as const;
-  return decide({ ...need, network: "granted", installsFrom: null }, power);
+  return decide({ ...need, network: "granted", installsFrom: null, secrets: [] }, power);
 }
 
 const pieces = [

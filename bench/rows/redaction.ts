@@ -1,11 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { containsSecret, redactor } from "../../src/egress/egress.ts";
+import { containsSecret, encodings, type RedactStream, redactor } from "../../src/egress/egress.ts";
 import type { Bench, Group } from "../group.ts";
 import { interleave, quantile, type Samples, shownQuantiles, timed } from "../measure.ts";
 import { atLeast, type Row } from "../row.ts";
 
 const MB = 1_000_000;
 const secretCount = 20;
+const pieceBytes = 16 * 1024;
 
 /** How fast secrets are cut out of what a command printed, and looked for in what it leaves behind. */
 export const redactionRows: Group = {
@@ -17,13 +18,16 @@ export const redactionRows: Group = {
     );
     const bytes = sampleOutput(bench.quick ? MB : 8 * MB, secrets);
     const text = bytes.toString("latin1");
-    const { text: redactText, bytes: redactBytes } = redactor(secrets);
+    const { text: redactText, bytes: redactBytes, stream } = redactor(secrets);
+    const near = nearMisses(bytes.length, secrets);
     const search = containsSecret(["sk-that-is-in-none-of-it", ...secrets.slice(1)]);
     const clean = sampleOutput(bytes.length, []);
     const samples = await interleave(
       [
         { name: "text", once: () => timed(async () => redactText(text)) },
         { name: "bytes", once: () => timed(async () => redactBytes(bytes)) },
+        { name: "stream", once: () => timed(async () => streamed(stream(), bytes)) },
+        { name: "near-misses", once: () => timed(async () => streamed(stream(), near)) },
         { name: "search", once: () => timed(async () => search.start().push(clean)) },
       ],
       bench.quick ? 3 : 25,
@@ -32,6 +36,11 @@ export const redactionRows: Group = {
     return [
       row("text", `${secretCount} secrets in every encoding cut out of text`),
       row("bytes", `${secretCount} secrets in every encoding cut out of bytes`),
+      row(
+        "stream",
+        `${secretCount} secrets in every encoding cut out of a stream of 16 KiB pieces`,
+      ),
+      row("near-misses", "The same of a text of nothing but secrets whose first byte is wrong"),
       row("search", `${secretCount} secrets in every encoding looked for in an output`),
     ];
   },
@@ -46,6 +55,27 @@ function rateRow(samples: Samples, name: string, what: string, bytes: number): R
     spread: [rate(quantile(took, 0.9)), rate(quantile(took, 0.1))],
     detail: shownQuantiles(took),
   };
+}
+
+function streamed(stream: RedactStream, bytes: Buffer): void {
+  for (let from = 0; from < bytes.length; from += pieceBytes) {
+    stream.push(bytes.subarray(from, from + pieceBytes));
+  }
+  stream.end();
+}
+
+/** The worst that a text can do: at the end of each word all looks as if it were a secret, down to its first byte. */
+function nearMisses(bytes: number, secrets: readonly string[]): Buffer {
+  const words = secrets.flatMap((secret) =>
+    encodings.flatMap(({ spell }) => spell(secret).map((spelling) => Buffer.from(spelling))),
+  );
+  const line = Buffer.concat(
+    words.map((word) => Buffer.concat([Buffer.from("~"), word.subarray(1), Buffer.from("\n")])),
+  );
+  return Buffer.concat(Array.from({ length: Math.ceil(bytes / line.length) }, () => line)).subarray(
+    0,
+    bytes,
+  );
 }
 
 /** Lines as a build prints them: words, paths, digests; a secret in one line of a thousand. */

@@ -3,7 +3,7 @@ import { posix } from "node:path";
 /** Where the sandbox finds programs by their bare name. */
 const systemDirectories = new Set([
   ...["/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"],
-  ...["/airlock/bin", "/usr/games"],
+  ...["/airlock/bin", "/airlock", "/antpath", "/usr/games"],
 ]);
 
 /** Every command starts here; how far `..` reaches is known from it. */

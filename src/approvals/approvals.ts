@@ -13,7 +13,7 @@ import type {
   DenyRequest,
 } from "../contract/approval.ts";
 
-export { bindCall, changedParts, keysOf, nonePart } from "./binding.ts";
+export { bindCall, changedParts, keysOf, nonePart, secretsPart } from "./binding.ts";
 export { type ApprovalsOptions, type OpenApprovals, openApprovals } from "./open-approvals.ts";
 export { makeRequest, type Question } from "./request.ts";
 export {

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { canonicalJson } from "../base/canonical-json.ts";
 import { type BindingPart, bindingParts } from "../contract/approval.ts";
-import { bindCall, changedParts, keysOf } from "./binding.ts";
+import { bindCall, changedParts, keysOf, secretsPart } from "./binding.ts";
 
 type Parts = Record<BindingPart, string>;
 
@@ -40,6 +40,16 @@ describe("a binding", () => {
     expect(changedParts(approved, now)).toEqual(["staged", "tmp", "hosts"]);
   });
 
+  it("of a call without a server is what it was before there were any", () => {
+    const { server: _, ...before } = command;
+    const { digest, parts } = bindCall(before);
+    expect(parts).not.toHaveProperty("server");
+    expect(digest).not.toBe(bindCall(command).digest);
+    expect(bindCall({ ...command, server: "none" }).digest).toBe(digest);
+    expect(changedParts({ digest, parts }, bindCall(command))).toEqual(["server"]);
+    expect(keysOf(bindCall(before))).toEqual(keysOf({ digest, parts }));
+  });
+
   it("that says nothing of a part differs from one that says something of it", () => {
     const { digest } = bindCall(command);
     const { hosts: _, ...rest } = command;
@@ -59,7 +69,9 @@ describe("the keys of a call", () => {
   it.each(bindingParts)("of a program change with its %s exactly where they should", (part) => {
     const expected = ["run"];
     if (part !== "run_tree") expected.push("agent_revision");
-    const ofProgram = ["tool", "artifact", "layers", "entrypoint", "hosts"].includes(part);
+    const ofProgram = ["tool", "artifact", "layers", "entrypoint", "secrets", "hosts"].includes(
+      part,
+    );
     if (ofProgram) expected.push("artifact");
     expect(changed(program, part)).toEqual(expected);
   });
@@ -77,8 +89,27 @@ describe("the keys of a call", () => {
     expect(keysOf(bindCall(program)).artifact).toMatch(/^sha256:[0-9a-f]{64}$/);
   });
 
+  it("of a program that holds no secret are what they were before there were any", () => {
+    const key = (secrets: string) => keysOf(bindCall({ ...program, secrets })).artifact;
+    const { tool, artifact, layers, entrypoint, hosts } = program;
+    const parts = { tool, artifact, layers, entrypoint, hosts };
+    const text = canonicalJson({ scope: "artifact", parts });
+    const before = `sha256:${createHash("sha256").update(text).digest("hex")}`;
+    expect(key("none")).toBe(before);
+    expect(new Set([key("none"), key("A=A"), key("A=B"), key("A=A B=B")]).size).toBe(4);
+  });
+
   it("are never the same for two scopes", () => {
     const keys = Object.values(keysOf(bindCall(program)));
     expect(new Set(keys).size).toBe(keys.length);
+  });
+});
+
+describe("the part of the secrets", () => {
+  it("has every variable with the name of its secret, in order, however they were given", () => {
+    expect(secretsPart({})).toBe("none");
+    expect(secretsPart({ B: "KEY", A: "KEY", A_1: "X" })).toBe("A=KEY A_1=X B=KEY");
+    expect(secretsPart({ A_1: "X", A: "KEY", B: "KEY" })).toBe("A=KEY A_1=X B=KEY");
+    expect(secretsPart({ A: "B" })).not.toBe(secretsPart({ B: "A" }));
   });
 });

@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { limits } from "../base/limits.ts";
 import type { Log } from "../base/log.ts";
+import { type ExpiryWatch, watchExpiry } from "../base/watch-expiry.ts";
 import type {
   Approval,
   ApprovalDetail,
@@ -12,7 +13,6 @@ import type { Answered, AnswerToWrite, ApprovalRows, Resumed } from "../store/st
 import type { Approvals } from "./approvals.ts";
 import { approvalRequired } from "./results.ts";
 import { type ReadContent, sinceApproved } from "./since-approved.ts";
-import { type ExpiryWatch, watchExpiry } from "./watch-expiry.ts";
 import { withHeads, withWholeRequest } from "./whole-request.ts";
 
 export interface ApprovalsOptions {
@@ -105,7 +105,7 @@ export function openApprovals(options: ApprovalsOptions): OpenApprovals {
     async start() {
       resume(await rows.expire());
       resume(await rows.settle());
-      watch = watchExpiry({ ...options, onResumed: resume });
+      watch = watchExpiry({ ...options, onExpired: resume });
     },
 
     onRequested(id) {

@@ -23,7 +23,7 @@ function question(over: Partial<Question> & { command?: string | null } = {}): Q
       ...{ entrypoint: null, arguments: { command }, files: [] },
     },
     ...{ hosts: ["api.example.org:443"], binding: bindingOf("sandbox_exec") },
-    ...{ pinned: false, now: noon },
+    ...{ pinned: false, secrets: [], now: noon },
     ...rest,
   };
 }
@@ -105,6 +105,16 @@ describe("a request", () => {
       "Nobody can tell what it does before it runs: a\\u{202e}b\\n (it is hidden). It will have no network",
     ],
     ["every host", { hosts: ["*:443"] }, "It can reach any public host"],
+    [
+      "a secret that its code will hold (J07)",
+      { secrets: ["API_KEY"] },
+      "It will hold the secret API_KEY in its environment: its code can encode and print it, which nothing can undo, while a proxy endpoint would never show it to any code",
+    ],
+    [
+      "secrets, before what else there is",
+      { secrets: ["A", "B"], hosts: ["*:443"] },
+      "It will hold the secrets A, B in its environment: its code can encode and print them, which nothing can undo, while a proxy endpoint would never show them to any code. It can reach any public host",
+    ],
   ])("warns of %s", (_, over, warning) => {
     expect(makeRequest(question(over)).warning).toBe(warning);
   });
@@ -116,6 +126,9 @@ describe("a request", () => {
       "sandbox_exec: curl https://api.example.org/items; can reach api.example.org:443",
     );
     expect(summary({ ...program, hosts: [] })).toBe("artifact_exec: main.py in art_1; no network");
+    expect(summary({ ...program, hosts: [], secrets: ["A", "B"] })).toBe(
+      "artifact_exec: main.py in art_1; no network; holds the secrets A, B",
+    );
     const hidden = summary({ command: `ls${" ".repeat(100_000)}\n; curl x\u001b[2K` });
     expect(hidden).toMatch(/^sandbox_exec: ls +… \(\d+ characters more\); can reach/);
     const hosts = Array.from({ length: 12 }, (_, n) => `h${n}.example.org:443`);

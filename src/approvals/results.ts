@@ -69,6 +69,7 @@ const partNames: Record<BindingPart, string> = {
   environment: "the environment",
   secrets: "the secrets",
   hosts: "the hosts",
+  server: "the server or its tool",
 };
 
 /** What would run now is not what was approved (P3). `what` names single things, such as files, where they are known. */

@@ -74,6 +74,11 @@ function recognise(
     if (namesOf(modules).includes(".bin")) found.PATH.push(`${modules}/.bin`);
   }
   if (names.some((name) => name.endsWith(".dist-info"))) found.PYTHONPATH.push("");
+  // Where packages of the distribution are, below a prefix.
+  const distribution = "root/usr/lib/python3";
+  if (names.includes("root") && namesOf(distribution).includes("dist-packages")) {
+    found.PYTHONPATH.push(`${distribution}/dist-packages`);
+  }
   for (const version of names.includes("lib") ? namesOf("lib") : []) {
     if (!/^python3\.\d+$/.test(version)) continue;
     const packages = `lib/${version}/site-packages`;
@@ -82,11 +87,12 @@ function recognise(
   return found;
 }
 
-/** A module cache of Go, or a registry of cargo: read-only, and what is in it was checked when it was filled. */
+/** A module cache of Go, a registry of cargo, or gems: read-only, and what is in it was checked when it was filled. */
 function offline(namesOf: (path: string) => string[], path: string): Record<string, string> {
   const names = namesOf("");
   if (names.includes("cache") && namesOf("cache").includes("download")) {
     return { GOMODCACHE: path, GOPROXY: "off", GOFLAGS: "-mod=mod", GOSUMDB: "off" };
   }
+  if (names.includes("gems") && names.includes("specifications")) return { GEM_PATH: path };
   return names.includes("cache") && names.includes("index") ? { CARGO_NET_OFFLINE: "true" } : {};
 }

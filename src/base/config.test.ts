@@ -17,6 +17,21 @@ describe("readConfig()", () => {
     expect(readConfig(env)).toMatchObject({ port: 1, dataDir: "/env" });
   });
 
+  it("takes the vault's key from a file, and from no variable", () => {
+    const env = { AIRLOCK_VAULT_KEY_FILE: "/run/a", AIRLOCK_VAULT_KEY_FORMER_FILE: "/run/b" };
+    expect(readConfig(env).vaultKeys).toEqual({ keyFile: "/run/a", formerKeyFile: "/run/b" });
+    const key = "ab".repeat(32);
+    const { packageEnvironment, ...config } = readConfig({ AIRLOCK_VAULT_KEY: key });
+    expect(JSON.stringify(config)).not.toContain(key);
+    expect(config.vaultKeys.keyFile).toBeUndefined();
+  });
+
+  it("takes the key that signs archives from a file, and makes its own without one", () => {
+    const { attestationKeyFile } = readConfig({ AIRLOCK_ATTESTATION_KEY_FILE: "/run/c" });
+    expect(attestationKeyFile).toBe("/run/c");
+    expect(readConfig({}).attestationKeyFile).toBeUndefined();
+  });
+
   it("takes each provider's key and address from its usual variables", () => {
     const { models } = readConfig({
       ANTHROPIC_API_KEY: "a",

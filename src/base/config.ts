@@ -1,8 +1,9 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
+import { AgentId } from "../contract/agent.ts";
 import { defaultPort } from "../contract/defaults.ts";
-import { type Provider, providers } from "../contract/submission.ts";
+import { ModelId, type Provider, providers, type RunBudget } from "../contract/submission.ts";
 import { limits } from "./limits.ts";
 import type { LogLevel } from "./log.ts";
 
@@ -32,17 +33,23 @@ export interface Config {
     callSeconds: number;
     processes: number;
   };
+  /** What a run tree gets when its submission asks for none, and the most it can ask for; without one, no limit. */
+  budget: RunBudget;
   /** What one workspace may ask of the front door, and how long it waits for a client. */
   frontLimits: {
     submissionsPerMinute: number;
     archivesPerMinute: number;
+    exportsPerMinute: number;
     eventStreams: number;
     headersMs: number;
     bodyIdleMs: number;
   };
   uidRange: { first: number; last: number };
   toolchains: string[];
-  /** Names, addresses and CIDRs that builds may reach although they are not on the public internet. */
+  /**
+   * Names, addresses and CIDRs that are not on the public internet and may be reached all the same: by builds whose agent is
+   * granted them, and as upstreams of proxy endpoints by whoever submits a run.
+   */
   privateHosts: string[];
   /** The proxy that this machine needs to reach the internet. */
   upstreamProxy: URL | undefined;
@@ -53,6 +60,24 @@ export interface Config {
   scriptedModel: string | undefined;
   /** A file with the most that any run may do; without one, what its submission says. */
   grantFile: string | undefined;
+  /** Keys of the vault that come from outside, as files: the environment of a process can be read while it runs. */
+  vaultKeys: {
+    /** 64 hex digits or 32 bytes in base64. Without it, the key is made in the data directory. */
+    keyFile: string | undefined;
+    /**
+     * Keys that were the vault's before, one a line. To change a key from outside, name the new one above and the old
+     * one here, and restart: everything is sealed anew at the start, and afterwards this one is needed no more.
+     */
+    formerKeyFile: string | undefined;
+  };
+  /** A file with the Ed25519 key that signs archives (PKCS #8, PEM). Without it, one is made in the data directory. */
+  attestationKeyFile: string | undefined;
+  /** A file with the models that agents get in place of those that their manifests ask for. */
+  modelMapFile: string | undefined;
+  /** The agent of a run that names neither an agent nor a model. */
+  leadAgent: string;
+  /** The model that agents may ask when they are at their wits' end. */
+  escalationModel: string | undefined;
   /** Prices of models that the built-in table lacks, or has wrong by now. */
   pricesFile: string | undefined;
 }
@@ -76,8 +101,14 @@ const Environment = z.object({
   AIRLOCK_RUN_MEMORY_BYTES: positiveInt.default(2 * 1024 ** 3),
   AIRLOCK_CALL_SECONDS: positiveInt.default(600),
   AIRLOCK_RUN_PROCESSES: positiveInt.default(512),
+  AIRLOCK_BUDGET_TOKENS: positiveInt.optional(),
+  AIRLOCK_BUDGET_USD: z.coerce.number().positive().optional(),
+  AIRLOCK_BUDGET_TURNS: positiveInt.optional(),
+  AIRLOCK_BUDGET_CALLS: positiveInt.optional(),
+  AIRLOCK_BUDGET_SECONDS: z.coerce.number().positive().optional(),
   AIRLOCK_RATE_SUBMISSIONS: positiveInt.default(6_000),
-  AIRLOCK_RATE_ARCHIVES: positiveInt.default(600),
+  AIRLOCK_RATE_ARCHIVES: positiveInt.default(30),
+  AIRLOCK_RATE_EXPORTS: positiveInt.default(600),
   AIRLOCK_EVENT_STREAMS: positiveInt.default(limits.eventStreams),
   AIRLOCK_HEADERS_SECONDS: positiveInt.default(15),
   AIRLOCK_BODY_IDLE_SECONDS: positiveInt.default(60),
@@ -92,7 +123,13 @@ const Environment = z.object({
     .optional(),
   AIRLOCK_SCRIPTED_MODEL: z.string().min(1).optional(),
   AIRLOCK_GRANT: z.string().min(1).optional(),
+  AIRLOCK_MODEL_MAP: z.string().min(1).optional(),
+  AIRLOCK_LEAD_AGENT: AgentId.default("planner.default"),
+  AIRLOCK_ESCALATION_MODEL: ModelId.optional(),
   AIRLOCK_PRICES: z.string().min(1).optional(),
+  AIRLOCK_VAULT_KEY_FILE: z.string().min(1).optional(),
+  AIRLOCK_VAULT_KEY_FORMER_FILE: z.string().min(1).optional(),
+  AIRLOCK_ATTESTATION_KEY_FILE: z.string().min(1).optional(),
   OPENAI_COMPATIBLE_API_KEY: z.string().optional(),
   OPENAI_COMPATIBLE_BASE_URL: z.url().optional(),
 });
@@ -150,9 +187,11 @@ export function readConfig(
       callSeconds: e.AIRLOCK_CALL_SECONDS,
       processes: e.AIRLOCK_RUN_PROCESSES,
     },
+    budget: budgetFrom(e),
     frontLimits: {
       submissionsPerMinute: e.AIRLOCK_RATE_SUBMISSIONS,
       archivesPerMinute: e.AIRLOCK_RATE_ARCHIVES,
+      exportsPerMinute: e.AIRLOCK_RATE_EXPORTS,
       eventStreams: e.AIRLOCK_EVENT_STREAMS,
       headersMs: e.AIRLOCK_HEADERS_SECONDS * 1000,
       bodyIdleMs: e.AIRLOCK_BODY_IDLE_SECONDS * 1000,
@@ -168,8 +207,28 @@ export function readConfig(
     ) as Config["models"],
     scriptedModel: options.scriptedModel ?? e.AIRLOCK_SCRIPTED_MODEL,
     grantFile: e.AIRLOCK_GRANT,
+    attestationKeyFile: e.AIRLOCK_ATTESTATION_KEY_FILE,
+    modelMapFile: e.AIRLOCK_MODEL_MAP,
+    leadAgent: e.AIRLOCK_LEAD_AGENT,
+    escalationModel: e.AIRLOCK_ESCALATION_MODEL,
     pricesFile: e.AIRLOCK_PRICES,
+    vaultKeys: {
+      keyFile: e.AIRLOCK_VAULT_KEY_FILE,
+      formerKeyFile: e.AIRLOCK_VAULT_KEY_FORMER_FILE,
+    },
   };
+}
+
+function budgetFrom(e: z.output<typeof Environment>): RunBudget {
+  const given = {
+    tokens: e.AIRLOCK_BUDGET_TOKENS,
+    usd: e.AIRLOCK_BUDGET_USD,
+    turns: e.AIRLOCK_BUDGET_TURNS,
+    calls: e.AIRLOCK_BUDGET_CALLS,
+    wallClockSeconds: e.AIRLOCK_BUDGET_SECONDS,
+  };
+  const set = Object.entries(given).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(set) as RunBudget;
 }
 
 function providerConfig(provider: string, env: Record<string, string | undefined>): ProviderConfig {

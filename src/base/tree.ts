@@ -50,6 +50,8 @@ export interface TreeEntry {
   name: Buffer;
   type: TreeEntryType;
   size: number;
+  /** What it takes of the filesystem: a sparse file takes less than its size, and a reserved one more. */
+  diskBytes: number;
   /** Permission bits, with setuid, setgid and sticky. */
   mode: number;
   nlink: number;
@@ -173,6 +175,7 @@ function look(level: Level, name: Buffer, isLive: () => boolean): TreeEntry | un
     name,
     type: typeOf(stats),
     size: Number(stats.size),
+    diskBytes: Number(stats.blocks) * 512,
     mode: Number(stats.mode & 0o7777n),
     nlink: Number(stats.nlink),
     ino: stats.ino,
@@ -193,7 +196,7 @@ function plainEntry(type: TreeEntryType, path: Buffer, name: Buffer): TreeEntry 
   const refuse = () => {
     throw new TreeError("EACCES", `Cannot open ${show(path)}: it is ${type}`);
   };
-  const none = { size: 0, mode: 0, nlink: 0, ino: 0n, mtimeNs: 0n, ctimeNs: 0n };
+  const none = { size: 0, diskBytes: 0, mode: 0, nlink: 0, ino: 0n, mtimeNs: 0n, ctimeNs: 0n };
   return { path, name, type, ...none, open: refuse, readLink: refuse };
 }
 

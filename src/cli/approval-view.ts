@@ -1,6 +1,7 @@
 import type { ApprovalDetail } from "../contract/approval.ts";
 import { bindingParts } from "../contract/approval.ts";
 import { isBlobRef } from "../contract/blob-ref.ts";
+import { CredentialEnv, credentialVariables } from "../contract/secret.ts";
 import { findingLines } from "./findings.ts";
 import { showHost } from "./host-names.ts";
 import { openReading, type Reading } from "./overlooked.ts";
@@ -26,6 +27,7 @@ export function describeApproval(approval: ApprovalDetail, color: Color): Approv
   const body = [
     ...about(approval, reading, color),
     ...subject(approval, reading, color),
+    ...secrets(approval, reading, color),
     ...reach(approval, reading, color),
     ...sinceApproved(approval, reading, color),
     ...bound(approval, reading, color),
@@ -68,11 +70,11 @@ function subject({ request }: ApprovalDetail, reading: Reading, color: Color): P
     lines.push(own(`  ${artifact_id}  ${artifact_digest ?? ""}`));
     if (entrypoint !== null) lines.push(own(`  it starts ${reading.line(entrypoint)}`));
   }
-  const args = argumentLines(
-    request.subject.arguments,
-    { command, intent: request.intent },
-    reading,
-  );
+  lines.push(...serverLines(request.subject, reading, color));
+  const { credential_env: _, ...others } = request.subject.arguments;
+  const told = namedSecrets(request.subject) !== undefined;
+  const rest = told ? others : request.subject.arguments;
+  const args = argumentLines(rest, { command, intent: request.intent }, reading);
   if (args.length > 0) lines.push(own("arguments", color.bold), ...args);
   if (files.length > 0) {
     lines.push(own(artifact_id === null ? "files that it sees" : "files", color.bold));
@@ -81,6 +83,45 @@ function subject({ request }: ApprovalDetail, reading: Reading, color: Color): P
     }
   }
   return lines;
+}
+
+/** The remote server that would do it: what it makes of the arguments nobody here can tell. */
+function serverLines(
+  { server }: ApprovalDetail["request"]["subject"],
+  reading: Reading,
+  color: Color,
+): PageLine[] {
+  if (server === undefined) return [];
+  const { name, url, tool, description } = server;
+  const lines = [
+    own("it asks an MCP server, which does with it what it likes", color.bold),
+    own(`  the tool ${reading.line(tool)} of ${reading.line(name)}, at ${reading.line(url)}`),
+  ];
+  if (description === "") return lines;
+  lines.push(own("what the server says of the tool, in its own words", color.bold));
+  return [...lines, ...quote(reading.text(description), () => color.italic)];
+}
+
+/** The secrets that the call would have in its environment, by name: whatever it runs can read them. */
+function secrets({ request }: ApprovalDetail, reading: Reading, color: Color): PageLine[] {
+  const named = namedSecrets(request.subject);
+  if (named === undefined) return [];
+  const lines = [own("secrets that its code can read, by variable", color.bold)];
+  for (const [variable, name] of Object.entries(named)) {
+    const text = `${reading.line(variable)} is the secret ${reading.line(name)}`;
+    lines.push({ mark: "  │ ", text, paint: color.yellow });
+  }
+  return lines;
+}
+
+/** What a remote server calls so is an argument like any other. */
+function namedSecrets({
+  server,
+  arguments: { credential_env },
+}: ApprovalDetail["request"]["subject"]): Record<string, string> | undefined {
+  if (server !== undefined) return undefined;
+  const given = CredentialEnv.safeParse(credential_env);
+  return given.success ? credentialVariables(given.data) : undefined;
 }
 
 /** All arguments but those that are shown already, each as JSON. */

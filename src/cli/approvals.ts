@@ -22,7 +22,7 @@ const sample = "apr_3m8q0zv5w2k7c1x9t4r6h0j2n5";
 export function addApprovals(program: Command, cli: Cli): void {
   const approvals = program
     .command("approvals")
-    .description("List, show and answer what agents ask people");
+    .description("List, show and answer requests of agents to be allowed to do something");
   examples(
     approvals,
     "airlock approvals list --status pending",

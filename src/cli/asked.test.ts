@@ -65,6 +65,7 @@ async function gateway(
       return json({ events: events.slice(0, now.length) });
     }
     current = "succeeded";
+    response.writeHead(200, { "content-type": "text/event-stream" });
     const since = Number(new URL(request.url ?? "", "http://x").searchParams.get("since") ?? 0);
     for (const event of events.slice(since)) {
       response.write(`id: ${event.seq}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);

@@ -142,6 +142,7 @@ async function gateway(status = "succeeded", liveFrames = "") {
     if (pathname.endsWith("/events")) {
       if (!headers.accept?.includes("event-stream")) return json({ events: history(status) });
       ended = status;
+      response.writeHead(200, { "content-type": "text/event-stream" });
       response.write(liveFrames);
       if (status === "running") return;
       for (const event of history(status)) {
@@ -170,10 +171,16 @@ const submission = ["--model", "scripted/demo", "--prompt", "Look"];
 describe("using the command line", () => {
   it("has help with an example for every command", async () => {
     const { out } = await airlock(["--help"]);
-    const names = [...out.matchAll(/^ {2}([a-z]+)\b.* {2,}/gm)].map((match) => match[1] as string);
+    const names = [...out.matchAll(/^ {2}([a-z][a-z-]*)\b.* {2,}/gm)].map(
+      (match) => match[1] as string,
+    );
     const commands = names.filter((name) => name !== "help");
     expect(commands.length).toBeGreaterThan(14);
-    const nested = ["create", "list", "revoke"].map((name) => ["token", name]);
+    const nested = [
+      ...["create", "list", "revoke"].map((name) => ["token", name]),
+      ...["install", "list", "show", "export", "delete"].map((name) => ["agents", name]),
+      ...["set", "list", "rotate", "delete", "rotate-key"].map((name) => ["secrets", name]),
+    ];
     for (const command of [...commands.map((name) => [name]), ...nested]) {
       const help = await airlock([...command, "--help"]);
       expect(help.code).toBe(0);
@@ -182,13 +189,18 @@ describe("using the command line", () => {
   });
 
   it("ends with 2 when it is used wrongly, and says how", async () => {
+    const agentFile = join(dir, "inline.json");
+    await writeFile(agentFile, '{"instructions":"x","capabilities":[]}');
     const wrong: [string[], RegExp][] = [
       [["nope"], /Unknown command 'nope'/],
       [["status"], /Missing required argument 'id'/],
       [["status", runId, "--nope"], /Unknown option '--nope'/],
       [["wait", runId, "--timeout", "5min"], /Expected a duration/],
       [["list", "--status", "sleeping"], /There is no status "sleeping"/],
-      [["run", "--prompt", "x"], /No model given/],
+      [["run", "--agent", agentFile, "--prompt", "x"], /No model given/],
+      [["run", "--model", "a/b"], /No prompt given/],
+      [["run", "do it", "--prompt", "x"], /only one of a message, --prompt and --input/],
+      [["run", "--agent", "a.b", "--input", "{nope"], /--input: expected JSON/],
       [["run", ...submission, "--limit", "speed=9"], /no limit "speed"/],
       [["run", ...submission, "--metadata", "x"], /--metadata: expected NAME=VALUE, got "x"/],
       [["run", ...submission, "--output-dir", "/etc"], /outputDirs\[0\]: must be below/],
@@ -256,6 +268,28 @@ describe("running", () => {
     expect(JSON.parse(asked[0]?.body ?? "")).toMatchObject({
       model: "scripted/demo",
       prompt: "Look",
+    });
+  });
+
+  it("gives a message or an input to an agent of the gateway, or to its lead agent", async () => {
+    const { asked, url } = await gateway();
+    await writeFile(join(dir, "input.json"), '{"count": 7}');
+    const sent = async (...argv: string[]) => {
+      const { code, err } = await airlock(["run", ...argv, "--url", url]);
+      expect([code, err]).toEqual([0, ""]);
+      const body = asked.findLast(({ method }) => method === "POST")?.body ?? "{}";
+      const { idempotencyKey: _, ...rest } = JSON.parse(body);
+      return rest;
+    };
+    expect(await sent("Do it")).toEqual({ message: "Do it" });
+    expect(await sent("--agent", "a.b", "Do it")).toEqual({ agent: "a.b", message: "Do it" });
+    const file = `@${join(dir, "input.json")}`;
+    expect(await sent("--agent", "a.b", "--input", file)).toEqual({
+      ...{ agent: "a.b", input: { count: 7 } },
+    });
+    await writeFile(join(dir, "run.json"), JSON.stringify({ agent: "a.b", prompt: "Before" }));
+    expect(await sent("--config", join(dir, "run.json"), "Now")).toEqual({
+      ...{ agent: "a.b", message: "Now" },
     });
   });
 

@@ -4,22 +4,33 @@
  */
 import { Command, CommanderError } from "commander";
 import { version } from "../version.ts";
+import { addAgents } from "./agents.ts";
 import { addApprovals } from "./approvals.ts";
 import { addArtifacts } from "./artifacts.ts";
+import { addAttestationKey } from "./attestation-key.ts";
+import { addBundles } from "./bundles.ts";
+import { addCompletion } from "./completion.ts";
 import { type Cli, examples, type GlobalOptions, openContext } from "./context.ts";
 import { addDoctor } from "./doctor.ts";
+import { addDownload } from "./download.ts";
 import { addEvents } from "./events.ts";
-import { exit } from "./exit.ts";
+import { exit, usage } from "./exit.ts";
+import { addFork } from "./fork.ts";
+import { refuseInside } from "./inside.ts";
+import { addInteractions } from "./interactions.ts";
 import type { CliIo } from "./io.ts";
 import { addLayers } from "./layers.ts";
 import { addOutputs } from "./outputs.ts";
 import { addPolicy } from "./policy.ts";
 import { watchReader } from "./print.ts";
+import { addProxyCalls } from "./proxy-calls.ts";
 import { reportError } from "./report.ts";
 import { addRun } from "./run.ts";
 import { addRuns } from "./runs.ts";
+import { addSecrets } from "./secrets.ts";
 import { addServe } from "./serve.ts";
 import { addTokens } from "./tokens.ts";
+import { addTree } from "./tree.ts";
 import { addUpkeep } from "./upkeep.ts";
 
 export { type CliIo, processIo } from "./io.ts";
@@ -31,6 +42,7 @@ export { type CliIo, processIo } from "./io.ts";
 export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
   let code: number = exit.ok;
   const reader = watchReader(io);
+  let program: Command | undefined;
   const cli: Cli = {
     run:
       (work) =>
@@ -49,7 +61,9 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
       },
   };
   try {
-    await openProgram(cli, io).parseAsync([...argv], { from: "user" });
+    refuseInside();
+    program = openProgram(cli, io);
+    await program.parseAsync([...argv], { from: "user" });
     await reader.flush();
     return code;
   } catch (error) {
@@ -58,7 +72,10 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
     }
     const flags = argv.slice(0, argv.includes("--") ? argv.indexOf("--") : argv.length);
     const given = (flag: string) => flags.includes(flag);
-    return reportError(error, io, { json: given("--json"), debug: given("--debug") });
+    return reportError(error, io, {
+      ...{ json: given("--json"), debug: given("--debug") },
+      command: commandOf(program, flags),
+    });
   }
 }
 
@@ -84,18 +101,70 @@ function openProgram(cli: Cli, io: CliIo): Command {
       getErrHasColors: () => false,
     })
     .exitOverride();
-  addServe(program, cli);
+  addCommands(program, cli);
+  addVersion(program, cli);
+  addHelp(program);
+  return examples(
+    program,
+    "airlock serve",
+    'airlock run --model claude-sonnet-4-5 --prompt "…" --follow',
+  );
+}
+
+/** In the order in which they are needed, under what they are about. */
+function addCommands(program: Command, cli: Cli): void {
+  program.commandsGroup("Runs:");
   addRun(program, cli);
   addRuns(program, cli);
   addEvents(program, cli);
   addOutputs(program, cli);
-  addApprovals(program, cli);
-  addPolicy(program, cli);
+  addDownload(program, cli);
+  addTree(program, cli);
+  addFork(program, cli);
+  addProxyCalls(program, cli);
+  program.commandsGroup("What runs are given:");
+  addBundles(program, cli);
+  addAgents(program, cli);
   addLayers(program, cli);
   addArtifacts(program, cli);
-  addTokens(program, cli);
-  addUpkeep(program, cli);
+  addSecrets(program, cli);
+  program.commandsGroup("What people are asked:");
+  addApprovals(program, cli);
+  addInteractions(program, cli);
+  addPolicy(program, cli);
+  program.commandsGroup("The gateway:");
+  addServe(program, cli);
   addDoctor(program, cli);
+  addTokens(program, cli);
+  addAttestationKey(program, cli);
+  addUpkeep(program, cli);
+  addCompletion(program, cli);
+}
+
+/** Also of a command of a group: `airlock help skills upload`. */
+function addHelp(program: Command): void {
+  for (const group of program.commands) {
+    if (group.commands.length > 0) group.helpCommand("help [command]", "print help of a command");
+  }
+  program.helpCommand(false);
+  const help = program
+    .command("help [command...]")
+    .description("Print help of a command")
+    .helpGroup("The gateway:")
+    .action((words: string[]) => {
+      let at = program;
+      for (const word of words) {
+        const next = at.commands.find((command) => command.name() === word);
+        if (next === undefined)
+          throw usage(`There is no command ${JSON.stringify(words.join(" "))}`);
+        at = next;
+      }
+      at.help();
+    });
+  examples(help, "airlock help run", "airlock help skills upload");
+}
+
+function addVersion(program: Command, cli: Cli): void {
   const versions = program
     .command("version")
     .description("Print the version of Airlock and of Node")
@@ -108,11 +177,19 @@ function openProgram(cli: Cli, io: CliIo): Command {
       }),
     );
   examples(versions, "airlock version");
-  return examples(
-    program,
-    "airlock serve",
-    'airlock run --model claude-sonnet-4-5 --prompt "…" --follow',
-  );
+}
+
+/** The command that a line names, as far as it names one: `airlock agents list`. */
+function commandOf(program: Command | undefined, words: readonly string[]): string {
+  const path = ["airlock"];
+  let at = program;
+  for (const word of words) {
+    const next = at?.commands.find((command) => command.name() === word);
+    if (next === undefined) continue;
+    path.push(word);
+    at = next;
+  }
+  return path.join(" ");
 }
 
 function wasHelp(error: CommanderError): boolean {

@@ -1,6 +1,8 @@
-import { isEvent, type LiveEvent, type RunEvent } from "../contract/event.ts";
+import { type EventData, isEvent, type LiveEvent, type RunEvent } from "../contract/event.ts";
+import { showDuration } from "./duration.ts";
 import { plainLine } from "./plain.ts";
 import type { Printer } from "./print.ts";
+import { endOf } from "./proxy-calls.ts";
 import { count, showBytes } from "./words.ts";
 
 /**
@@ -20,23 +22,48 @@ export function effectLines(event: RunEvent | LiveEvent, color: Printer["color"]
     const where = port === null ? plainLine(host) : `${plainLine(host)}:${port}`;
     return [`  ${color.red("✗")} ${where} was not reached: ${plainLine(reason)}`];
   }
+  if (isEvent(event, "proxy.called")) return [calledLine(event.data, color)];
+  if (isEvent(event, "secret.seen")) {
+    const where = plainLine(event.data.surface);
+    return [color.red(`! the run's canary appeared in ${where}: something reads credentials`)];
+  }
   if (isEvent(event, "artifact.proved")) {
     const { passed, isolation } = event.data;
     const mark = passed ? color.green("✓") : color.red("✗");
     const verdict = passed ? "runs" : "does not run";
     return [`  ${mark} proved: it ${verdict} without network, isolation grade ${isolation.grade}`];
   }
+  if (isEvent(event, "environment.prepared")) return layerLines(event.data.layers, color);
   if (!isEvent(event, "call.finished")) return [];
   const { layers = [], artifact } = event.data;
-  const lines = layers.map(({ layer_id, name, file_count, size_bytes, cached }) => {
-    const size = `${count(file_count, "file")}, ${showBytes(size_bytes)}`;
-    const from = cached ? ", from the build cache" : "";
-    return `  ${color.cyan("◆")} ${layer_id}  ${plainLine(name)}: ${size}${from}`;
-  });
+  const lines = layerLines(layers, color);
   if (artifact) {
     lines.push(`  ${color.cyan("◆")} ${artifact.artifact_id}  ${artifact.artifact_ref}`);
   }
   return lines;
+}
+
+type Layers = NonNullable<EventData<"call.finished">["layers"]>;
+
+function layerLines(layers: Layers, color: Printer["color"]): string[] {
+  return layers.map(({ layer_id, name, file_count, size_bytes, cached }) => {
+    const size = `${count(file_count, "file")}, ${showBytes(size_bytes)}`;
+    const from = cached ? ", from the build cache" : "";
+    return `  ${color.cyan("◆")} ${layer_id}  ${plainLine(name)}: ${size}${from}`;
+  });
+}
+
+function calledLine(data: EventData<"proxy.called">, color: Printer["color"]): string {
+  const { endpoint, method, path, status, error, outcome, response_bytes, duration_ms } = data;
+  const end = endOf(
+    {
+      ...{ outcome, responseStatus: status, errorClass: error, modeClamped: data.mode_clamped },
+      ...{ truncated: data.truncated, redacted: data.redacted },
+    },
+    color,
+  );
+  const cost = color.dim(`${showBytes(response_bytes)}, ${showDuration(duration_ms)}`);
+  return `  ⇄ ${plainLine(endpoint)}  ${plainLine(method)} ${plainLine(path)}  ${end}  ${cost}`;
 }
 
 function mayReach(hosts: readonly string[], color: Printer["color"]): string[] {

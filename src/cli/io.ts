@@ -2,7 +2,8 @@ import type { Readable, Writable } from "node:stream";
 
 /** What a command has of the world; a test brings its own. */
 export interface CliIo {
-  stdin: Readable & { isTTY?: boolean };
+  /** In raw mode a terminal echoes nothing. */
+  stdin: Readable & { isTTY?: boolean; setRawMode?(on: boolean): unknown };
   stdout: Writable & { isTTY?: boolean; columns?: number; rows?: number };
   stderr: Writable & { isTTY?: boolean; columns?: number };
   env: Record<string, string | undefined>;

@@ -24,13 +24,33 @@ export function whole(text: string): number {
   return Number(text);
 }
 
+/** Reads a value, and knows the words that it may be: completion offers them. */
+export interface Chooser<Word extends string, Value> {
+  (text: string, before?: Value): Value;
+  words: readonly Word[];
+}
+
 /** One of these words. */
-export function oneOf<Word extends string>(words: readonly Word[]): (text: string) => Word {
-  return (text) => {
-    const found = words.find((word) => word === text);
-    if (found !== undefined) return found;
-    throw new InvalidArgumentError(`Expected one of ${words.join(", ")}`);
-  };
+export function oneOf<Word extends string>(words: readonly Word[]): Chooser<Word, Word> {
+  return Object.assign((text: string) => wordOf(words, text), { words });
+}
+
+/** The same for an option that may be given again. */
+export function someOf<Word extends string>(words: readonly Word[]): Chooser<Word, Word[]> {
+  const choose = (text: string, before?: Word[]) => [...(before ?? []), wordOf(words, text)];
+  return Object.assign(choose, { words });
+}
+
+function wordOf<Word extends string>(words: readonly Word[], text: string): Word {
+  const found = words.find((word) => word === text);
+  if (found !== undefined) return found;
+  throw new InvalidArgumentError(`Expected one of ${words.join(", ")}`);
+}
+
+/** A duration as it was written, for a gateway that reads it itself. */
+export function durationText(text: string): string {
+  duration(text);
+  return text;
 }
 
 /** A moment to come: a duration from now, or a date with or without a time of day. */
@@ -52,7 +72,11 @@ export function port(text: string): number {
 }
 
 /** Statuses, separated by commas. */
-export function statuses(text: string, before: RunStatus[] | undefined): RunStatus[] {
+export const statuses: Chooser<RunStatus, RunStatus[]> = Object.assign(readStatuses, {
+  words: runStatuses,
+});
+
+function readStatuses(text: string, before?: RunStatus[]): RunStatus[] {
   const named = text.split(",").map((name) => name.trim());
   const unknown = named.find((name) => !(runStatuses as readonly string[]).includes(name));
   if (unknown !== undefined) {

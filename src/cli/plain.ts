@@ -21,6 +21,17 @@ export function plainLine(text: string): string {
   return plain(text).replace(/\n/g, "\\n").replace(/\t/g, "\\t");
 }
 
+const color = /(\x1b\[[\d;]*m)/;
+
+/**
+ * Text of our own, with colors, into which words of a gateway or a run may have come unseen: colors stay, since they can do
+ * no harm, and everything else that is hostile is spelt out.
+ */
+export function plainButColors(text: string): string {
+  const parts = text.split(color);
+  return parts.map((part, at) => (at % 2 === 1 ? part : plain(part))).join("");
+}
+
 /**
  * A value as one line of JSON that is safe to look at: `JSON.stringify` lets C1 controls and
  * direction marks pass.

@@ -2,14 +2,14 @@ import type { Writable } from "node:stream";
 import picocolors from "picocolors";
 import { CliError } from "./exit.ts";
 import type { CliIo } from "./io.ts";
-import { plainJson } from "./plain.ts";
+import { plainButColors, plainJson } from "./plain.ts";
 import { openSpinner, type Spinner } from "./spinner.ts";
 
 type Colors = ReturnType<typeof picocolors.createColors>;
 
 /**
  * Where a command's words go: its answer to stdout, everything else to stderr. Text that comes from
- * a run passes `plain` before it comes here.
+ * a run passes `plain` before it comes to `write`; in lines and notes only colors pass, because an id may be a lie too.
  */
 export interface Printer {
   /** Answers are JSON for programs, not text for people. */
@@ -18,6 +18,8 @@ export interface Printer {
   readonly spinner: Spinner;
   /** A person is looking at stdout. */
   readonly interactive: boolean;
+  /** What is one thing for each line is read by a program: JSON was asked for, or stdout is no terminal. */
+  readonly forPrograms: boolean;
   /** Aborts when nobody reads stdout any more. */
   readonly closed: AbortSignal;
   write(text: string): Promise<void>;
@@ -73,16 +75,17 @@ export function openPrinter(io: CliIo, closed: AbortSignal, json: boolean): Prin
   const note = (text: string) => {
     if (json) return;
     spinner.clear();
-    stderr.write(`${text}\n`);
+    stderr.write(`${plainButColors(text)}\n`);
   };
   return {
     json,
     color: picocolors.createColors(!json && hasColor(stdout, env)),
     spinner,
     interactive: !json && stdout.isTTY === true,
+    forPrograms: json || stdout.isTTY !== true,
     closed,
     write,
-    line: (text) => write(`${text}\n`),
+    line: (text) => write(`${plainButColors(text)}\n`),
     value: (value) => write(`${plainJson(value)}\n`),
     note,
     hint: (text) => {

@@ -1,6 +1,8 @@
-import { readFile } from "node:fs/promises";
+import { isUtf8 } from "node:buffer";
+import { readFile, stat } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { CliError, usage } from "./exit.ts";
+import { readStdin } from "./read-stdin.ts";
 
 const stdinBytesMax = 16 * 1024 * 1024;
 
@@ -24,15 +26,37 @@ export function openValueReader(stdin: Readable): ValueReader {
         throw usage(`Both ${stdinFlag} and ${flag} want to read stdin, and there is only one`);
       }
       stdinFlag = flag;
-      return await readAll(stdin);
+      return (await readStdin(stdin, stdinBytesMax)).toString("utf8");
     },
   };
 }
 
 /** A text file that a flag names. */
 export async function readTextFile(flag: string, path: string): Promise<string> {
+  return (await readBytes(flag, path)).toString("utf8");
+}
+
+/** The same, and refused when it is not text: a key of which bytes were replaced opens nothing. */
+export async function readSecretFile(flag: string, path: string): Promise<string> {
+  const bytes = await readBytes(flag, path);
+  if (!isUtf8(bytes)) {
+    throw usage(`${flag}: ${path} is not text in UTF-8`, "Encode it first, as base64 perhaps");
+  }
+  return bytes.toString("utf8");
+}
+
+/** A file of a bundle, as it is, with its permission to be executed. */
+export async function readBundleFile(
+  flag: string,
+  path: string,
+): Promise<{ content: Uint8Array; executable: boolean }> {
+  const content = await readBytes(flag, path);
+  return { content, executable: ((await stat(path)).mode & 0o100) !== 0 };
+}
+
+async function readBytes(flag: string, path: string): Promise<Buffer> {
   try {
-    return await readFile(path, "utf8");
+    return await readFile(path);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new CliError("file_unreadable", `${flag}: cannot read the file: ${reason}`);
@@ -58,16 +82,4 @@ export async function readJsonFile(flag: string, path: string): Promise<Record<s
 function position(error: unknown): string {
   const found = /line (\d+) column (\d+)/.exec(String(error));
   return found ? `, at line ${found[1]}, column ${found[2]}` : "";
-}
-
-async function readAll(stdin: Readable): Promise<string> {
-  const parts: Buffer[] = [];
-  let bytes = 0;
-  for await (const part of stdin) {
-    const chunk = Buffer.from(part as Uint8Array | string);
-    bytes += chunk.length;
-    if (bytes > stdinBytesMax) throw usage(`Stdin holds more than ${stdinBytesMax} bytes`);
-    parts.push(chunk);
-  }
-  return Buffer.concat(parts).toString("utf8");
 }

@@ -30,8 +30,13 @@ export async function printRun(print: Printer, run: Run): Promise<void> {
     const end = run.finishedAt === null ? Date.now() : Date.parse(run.finishedAt);
     facts.push(showDuration(Math.max(0, end - Date.parse(run.startedAt))));
   }
+  if (run.startedAt !== null) facts.push(run.startedAt.slice(0, 19).replace("T", " "));
   if (run.queue !== null) facts.push(`number ${run.queue.position} in the queue`);
   await print.line(`  ${color.dim(facts.join(" · "))}`);
+  const { forked } = run.submission;
+  if (forked) {
+    await print.line(`  ${color.dim(`fork of ${forked.run_id} after its turn ${forked.turn}`)}`);
+  }
   if (run.message !== null) await print.line(`  ${plain(run.message)}`);
   if (run.reply) await print.line(`\n${plain(run.reply.trimEnd())}`);
 }

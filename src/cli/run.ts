@@ -1,10 +1,13 @@
 import type { Command } from "commander";
-import { providers } from "../contract/submission.ts";
 import type { RunRef } from "../sdk/sdk.ts";
+import { isThere } from "./bundle-flags.ts";
 import { type Cli, type Context, examples } from "./context.ts";
-import { collect, duration } from "./option-values.ts";
+import { CliError, usage } from "./exit.ts";
+import { duration } from "./option-values.ts";
 import { plain } from "./plain.ts";
 import { openValueReader } from "./read-value.ts";
+import { isConfigPath } from "./run-config.ts";
+import { addRunFlags } from "./run-flags.ts";
 import { type RunFlags, readRunOptions } from "./run-options.ts";
 import { printRun } from "./run-summary.ts";
 import { openView } from "./view.ts";
@@ -20,27 +23,11 @@ interface Options extends RunFlags {
 /** `airlock run`: submit, and watch when asked to. */
 export function addRun(program: Command, cli: Cli): void {
   const command = program
-    .command("run")
-    .description("Submit a run; print its id, or watch it to its end")
-    .option("--model <id>", "the model, as provider/model or a bare claude-…, gpt-… or gemini-…")
-    .option("--prompt <text>", "what to do; again for a list (@FILE reads, - is stdin)", collect)
-    .option("--system <text>", "the system prompt (@FILE reads, @@x is the text @x)")
-    .option("--agent <file>", "an inline agent: a JSON file")
-    .option("--file <path[=dest]>", "an input, placed at /workspace/DEST; may be repeated", collect)
-    .option("--output-dir <dir>", "a directory to hand back; may be repeated", collect)
-    .option("--metadata <k=v>", "kept with the run; may be repeated", collect)
-    .option("--limit <name=value>", "a limit of the run, as turns=20; may be repeated", collect)
-    .option("--fallback-model <id>", "the model to use when the first cannot answer")
-    .option("--idempotency-key <key>", "the same key and the same run are submitted once")
-    .option("--config <file>", "all of the above as a JSON file; flags win over it")
-    .option("--api-key-env <provider=var>", "the run's own key, from a variable", collect);
-  for (const provider of providers) {
-    command.option(
-      `--${provider}-api-key <key>`,
-      `the run's own key for ${provider}: @FILE or -, so that it is not seen in ps`,
-    );
-  }
+    .command("run [message-or-template]")
+    .description("Submit a run; print its id, or watch it to its end");
+  addRunFlags(command);
   command
+    .optionsGroup("Watching it:")
     .option("--follow", "show what happens until the run has ended")
     .option("--timeout <duration>", "stop watching after, say, 90s or 10m (exit code 3)", duration)
     .option("--download <path>", "wait for the end and save everything as a zip")
@@ -48,13 +35,17 @@ export function addRun(program: Command, cli: Cli): void {
   examples(
     command,
     'airlock run --model gpt-5 --prompt "Chart a.csv" --file a.csv --output-dir /workspace --follow',
-    "airlock run --config run.json --download result.zip",
+    'airlock run --agent coder.default "Write a test for a.py" --file a.py --follow',
+    "airlock run ./template.json --prompt @june.md --download result.zip",
+    "airlock run --config run.yaml --proxy-endpoint @stripe.json --proxy-auth stripe=secret:STRIPE_KEY",
   );
 }
 
-async function submit(context: Context, options: Options): Promise<number> {
+async function submit(context: Context, options: Options, said?: string): Promise<number> {
   const { io, print } = context;
-  const submission = await readRunOptions(options, openValueReader(io.stdin), io.env);
+  const flags = await withSaid(options, said);
+  print.spinner.show("submitting");
+  const submission = await readRunOptions(flags, openValueReader(io.stdin), io.env);
   const client = await context.client();
   const run = await client.submitRun(submission);
   const watched = options.follow || options.timeout !== undefined || options.download !== undefined;
@@ -65,6 +56,18 @@ async function submit(context: Context, options: Options): Promise<number> {
     return 0;
   }
   return await follow(context, run, options);
+}
+
+/** What stands without a flag: a template by the name of its file, or what to do. */
+async function withSaid(options: Options, said: string | undefined): Promise<Options> {
+  if (said === undefined) return options;
+  if (!isConfigPath(said)) return { ...options, message: said };
+  const remedy = `If ${said} is what to do, say it with --prompt`;
+  if (options.config !== undefined) {
+    throw usage(`Give only one of --config and a template, got ${said} too`, remedy);
+  }
+  if (await isThere(said)) return { ...options, config: said };
+  throw new CliError("file_unreadable", `There is no template ${said}`, remedy);
 }
 
 async function follow(context: Context, run: RunRef, options: Options): Promise<number> {

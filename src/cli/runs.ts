@@ -5,6 +5,7 @@ import { type Cli, examples } from "./context.ts";
 import { duration, statuses, whole } from "./option-values.ts";
 import { plainLine } from "./plain.ts";
 import { printRun } from "./run-summary.ts";
+import { tellTasks } from "./tree.ts";
 import { exitCodeOf, leftBehind, watchRun } from "./watch.ts";
 import { shorten } from "./words.ts";
 
@@ -19,6 +20,7 @@ export function addRuns(program: Command, cli: Cli): void {
         const ref = (await client()).run(id);
         const run = await ref.get();
         await (print.json ? print.value(run) : printRun(print, run));
+        if (!print.json && run.agent) await tellTasks(print, ref);
         if (run.status === "waiting") await tellPending(print, ref);
         return 0;
       }),

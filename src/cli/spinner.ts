@@ -1,4 +1,5 @@
 import type { Writable } from "node:stream";
+import { plainLine } from "./plain.ts";
 
 export interface Spinner {
   /** Shows that something is under way, until the next word is printed. */
@@ -18,7 +19,7 @@ export function openSpinner(stream: Writable & { columns?: number }, enabled: bo
       if (!enabled) return;
       clearInterval(timer);
       const draw = () => {
-        const text = `${frames[frame++ % frames.length]} ${label}`;
+        const text = `${frames[frame++ % frames.length]} ${plainLine(label)}`;
         // A line that wraps could not be erased again.
         stream.write(`\r\x1b[2K\x1b[2m${text.slice(0, (stream.columns || 80) - 1)}\x1b[22m`);
       };

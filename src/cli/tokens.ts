@@ -1,13 +1,12 @@
 import type { Command } from "commander";
 import { type Scope, scopes } from "../contract/token.ts";
 import { type Cli, examples } from "./context.ts";
-import { usage } from "./exit.ts";
-import { collect } from "./option-values.ts";
+import { someOf } from "./option-values.ts";
 import { plainLine } from "./plain.ts";
 import { table } from "./words.ts";
 
 interface CreateOptions {
-  scope?: string[];
+  scope?: Scope[];
   workspace?: string;
 }
 
@@ -18,13 +17,17 @@ export function addTokens(program: Command, cli: Cli): void {
   const create = token
     .command("create <name>")
     .description("Create a token and print its secret, which is shown this once")
-    .option("--scope <scope>", `${scopes.join(", ")}; may be repeated (default: runs)`, collect)
+    .option(
+      "--scope <scope>",
+      `${scopes.join(", ")}; may be repeated (default: runs)`,
+      someOf(scopes),
+    )
     .option("--workspace <name>", "the workspace it opens; made when there is none")
     .action(
       cli.run<CreateOptions>(async ({ client, print }, { scope = ["runs"], workspace }, name) => {
         const made = await (await client()).tokens.create({
           name,
-          scopes: scope.map(scopeOf),
+          scopes: scope,
           ...(workspace === undefined ? {} : { workspace }),
         });
         await (print.json ? print.value(made) : print.line(made.secret));
@@ -69,6 +72,10 @@ export function addTokens(program: Command, cli: Cli): void {
       }),
     );
   examples(revoke, "airlock token revoke tok_01kadz3v6m5c0jx9s2qf8t7w4b");
+  addWhoami(program, cli);
+}
+
+function addWhoami(program: Command, cli: Cli): void {
   const whoami = program
     .command("whoami")
     .description("Show what the token opens, and the caps of its workspace")
@@ -89,9 +96,4 @@ export function addTokens(program: Command, cli: Cli): void {
       }),
     );
   examples(whoami, "airlock whoami");
-}
-
-function scopeOf(name: string): Scope {
-  if ((scopes as readonly string[]).includes(name)) return name as Scope;
-  throw usage(`--scope: no scope ${JSON.stringify(name)}`, `There are: ${scopes.join(", ")}`);
 }

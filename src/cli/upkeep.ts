@@ -3,8 +3,9 @@ import type { Command } from "commander";
 import { readConfig } from "../base/config.ts";
 import type { GcReport, VerifyReport } from "../contract/upkeep.ts";
 import { type Cli, type Context, examples } from "./context.ts";
-import { exit } from "./exit.ts";
+import { exit, usage } from "./exit.ts";
 import { plainLine } from "./plain.ts";
+import { verifyFile } from "./verify-archive.ts";
 import { count, showBytes } from "./words.ts";
 
 interface Upkeep {
@@ -18,17 +19,25 @@ interface Upkeep {
  */
 export function addUpkeep(program: Command, cli: Cli): void {
   const verify = program
-    .command("verify")
-    .description("Check every chain, row and blob; with --data-dir, while no gateway runs")
+    .command("verify [archive]")
+    .description("Check an archive, without any gateway; or every chain, row and blob of one")
+    .option("--key <file|id>", "the key that has to have signed the archive")
     .action(
-      cli.run(async (context) => {
+      cli.run<{ key?: string }>(async (context, { key }, archive) => {
+        if (archive !== undefined) return await verifyFile(context, archive, key ? { key } : {});
+        if (key !== undefined) throw usage("--key is for an archive, and none was named");
         context.print.spinner.show("reading everything");
         const report = await upkeepOf(context, (upkeep) => upkeep.verify());
         await printVerify(context, report);
         return report.ok ? exit.ok : exit.failed;
       }),
     );
-  examples(verify, "airlock verify", "airlock verify --data-dir /var/lib/airlock");
+  examples(
+    verify,
+    "airlock verify airlock-run_01kadz3v6m5c0jx9s2qf8t7w4b.zip --key key.pem",
+    "airlock verify",
+    "airlock verify --data-dir /var/lib/airlock",
+  );
   const gc = program
     .command("gc")
     .description("Remove what nothing refers to; with --data-dir, while no gateway runs")
@@ -91,5 +100,7 @@ function gcSentence(report: GcReport): string {
   ].join(", ");
   const { blobs, bytes, young } = report.kept;
   const kept = `${count(blobs, "blob")} (${showBytes(bytes)}), ${young} of them too young to judge`;
-  return `${report.dryRun ? "Would remove" : "Removed"} ${gone}; kept ${kept}`;
+  const runs = report.retainedRuns;
+  const retained = runs === 0 ? "" : `, and the directories of ${count(runs, "retained run")}`;
+  return `${report.dryRun ? "Would remove" : "Removed"} ${gone}; kept ${kept}${retained}`;
 }

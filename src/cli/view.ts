@@ -59,6 +59,8 @@ export function openView(print: Printer, options: ViewOptions = {}): RunView {
     const took = color.dim(showDuration(data.duration_ms));
     await print.line(`  ${mark} ${verdict} ${took}`);
     calls.delete(data.call_id);
+    // The last word of a script: it has no model to say it.
+    if (data.reply !== undefined) await said.settle(textOf(data.reply) ?? "");
   }
 
   async function ended({ status, stop_reason, message }: EventData<"run.finished">) {
@@ -76,6 +78,16 @@ export function openView(print: Printer, options: ViewOptions = {}): RunView {
           const { path, bytes } = event.data;
           return spinner.show(`capturing ${plain(path)}: ${showBytes(bytes)}`);
         }
+        if (event.type === "environment.output") {
+          const { ecosystem, text } = event.data;
+          const line = text.trim().split("\n").at(-1) ?? "";
+          return spinner.show(`installing ${ecosystem} packages: ${plain(line).slice(0, 100)}`);
+        }
+        if (event.type === "call.progress") {
+          const { progress, total, message } = event.data;
+          const of = total === null ? "" : ` of ${total}`;
+          return spinner.show(`${plain(message) || "at work"}: ${progress}${of}`);
+        }
         if (!options.turnsOnly) await output.hear(event.data);
         return;
       }
@@ -83,7 +95,7 @@ export function openView(print: Printer, options: ViewOptions = {}): RunView {
       if (isEvent(event, "run.finished")) await ended(event.data);
       if (!options.turnsOnly) {
         // Who goes on after an answer is no news.
-        if (isEvent(event, "run.resumed") && before !== "approval.resolved") {
+        if (isEvent(event, "run.resumed") && !/^(approval|wait)\.resolved$/.test(before)) {
           await said.end();
           await print.line(color.dim("A new worker took the run over"));
         }
@@ -196,8 +208,14 @@ function labelOf(event: RunEvent | LiveEvent): string {
   if (event.type === "run.submitted") return "waiting for a place";
   if (event.type === "run.started") return "preparing the sandbox";
   if (event.type === "approval.requested") return "waiting for a person";
+  if (event.type === "wait.started") return waitingFor(event as RunEvent);
   if (event.type === "run.finishing") return "capturing outputs";
   return "the model is thinking";
+}
+
+function waitingFor(event: RunEvent): string {
+  const isInput = isEvent(event, "wait.started") && event.data.on === "input";
+  return isInput ? "waiting for a person" : "waiting for its tasks";
 }
 
 function isLive(event: RunEvent | LiveEvent): event is LiveEvent {

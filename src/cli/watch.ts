@@ -1,6 +1,6 @@
 import type { LiveEvent, RunEvent } from "../contract/event.ts";
 import type { Run } from "../contract/run.ts";
-import { AirlockTimeoutError, type RunRef } from "../sdk/sdk.ts";
+import { type RunRef, TimeoutError } from "../sdk/sdk.ts";
 import { askedLines } from "./asked.ts";
 import type { Context } from "./context.ts";
 import { exit } from "./exit.ts";
@@ -16,7 +16,7 @@ export interface WatchOptions {
 
 /**
  * Watches a run to its end and returns it; undefined when the person stopped watching, or nobody
- * reads any more. The deadline throws an `AirlockTimeoutError`. The run itself goes on in every
+ * reads any more. The deadline throws a `TimeoutError`. The run itself goes on in every
  * case.
  */
 export async function watchRun(
@@ -49,8 +49,8 @@ export async function watchRun(
     return await run.wait({ signal: left, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
   } catch (error) {
     if (left.aborted) return undefined;
-    if (!(error instanceof AirlockTimeoutError)) throw error;
-    throw new AirlockTimeoutError(run.id, error.lastStatus, options.timeoutMs ?? 0);
+    if (!(error instanceof TimeoutError)) throw error;
+    throw new TimeoutError(run.id, error.lastStatus, options.timeoutMs ?? 0);
   } finally {
     clearTimeout(timer);
     release();

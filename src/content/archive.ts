@@ -1,18 +1,28 @@
 import { Readable } from "node:stream";
-import { finished } from "node:stream/promises";
-import { ZipFile } from "yazl";
-import { assert } from "../base/assert.ts";
+import { promisify } from "node:util";
+import { deflateRaw } from "node:zlib";
 import type { ArchiveManifest, MissingOutput, Output } from "../contract/output.ts";
 import { Problem } from "../contract/problem.ts";
 import type { Blobs } from "./content.ts";
+import { openZipWriter, type WrittenMember, type ZipWriter } from "./write-zip.ts";
+
+/** What is known of a run once all its events have passed. */
+export interface ArchivedRun {
+  outputs: readonly Output[];
+  missing: readonly MissingOutput[];
+  /** What became of its secrets: `custody.json`. */
+  custody: unknown;
+}
 
 export interface ArchiveRequest {
   /** The run as the API shows it: `run.json`. */
   runJson: unknown;
   /** The journal from its first event: `events.jsonl`, one event a line. */
   events: AsyncIterable<unknown>;
-  outputs: readonly Output[];
-  missing: readonly MissingOutput[];
+  /** Asked when the events are through, so that what follows is of the very moment at which they end. */
+  archived: () => ArchivedRun;
+  /** Makes the last member, `attestation.json`, of all before it. */
+  attest: (members: readonly WrittenMember[], manifest: ArchiveManifest) => Buffer;
   source: ArchiveManifest["source"];
   partial: boolean;
   /** The time of every entry: a time of the run, so that the same run gives the same bytes. */
@@ -21,96 +31,68 @@ export interface ArchiveRequest {
 }
 
 /**
- * Streams the archive of a run: `run.json`, `events.jsonl`, `outputs/<name>`, `manifest.json`. Nothing is held in memory
- * but the list of outputs (some 20 KB each, within the zip), and a slow reader slows the reading of blobs. An output whose blob is gone or damaged
- * becomes a row of `missing` in the manifest. Destroying the stream closes whatever is open. It fails, rather than
- * ends, when the events cannot be read or a blob is damaged in the moment between its check and its sending.
+ * Streams the archive of a run: `run.json`, `events.jsonl`, `outputs/<name>`, `custody.json`, `manifest.json` and
+ * `attestation.json`. Nothing is held in memory but a row for each output, and a slow reader slows the reading of blobs.
+ * An output whose blob is gone or damaged becomes a row of `missing` in the manifest. Destroying the stream closes
+ * whatever is open. It fails, rather than ends, when the events cannot be read or a blob is damaged in the moment between
+ * its check and its sending.
  *
- * Nothing is given to our threads but the check of large blobs: zlib deflates on threads of its own, and the checksum of
- * a piece takes a tenth of a millisecond.
+ * Only the check of large blobs is given to our threads: zlib deflates on threads of its own, and to hash a piece takes
+ * a tenth of a millisecond, with everybody else's turn behind it.
  */
 export function buildArchive(request: ArchiveRequest): Readable {
-  const zip = new ZipFile();
-  const archive = zip.outputStream;
-  assert(archive instanceof Readable, "a zip is written to a stream that can be destroyed");
   const closing = new AbortController();
-  archive.once("close", () => closing.abort());
-  const fail = (error: Error) => archive.destroy(error);
-  zip.once("error", fail);
-  fill(zip, request, closing.signal).catch(fail);
+  const pieces = members(request, closing.signal);
+  // Piece by piece: a stream of bytes would copy those that wait into one.
+  const archive = Readable.from(pieces, { objectMode: true, highWaterMark: 1 });
+  archive.once("close", () => closing.abort(new Error("The archive was closed")));
   return archive;
 }
 
-async function fill(zip: ZipFile, request: ArchiveRequest, signal: AbortSignal): Promise<void> {
-  const { blobs, source, partial } = request;
-  const entry = { mtime: request.mtime, mode: 0o100644 };
-  const missing = [...request.missing];
+async function* members(request: ArchiveRequest, signal: AbortSignal): AsyncGenerator<Buffer> {
+  const { source, partial, blobs } = request;
+  const zip = openZipWriter(Math.floor(request.mtime.getTime() / 1000));
+  yield* zip.whole("run.json", jsonFile(request.runJson));
+  yield* zip.packed("events.jsonl", jsonLines(request.events));
+  const { outputs: captured, missing: known, custody } = request.archived();
+  const missing = [...known];
   const outputs: ArchiveManifest["outputs"] = [];
-
-  zip.addBuffer(jsonFile(request.runJson), "run.json", entry);
-  const events = Readable.from(jsonLines(request.events), { objectMode: false });
-  await addToZip(zip, events, "events.jsonl", entry, signal);
-  for (const output of request.outputs) {
-    const opened = await openOutput(output, blobs, signal);
-    if (!(opened instanceof Readable)) {
-      missing.push(opened);
+  for (const output of captured) {
+    const pieces = await openOutput(zip, output, blobs, signal);
+    if ("reason" in pieces) {
+      missing.push(pieces);
       continue;
     }
-    const path = `outputs/${output.name}`;
-    const options = { ...entry, size: output.bytes, compress: isWorthCompressing(output) };
-    await addToZip(zip, opened, path, options, signal);
-    outputs.push(manifestRow(output, path));
+    yield* pieces;
+    outputs.push(manifestRow(output));
   }
-  if (outputs.length === 0) zip.addEmptyDirectory("outputs/", { mtime: request.mtime });
+  if (outputs.length === 0) yield* zip.whole("outputs/", Buffer.alloc(0));
+  yield* zip.whole("custody.json", jsonFile(custody));
   const manifest: ArchiveManifest = { source, partial, outputs, missing };
-  zip.addBuffer(jsonFile(manifest), "manifest.json", entry);
-  zip.end();
-}
-
-/** Adds one entry and resolves when its bytes have been taken: the next blob is opened when this one is through. */
-export async function addToZip(
-  zip: ZipFile,
-  stream: Readable,
-  path: string,
-  options: Parameters<ZipFile["addBuffer"]>[2] & { size?: number },
-  signal: AbortSignal,
-): Promise<void> {
-  try {
-    zip.addReadStreamLazy(path, options, once(stream));
-    await finished(stream, { signal, writable: false });
-  } finally {
-    stream.destroy();
-  }
-}
-
-/** Gives the stream away and forgets it: the zip keeps what it was given until its end, with all buffers. */
-function once(stream: Readable) {
-  let held: Readable | undefined = stream;
-  return (give: (error: unknown, stream: Readable) => void): void => {
-    const given = held;
-    held = undefined;
-    assert(given, "an entry of a zip is read once");
-    give(null, given);
-  };
+  yield* zip.whole("manifest.json", jsonFile(manifest));
+  yield* zip.stored("attestation.json", request.attest(zip.members, manifest));
+  yield* zip.end();
 }
 
 /**
- * The bytes of an output, known to be sound, or the row that says why there are none: a zip entry cannot be taken back
- * once its first bytes are on their way. A small one is held in memory, a large one is read once for this alone.
+ * An output as a member, known to be sound, or the row that says why there is none: a member cannot be taken back once
+ * its first bytes are on their way. A small one is held in memory, a large one is read once for this alone.
  */
 async function openOutput(
+  zip: ZipWriter,
   output: Output,
   blobs: Blobs,
   signal: AbortSignal,
-): Promise<Readable | MissingOutput> {
+): Promise<AsyncGenerator<Buffer> | MissingOutput> {
   const { path, sha256, bytes: captured } = output;
+  const name = nameOf(output);
   try {
     if (captured <= heldBytes) {
       const bytes = await blobs.get(sha256);
-      if (bytes.length === captured) return Readable.from(bytes, { objectMode: false });
+      if (bytes.length === captured) return zip.whole(name, bytes);
     } else {
-      const bytes = await blobs.check(sha256, signal);
-      if (bytes === captured) return (await blobs.read(sha256)).stream;
+      const sum = await blobs.sum(sha256, signal);
+      if (sum.bytes === captured) return large(zip, output, { sha256, ...sum }, blobs);
     }
     return { path, reason: "unreadable", message: `Its blob does not have ${captured} bytes` };
   } catch (error) {
@@ -119,8 +101,46 @@ async function openOutput(
   }
 }
 
+/** Packed when its first piece becomes smaller by it: to pack what is packed already takes long and gives nothing. */
+async function* large(
+  zip: ZipWriter,
+  output: Output,
+  known: { sha256: string; bytes: number; crc32: number },
+  blobs: Blobs,
+): AsyncGenerator<Buffer> {
+  const name = nameOf(output);
+  const { stream } = await blobs.read(known.sha256);
+  try {
+    const pieces = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+    const first = await pieces.next();
+    const source = resumed(first, pieces);
+    const isSmaller = first.done !== true && (await packs(output, first.value));
+    yield* isSmaller ? zip.packed(name, source, known.sha256) : zip.streamed(name, source, known);
+  } finally {
+    stream.destroy();
+  }
+}
+
+async function* resumed(
+  first: IteratorResult<Buffer>,
+  rest: AsyncIterator<Buffer>,
+): AsyncGenerator<Buffer> {
+  for (let piece = first; piece.done !== true; piece = await rest.next()) yield piece.value;
+}
+
 const heldBytes = 256 * 1024;
 const linesBytes = 64 * 1024;
+const sampleBytes = 64 * 1024;
+/** Of a sample, what packing has to save at least. */
+const savedShare = 0.05;
+const compressed = /^(image\/(?!svg|bmp)|audio\/|video\/|application\/(zip|gzip|x-7z|zstd|x-bzip))/;
+const pack = promisify(deflateRaw) as (bytes: Buffer) => Promise<Buffer>;
+
+async function packs({ contentType }: Output, piece: Buffer): Promise<boolean> {
+  if (compressed.test(contentType)) return false;
+  const sample = piece.subarray(0, sampleBytes);
+  return (await pack(sample)).length < sample.length * (1 - savedShare);
+}
 
 async function* jsonLines(events: AsyncIterable<unknown>): AsyncGenerator<Buffer> {
   let lines = "";
@@ -137,14 +157,11 @@ function jsonFile(value: unknown): Buffer {
   return Buffer.from(`${JSON.stringify(value, null, 2)}\n`);
 }
 
-function manifestRow(output: Output, path: string): ArchiveManifest["outputs"][number] {
-  const { id, bytes, contentType, sha256 } = output;
-  return { id, path, sourcePath: output.path, byteSize: bytes, contentType, sha256 };
+function nameOf({ name }: Output): string {
+  return `outputs/${name}`;
 }
 
-const compressed = /^(image\/(?!svg|bmp)|audio\/|video\/|application\/(zip|gzip|x-7z|zstd|x-bzip))/;
-const worthBytes = 128;
-
-function isWorthCompressing({ bytes, contentType }: Output): boolean {
-  return bytes >= worthBytes && !compressed.test(contentType);
+function manifestRow(output: Output): ArchiveManifest["outputs"][number] {
+  const { id, path: sourcePath, bytes: byteSize, contentType, sha256 } = output;
+  return { id, path: nameOf(output), sourcePath, byteSize, contentType, sha256 };
 }

@@ -4,7 +4,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { type Threads, threadBytesMin } from "../base/threads.ts";
 import { Problem } from "../contract/problem.ts";
-import { blobThread, hashFile, readFile } from "./blob-thread.ts";
+import { blobThread, hashFile, readFile, sumFile } from "./blob-thread.ts";
 import { errorCode } from "./disk-errors.ts";
 
 /** Little enough to be hashed where it is read: that takes less than sending it to another thread. */
@@ -88,6 +88,23 @@ export async function checkBlob(
   }
 }
 
+/** The same, with the CRC-32 of all bytes; always on another thread. Closes the file. */
+export async function sumBlob(
+  { file }: OpenBlob,
+  sha256: string,
+  threads: Threads,
+  signal?: AbortSignal,
+): Promise<{ bytes: number; crc32: number }> {
+  try {
+    const { bytes, crc32, ...found } = await threads.run(sumTask, { fd: file.fd }, signal);
+    if (found.sha256 !== sha256) throw mismatch(sha256, `has the digest ${found.sha256}`);
+    return { bytes, crc32 };
+  } finally {
+    await file.close();
+  }
+}
+
+const sumTask = { module: blobThread, work: sumFile };
 const readTask = { module: blobThread, work: readFile };
 const hashTask = { module: blobThread, work: hashFile };
 

@@ -4,6 +4,7 @@
  */
 import { createHash, type Hash } from "node:crypto";
 import { readSync, writeSync } from "node:fs";
+import { crc32 } from "node:zlib";
 import type { ScannerRecipe, SecretScanner } from "./output-file.ts";
 
 /** Where a thread finds the functions of this file. */
@@ -27,6 +28,22 @@ export function hashFile({ fd }: { fd: number }, isAborted: () => boolean): File
   return { sha256: digestOf(hash), bytes };
 }
 
+/** The same with the checksum that a zip wants to know before the bytes come. */
+export function sumFile(
+  { fd }: { fd: number },
+  isAborted: () => boolean,
+): FileHash & { crc32: number } {
+  const hash = createHash("sha256");
+  let checksum = 0;
+  let bytes = 0;
+  for (const piece of pieces(fd, isAborted)) {
+    hash.update(piece);
+    checksum = crc32(piece, checksum);
+    bytes += piece.length;
+  }
+  return { sha256: digestOf(hash), bytes, crc32: checksum };
+}
+
 /**
  * Copies an open file to the end of another, hashed on the way. It stops at more than `maxBytes` and at the first
  * secret. The copy is not synced: whether that failed is for the main thread to hear.
@@ -34,14 +51,14 @@ export function hashFile({ fd }: { fd: number }, isAborted: () => boolean): File
 export async function copyFile(
   { fd, to, maxBytes, scanner }: CopyFileInput,
   isAborted: () => boolean,
-): Promise<FileHash | "too_large" | "holds_secret"> {
+): Promise<FileHash | "too_large" | "holds_secret" | "holds_canary"> {
   const scan = scanner && (await makeScanner(scanner)).start();
   const hash = createHash("sha256");
   let bytes = 0;
   for (const piece of pieces(fd, isAborted)) {
     bytes += piece.length;
     if (bytes > maxBytes) return "too_large";
-    if (scan?.push(piece)) return "holds_secret";
+    if (scan?.push(piece)) return scan.isCanary?.() ? "holds_canary" : "holds_secret";
     hash.update(piece);
     for (let at = 0; at < piece.length; ) at += writeSync(to, piece, at);
   }
@@ -84,13 +101,23 @@ function* pieces(fd: number, isAborted: () => boolean): Generator<Buffer> {
   }
 }
 
-async function makeScanner({ module, name, secrets }: ScannerRecipe): Promise<SecretScanner> {
+interface Watch {
+  canary: string | undefined;
+  onCanary: (() => void) | undefined;
+}
+
+/** On a thread: the same scanner as on the one that sent its recipe. */
+export async function makeScanner(
+  recipe: ScannerRecipe,
+  onCanary?: () => void,
+): Promise<SecretScanner> {
+  const { module, name, secrets, canary } = recipe;
   const { [name]: make } = (await import(module)) as Record<
     string,
-    (secrets: readonly string[]) => SecretScanner
+    (secrets: readonly string[], options: Watch) => SecretScanner
   >;
   if (make === undefined) throw new Error(`${module} exports no ${name}`);
-  return make(secrets);
+  return make(secrets, { canary, onCanary });
 }
 
 function digestOf(hash: Hash): string {

@@ -26,7 +26,7 @@ import {
   condemnedDigest,
   isShard,
 } from "./blob-path.ts";
-import { checkBlob, openBlobFile, readVerified, readWhole } from "./blob-reading.ts";
+import { checkBlob, openBlobFile, readVerified, readWhole, sumBlob } from "./blob-reading.ts";
 import { blobThread, copyFile, hashFile } from "./blob-thread.ts";
 import type { Blobs, StoredBlob } from "./content.ts";
 import { asStorageProblem, errorCode, isDiskFull } from "./disk-errors.ts";
@@ -50,6 +50,13 @@ export class BlobsBroken extends Error {
 /** A file holds a secret, and none of it is kept. */
 export class HoldsSecret extends Error {
   override name = "HoldsSecret";
+  /** It is the one that the scanner was told to tell apart. */
+  readonly isCanary: boolean;
+
+  constructor(isCanary: boolean) {
+    super("The file holds a secret");
+    this.isCanary = isCanary;
+  }
 }
 
 /**
@@ -77,7 +84,9 @@ export async function openBlobs(options: BlobsOptions): Promise<Blobs> {
         const input = { fd, to: file.fd, maxBytes, scanner };
         const copied = await threads.run(copyTask, input, signal);
         if (copied === "too_large") throw tooLarge(maxBytes);
-        if (copied === "holds_secret") throw new HoldsSecret("The file holds a secret");
+        if (copied === "holds_secret" || copied === "holds_canary") {
+          throw new HoldsSecret(copied === "holds_canary");
+        }
         beforeKept?.();
         return copied;
       }),
@@ -87,6 +96,7 @@ export async function openBlobs(options: BlobsOptions): Promise<Blobs> {
       return { stream: readVerified(file, sha256), bytes };
     },
     check: async (sha256, signal) => checkBlob(await openBlob(sha256), sha256, threads, signal),
+    sum: async (sha256, signal) => sumBlob(await openBlob(sha256), sha256, threads, signal),
     all: () => listBlobs(places, clock),
   };
 }

@@ -34,6 +34,8 @@ export interface Blobs {
   read(sha256: string): Promise<{ stream: Readable; bytes: number }>;
   /** Verifies a blob without handing out its bytes, and gives their number; fails as `get` does. */
   check(sha256: string, signal?: AbortSignal): Promise<number>;
+  /** The same, with the CRC-32 of the bytes. */
+  sum(sha256: string, signal?: AbortSignal): Promise<{ bytes: number; crc32: number }>;
   /** Every blob on disk with its size and age, for `gc` and `verify`. */
   all(): AsyncIterable<{ sha256: string; bytes: number; ageMs: number }>;
 }
@@ -44,7 +46,8 @@ export interface Captured {
   missing: MissingOutput[];
 }
 
-export { type ArchiveRequest, addToZip, buildArchive } from "./archive.ts";
+export { addToZip } from "./add-to-zip.ts";
+export { type ArchivedRun, type ArchiveRequest, buildArchive } from "./archive.ts";
 export { BlobsBroken, type BlobsOptions, openBlobs } from "./blobs.ts";
 export { contentNameProblem } from "./content-name.ts";
 export { type ContentReader, openContentReader } from "./content-reader.ts";
@@ -55,6 +58,7 @@ export {
   contentAlias,
   contentView,
 } from "./content-view.ts";
+export { findSecretBelow, findSecretThread } from "./find-secret.ts";
 export { restore, shorten } from "./long-strings.ts";
 export type { ScannerRecipe, SecretScanner } from "./output-file.ts";
 export { nameOutputs } from "./output-name.ts";
@@ -66,3 +70,4 @@ export {
 } from "./outputs.ts";
 export { placeFiles, type Uploads } from "./place-files.ts";
 export { type SweepOptions, type SweepReport, sweepBlobs } from "./sweep.ts";
+export type { WrittenMember } from "./write-zip.ts";

@@ -11,9 +11,11 @@ import { errorCode } from "./disk-errors.ts";
 
 /** Tells whether bytes hold a secret, given piece by piece: true as soon as one has been seen. */
 export interface SecretScanner {
-  start(): { push(chunk: Uint8Array): boolean };
+  start(): { push(chunk: Uint8Array): boolean; isCanary?(): boolean };
   /** How another thread makes itself the same one; without it, large files are searched on this one. */
   recipe?: ScannerRecipe;
+  /** Called when another thread has found the canary; what is found on this one tells it by itself. */
+  onCanary?: (() => void) | undefined;
 }
 
 /** A module, the function of it that makes a scanner, and the secrets to give it; for a thread of ours only (I6). */
@@ -21,6 +23,8 @@ export interface ScannerRecipe {
   module: string;
   name: string;
   secrets: readonly string[];
+  /** The one of which it must be told that it was found. */
+  canary?: string | undefined;
 }
 
 export type FileRefusal = MissingOutput["reason"];
@@ -90,6 +94,7 @@ async function readOnce(
     return { type: "captured", ...stored };
   } catch (error) {
     signal.throwIfAborted();
+    if (error instanceof HoldsSecret && error.isCanary) secrets.onCanary?.();
     return { type: "refused", reason: refusalOf(error) };
   } finally {
     if (fd !== undefined) closeSync(fd);

@@ -311,6 +311,25 @@ describe("a file that another thread reads", () => {
     expect(await kept()).toEqual([]);
   });
 
+  test("tells when what it holds is the canary, and only then", async () => {
+    let met = 0;
+    const onCanary = () => {
+      met += 1;
+    };
+    const secrets = containsSecret(["another-secret"], { canary, onCanary });
+    await writeFile(out("big"), Buffer.concat([large, Buffer.from("another-secret")]));
+    const search = openCapture({ secrets });
+    expect(reasons(await search({}))).toEqual({ "/workspace/out/big": "contains_secret" });
+    expect(met).toBe(0);
+    await writeFile(out("big"), Buffer.concat([large, Buffer.from(btoa(`u:${canary}`))]));
+    expect(reasons(await search({}))).toEqual({ "/workspace/out/big": "contains_secret" });
+    expect(met).toBe(1);
+    await writeFile(out("big"), `a small one with ${canary}`);
+    expect(reasons(await search({}))).toEqual({ "/workspace/out/big": "contains_secret" });
+    expect(met).toBe(2);
+    expect(await kept()).toEqual([]);
+  });
+
   test("is not kept when it changes meanwhile, in place or in length", async () => {
     await writeFile(out("big"), large);
     for (const change of [

@@ -3,7 +3,7 @@ import { Problem } from "../contract/problem.ts";
 import type { InputFile, PlacedFile } from "../contract/submission.ts";
 import type { Blobs } from "./content.ts";
 
-/** What came as the parts `file:<slot>` of a request, already stored. */
+/** What came as parts of a request, `file:<slot>` and others, by their names, already stored. */
 export type Uploads = ReadonlyMap<string, { sha256: string; bytes: number }>;
 
 /**
@@ -41,7 +41,7 @@ async function bytesOf(
   uploads: Uploads,
 ): Promise<{ sha256: string; bytes: number }> {
   if (file.slot !== undefined) {
-    const upload = uploads.get(file.slot);
+    const upload = uploads.get(`file:${file.slot}`);
     if (upload === undefined) {
       throw wrongFile(index, "slot", `there is no part "file:${file.slot}" in this request`);
     }

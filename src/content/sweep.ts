@@ -23,7 +23,7 @@ export interface SweepOptions {
   clock: Clock;
 }
 
-export type SweepReport = Omit<GcReport, "layers" | "runDirectories">;
+export type SweepReport = Omit<GcReport, "layers" | "runDirectories" | "retainedRuns">;
 
 /**
  * Removes the blobs that no row refers to, and temp files that nobody writes any more. Safe beside `put`s of the same

@@ -1,5 +1,8 @@
 import { z } from "zod";
+import { AgentIo } from "./agent-parts.ts";
+import { McpServers } from "./mcp-server.ts";
 import { RemoteAccess } from "./remote-access.ts";
+import { SecretName } from "./secret.ts";
 
 /** What an agent may do, in the manifest's own words (snake_case, tagged by `type`, unknown members refused). */
 const Scopes = z
@@ -18,7 +21,7 @@ const Scopes = z
  * A host that may be reached: `example.org`, `example.org:8443`, `*.example.org` (what is below it), an address, or `*`.
  * Without a port, 443 and 80.
  */
-const NetworkHost = z
+export const NetworkHost = z
   .string()
   .max(300)
   .regex(/^(\*|(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$/, {
@@ -35,6 +38,16 @@ const AgentPattern = z
     /^(\*|[A-Za-z0-9_-][A-Za-z0-9_.-]*\*?)$/,
     "expected an agent's id, a prefix ending in *, or *",
   );
+
+/** Letters, digits, - and _, in parts joined by dots: `coder.default`. */
+export const AgentId = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/,
+    "expected letters, digits, - and _, in parts joined by dots",
+  )
+  .max(128)
+  .meta({ id: "AgentId" });
 
 export const Capability = z
   .discriminatedUnion("type", [
@@ -93,25 +106,27 @@ export type Capability = z.infer<typeof Capability>;
  */
 export const InlineAgent = z
   .strictObject({
-    id: z
-      .string()
-      .regex(
-        /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/,
-        "expected letters, digits, - and _, in parts joined by dots",
-      )
-      .max(128)
-      .optional(),
+    id: AgentId.optional(),
     name: z.string().min(1).max(128).optional(),
     description: z.string().max(1024).optional(),
     instructions: z.string().min(1),
     capabilities: z.array(Capability).max(32),
     remote_access: RemoteAccess.optional(),
+    credential_env: z
+      .array(SecretName)
+      .max(64)
+      .optional()
+      .describe(
+        "The secrets that its calls may ask to have in their environment. Default: every one, and a person is asked about each",
+      ),
     limits: z
       .strictObject({
         max_memory_mb: z.int().min(16).max(1_048_576).optional(),
         max_execution_time_sec: z.int().min(1).max(604_800).optional(),
       })
       .optional(),
+    io: AgentIo.optional(),
+    mcp_servers: McpServers.optional(),
   })
   .meta({ id: "InlineAgent" });
 export type InlineAgent = z.infer<typeof InlineAgent>;

@@ -34,6 +34,7 @@ export const bindingParts = [
   "environment",
   "secrets",
   "hosts",
+  "server",
 ] as const;
 export type BindingPart = (typeof bindingParts)[number];
 
@@ -59,6 +60,15 @@ export const ApprovalSubject = z
     files: z
       .array(z.object({ name: z.string(), sha256: Digest }))
       .describe("Content that the call sees, or the files of the artifact"),
+    server: z
+      .object({
+        name: z.string(),
+        url: z.string(),
+        tool: z.string(),
+        description: z.string().describe("The server's own words"),
+      })
+      .optional()
+      .describe("The MCP server that is called, with exactly these arguments, and runs its tool"),
   })
   .meta({ id: "ApprovalSubject" });
 export type ApprovalSubject = z.infer<typeof ApprovalSubject>;

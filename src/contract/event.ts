@@ -3,13 +3,20 @@ import { ApprovalAnswer, ApprovalRequest } from "./approval.ts";
 import { ArtifactId, ArtifactManifest, ArtifactRef } from "./artifact.ts";
 import { ProofOutput } from "./artifact-proof.ts";
 import { BlobRef } from "./blob-ref.ts";
+import { Custody } from "./custody.ts";
+import { PreparedPackages } from "./environment.ts";
 import { DecisionReason } from "./explanation.ts";
 import { Finding } from "./finding.ts";
-import { ApprovalId, Digest, RunId } from "./ids.ts";
+import { ApprovalId, CallId, Digest, RunId } from "./ids.ts";
+import { InteractionAnswer, InteractionRequest } from "./interaction.ts";
 import { Abi, CapturedLayer } from "./layer.ts";
+import { McpListed } from "./mcp-server.ts";
 import { MissingOutput, Output } from "./output.ts";
+import { ProxyCalled } from "./proxy-call.ts";
 import { CleanupStatus, EndStatus, Isolation, StopReason } from "./run.ts";
+import { SdkCalled } from "./sdk-call.ts";
 import { RunSnapshot } from "./submission.ts";
+import { JoinPolicy, SpawnedTask, WaitResolved, WaitStarted } from "./workflow.ts";
 
 /**
  * The facts of a run, as its journal keeps them (`seq`, hash chain) and as the stream sends them. The data of an event
@@ -44,6 +51,34 @@ export const ReplyPart = z.object({
 });
 export type ReplyPart = z.infer<typeof ReplyPart>;
 
+/** The run that started this one by a call, and how it waits for it. */
+export const RunParent = z.object({
+  run_id: RunId,
+  root_run_id: RunId,
+  call_id: CallId,
+  depth: z.int().describe("1: a child of the root"),
+  group: z.string(),
+  policy: JoinPolicy,
+  async: z.boolean(),
+});
+export type RunParent = z.infer<typeof RunParent>;
+
+const KeptContent = z.object({
+  name: z.string(),
+  visibility: z.enum(["private", "session"]),
+  sha256: Digest,
+  bytes: z.int(),
+});
+
+const KeptLayer = CapturedLayer.extend({
+  abi: Abi.nullable(),
+  hosts: z.array(z.string()),
+  left_out: z
+    .array(z.object({ what: z.string(), count: z.int() }))
+    .optional()
+    .describe("What package managers keep for themselves, and is in no layer"),
+});
+
 const byType = {
   "run.submitted": z.object({
     submission: RunSnapshot,
@@ -51,10 +86,34 @@ const byType = {
     idempotency_key: z.string().nullable(),
     secrets: z.array(z.string()).describe("Names only"),
     submitted_by: z.string(),
+    parent: RunParent.optional(),
   }),
+  "run.forked": z
+    .object({
+      from_run_id: RunId,
+      turn: z.int(),
+      content: z.array(KeptContent),
+      layers: z.array(KeptLayer),
+      artifacts: z
+        .array(
+          z.object({
+            artifact_id: ArtifactId,
+            artifact_ref: ArtifactRef,
+            name: z.string().nullable(),
+          }),
+        )
+        .describe("Refs of its own for the artifacts that were handed over in the other tree"),
+    })
+    .describe("What a fork has from the beginning: what the other run saw at that turn"),
   "run.started": z.object({ epoch: z.int() }),
   "run.resumed": z.object({ epoch: z.int() }).describe("A new worker took the run over"),
   "run.provisioned": z.object({ isolation: Isolation }),
+  "environment.prepared": z
+    .object({ packages: z.array(PreparedPackages), layers: z.array(KeptLayer) })
+    .describe(
+      "The packages of the submission are there: what every command of the run has mounted",
+    ),
+  "mcp.listed": McpListed.describe("What an MCP server offers, or why it offers nothing"),
   "turn.replied": z.object({
     turn: z.int(),
     attempt: z.int(),
@@ -69,7 +128,22 @@ const byType = {
       .optional()
       .describe("By the price table of that day; null when the model has no price in it"),
     duration_ms: z.int(),
+    read_seq: z.int().optional().describe("The newest event that the model had been told of"),
   }),
+  "turn.lost": z
+    .object({
+      turn: z.int(),
+      reason: z
+        .enum(["crashed", "interrupted", "failed", "retried", "unreported"])
+        .describe(
+          "retried: the turn went on; unreported: it was replied, without saying its usage",
+        ),
+      tokens: z.int(),
+      cost_usd: z.number(),
+    })
+    .describe(
+      "A model was asked, and nobody knows what that cost: all that was reserved for it counts",
+    ),
   "call.decided": z.object({
     call_id: z.string(),
     tool: z.string(),
@@ -108,30 +182,15 @@ const byType = {
       .array(z.object({ name: z.string(), sha256: Digest }))
       .optional()
       .describe("Content that this call placed in /tmp"),
-    content: z
-      .array(
-        z.object({
-          name: z.string(),
-          visibility: z.enum(["private", "session"]),
-          sha256: Digest,
-          bytes: z.int(),
-        }),
-      )
+    content: z.array(KeptContent).optional().describe("Content that this call wrote"),
+    reply: z
+      .union([z.string(), BlobRef])
       .optional()
-      .describe("Content that this call wrote"),
+      .describe("What the run says with it: a script agent's stdout"),
     stdout: z.object({ blob: Digest, bytes: z.int(), truncated: z.boolean() }).optional(),
     stderr: z.object({ blob: Digest, bytes: z.int(), truncated: z.boolean() }).optional(),
     layers: z
-      .array(
-        CapturedLayer.extend({
-          abi: Abi.nullable(),
-          hosts: z.array(z.string()),
-          left_out: z
-            .array(z.object({ what: z.string(), count: z.int() }))
-            .optional()
-            .describe("What package managers keep for themselves, and is in no layer"),
-        }),
-      )
+      .array(KeptLayer)
       .optional()
       .describe("Layers that this call captured, or found built already"),
     artifact: z
@@ -143,7 +202,24 @@ const byType = {
       })
       .optional()
       .describe("The artifact that this call built, or found built already"),
+    task: SpawnedTask.optional().describe("The task that this call made"),
+    seen_tasks: z
+      .array(RunId)
+      .optional()
+      .describe("Tasks that had ended, and whose end the result tells"),
   }),
+  "wait.started": WaitStarted.describe("The run is let go until then: it is a row, and no more"),
+  "wait.resolved": WaitResolved,
+  "input.requested": InteractionRequest,
+  "input.answered": InteractionAnswer,
+  "message.received": z
+    .object({
+      from_run_id: RunId.nullable(),
+      from: z.string(),
+      text: z.union([z.string(), BlobRef]),
+      call_id: CallId.optional().describe("The call that sent it: once, however often it is made"),
+    })
+    .describe("Told to the model before its next turn"),
   "egress.allowed": z
     .object({
       call_id: z.string(),
@@ -165,6 +241,16 @@ const byType = {
     port: z.int().nullable(),
     reason: z.string(),
   }),
+  "proxy.called": ProxyCalled.describe(
+    "One call of a proxy endpoint, written down before its answer ended",
+  ),
+  "sdk.called": SdkCalled.describe("Code in the sandbox asked something of the gateway"),
+  "secret.seen": z
+    .object({
+      call_id: CallId.nullable(),
+      surface: z.string().describe("Where it was about to appear"),
+    })
+    .describe("The run's canary appeared: something read what nothing has to read, and sent it on"),
   "artifact.proved": z
     .object({
       call_id: z.string(),
@@ -195,7 +281,10 @@ const byType = {
     .describe(
       "Emergency stop of the run tree: its processes, its egress and its approvals end at once",
     ),
-  "run.cancel_requested": z.object({ requested_by: z.string() }),
+  "run.cancel_requested": z.object({
+    requested_by: z.string(),
+    reason: z.literal("parent_ended").optional().describe("The run that started it has ended"),
+  }),
   "run.finishing": z.object({
     status: EndStatus,
     stop_reason: StopReason,
@@ -206,6 +295,7 @@ const byType = {
     stop_reason: StopReason,
     message: z.string().optional(),
     cleanup_status: CleanupStatus,
+    custody: Custody.optional().describe("What became of the secrets that the run was given"),
   }),
   "run.cleaned": z.object({ cleanup_status: CleanupStatus }),
 } as const;
@@ -252,14 +342,26 @@ export type LiveEvent =
       type: "call.output";
       data: { call_id: string; stream: "stdout" | "stderr"; offset: number; text: string };
     }
+  /** What an installer says while the packages of the submission are installed. */
+  | {
+      type: "environment.output";
+      data: { ecosystem: string; stream: "stdout" | "stderr"; offset: number; text: string };
+    }
   /** `bytes` of the directory at `path` are in its layer by now. */
-  | { type: "call.capturing"; data: { call_id: string; path: string; bytes: number } };
+  | { type: "call.capturing"; data: { call_id: string; path: string; bytes: number } }
+  /** How far a remote tool says that it is, of `total` when it knows. */
+  | {
+      type: "call.progress";
+      data: { call_id: string; progress: number; total: number | null; message: string };
+    };
 
 export const liveEventTypes = [
   "model.delta",
   "model.reset",
+  "environment.output",
   "call.output",
   "call.capturing",
+  "call.progress",
 ] as const;
 
 /** Narrows an event that came over the wire to one type with its data. */

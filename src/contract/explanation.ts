@@ -2,6 +2,7 @@ import { z } from "zod";
 import { Capability } from "./agent.ts";
 import { Finding } from "./finding.ts";
 import { RemoteAccess } from "./remote-access.ts";
+import { SecretName } from "./secret.ts";
 
 /** One reason of a decision: the rule, the token of the command that met it, and what would have to be other. */
 export const DecisionReason = z
@@ -35,6 +36,7 @@ export const ExplainRequest = z
       .strictObject({
         capabilities: z.array(Capability).max(32),
         remote_access: RemoteAccess.optional(),
+        credential_env: z.array(SecretName).max(64).optional(),
       })
       .optional()
       .describe("Default: the built-in agent"),

@@ -11,6 +11,10 @@ export const idPrefixes = {
   token: "tok",
   workspace: "ws",
   request: "req",
+  proxyCall: "pxc",
+  skill: "skl",
+  agentsMd: "amd",
+  file: "fil",
 } as const;
 
 export type IdKind = keyof typeof idPrefixes;
@@ -32,6 +36,13 @@ export const CallId = idSchema("call").meta({ id: "CallId" });
 export const OutputId = idSchema("output").meta({ id: "OutputId" });
 export const TokenId = idSchema("token").meta({ id: "TokenId" });
 export const WorkspaceId = idSchema("workspace").meta({ id: "WorkspaceId" });
+export const ProxyCallId = idSchema("proxyCall").meta({ id: "ProxyCallId" });
+
+/** A question to a person: `int_` and 26 characters of which all are random. */
+export const InteractionId = z
+  .string()
+  .regex(/^int_[0-9a-hjkmnp-tv-z]{26}$/, "expected int_ and 26 lower-case letters and digits")
+  .meta({ id: "InteractionId" });
 
 /** An approval: `apr_` and 26 characters of which all are random (130 bits): nobody guesses one, and none follows another. */
 export const ApprovalId = z
@@ -66,10 +77,19 @@ export function newId(kind: IdKind, now: number = Date.now()): string {
 
 /** Makes the id of an approval, from 130 random bits. */
 export function newApprovalId(): string {
+  return `apr_${randomLetters()}`;
+}
+
+/** Makes the id of a question to a person, from 130 random bits. */
+export function newInteractionId(): string {
+  return `int_${randomLetters()}`;
+}
+
+function randomLetters(): string {
   const letters = [...crypto.getRandomValues(new Uint8Array(26))].map(
     (byte) => alphabet[byte & 31],
   );
-  return `apr_${letters.join("")}`;
+  return letters.join("");
 }
 
 /** One bit is left free, so that counting up within a millisecond never overflows. */

@@ -1,5 +1,7 @@
 import { z } from "zod";
-import { ApprovalId, RunId, WorkspaceId } from "./ids.ts";
+import { AgentId } from "./agent.ts";
+import { Handoff } from "./handoff.ts";
+import { ApprovalId, InteractionId, RunId, WorkspaceId } from "./ids.ts";
 import { RunSnapshot } from "./submission.ts";
 
 /** Where a run is. The last four are ends: they never change again. */
@@ -28,7 +30,9 @@ export function isEnd(status: string): status is EndStatus {
 
 /**
  * Why a run ended. succeeded: `end_turn`. cancelled: `cancelled`. terminated, by a limit of the run: `deadline`,
- * `turn_limit`, `call_limit`, `token_limit`, `disk_limit`, or by a person: `emergency_stop`. failed: the rest.
+ * `turn_limit`, `call_limit`, `token_limit`, `disk_limit`, by a person: `emergency_stop`, or because its canary appeared:
+ * `secret_exfiltration`, or because its tree used up its `budget`. cancelled as well: `parent_ended`, because the run that
+ * started it has ended. failed: the rest.
  */
 export const stopReasons = [
   "end_turn",
@@ -39,6 +43,9 @@ export const stopReasons = [
   "token_limit",
   "disk_limit",
   "emergency_stop",
+  "secret_exfiltration",
+  "budget",
+  "parent_ended",
   "model_error",
   "model_refused",
   "model_credential_missing",
@@ -46,6 +53,7 @@ export const stopReasons = [
   "context_full",
   "loop_guard",
   "program_failed",
+  "environment_failed",
   "sandbox_unavailable",
   "storage_full",
   "internal",
@@ -105,10 +113,18 @@ export const Run = z
     message: z.string().nullable().describe("Why it ended, in a sentence, when that needs one"),
     queue: z.object({ position: z.int() }).nullable().describe("The place in the queue, from 1"),
     waiting: z
-      .object({ on: z.literal("approval"), approvalId: ApprovalId })
+      .discriminatedUnion("on", [
+        z.object({ on: z.literal("approval"), approvalId: ApprovalId }),
+        z.object({ on: z.literal("input"), interactionId: InteractionId }),
+        z.object({ on: z.literal("children"), runIds: z.array(RunId) }),
+      ])
       .nullable()
       .describe("What a run that is `waiting` waits for"),
+    rootRunId: RunId.describe("The first run of its tree"),
+    parentRunId: RunId.nullable().describe("The run that started it"),
+    agent: AgentId.nullable().describe("null: the built-in agent, or an inline one without an id"),
     model: z.string(),
+    handoff: Handoff.nullable().describe("What the agent asks for in place of an end of its work"),
     reply: z.string().nullable().describe("The text of the last turn, once the run has ended"),
     metadata: z.record(z.string(), z.json()),
     submission: RunSnapshot,

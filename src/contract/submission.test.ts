@@ -6,7 +6,13 @@ const base = { model: "anthropic/claude-x", prompt: "p" };
 
 function firstIssue(submission: unknown): { path: string; message: string } | undefined {
   const issue = RunSubmission.safeParse(submission).error?.issues[0];
-  return issue && { path: issue.path.join("."), message: issue.message };
+  const path = [...(issue?.path ?? [])];
+  // Of an agent inline and one by its id, the one that was meant.
+  if (issue?.code === "invalid_union" && issue.errors.length > 0) {
+    const meant = issue.errors.find(([inner]) => inner?.code !== "invalid_type")?.[0];
+    path.push(...(meant?.path ?? []));
+  }
+  return issue && { path: path.join("."), message: issue.message };
 }
 
 describe("RunSubmission", () => {
@@ -52,7 +58,8 @@ describe("RunSubmission", () => {
 
   const agent = { instructions: "x", capabilities: [] };
   it.each([
-    [{ prompt: "p" }, "model"],
+    [{ model: "anthropic/claude-x" }, "prompt"],
+    [{ ...base, message: "p" }, "prompt"],
     [{ model: "a/b" }, "prompt"],
     [{ ...base, model: "" }, "model"],
     [{ ...base, model: "../../etc" }, "model"],
@@ -67,7 +74,7 @@ describe("RunSubmission", () => {
     [{ ...base, secrets: { openai: { apiKey: "short" } } }, "secrets.openai.apiKey"],
     [{ ...base, secrets: { nobody: { apiKey: "12345678" } } }, "secrets"],
     [
-      { ...base, secrets: { openai: { apiKey: "12345678", baseUrl: "http://x" } } },
+      { ...base, secrets: { openai: { apiKey: "12345678", address: "http://x" } } },
       "secrets.openai",
     ],
     [{ ...base, limits: { turns: 0 } }, "limits.turns"],

@@ -38,6 +38,9 @@ export const GcReport = z
     tempFiles: z.int(),
     layers: z.int(),
     runDirectories: z.int(),
+    retainedRuns: z
+      .int()
+      .describe("Runs that have ended and keep their directories until they are deleted"),
     kept: z.object({ blobs: z.int(), bytes: z.int(), young: z.int() }),
   })
   .meta({ id: "GcReport" });

@@ -8,6 +8,7 @@ import { limits } from "../base/limits.ts";
 import { openDenials } from "./accounts.ts";
 import { allowList } from "./allow-list.ts";
 import { openConversations } from "./conversations.ts";
+import type { ProxyDoors } from "./proxy-doors.ts";
 import { openReach } from "./reach.ts";
 import type { EgressReason } from "./refusal.ts";
 import type { Resolver } from "./resolve.ts";
@@ -53,6 +54,8 @@ export interface BuildNetworkOptions {
   clock: Clock;
   resolver?: Resolver;
   limits?: Partial<EgressLimits>;
+  /** The endpoints of the run; they are reached by name beside `hosts`. */
+  proxy?: ProxyDoors;
   /** Every connection that asks for something is one record: this when it has ended … */
   onAllowed(record: EgressAllowed): void;
   /** … or this when it was refused. A connection that is kept for several plain requests is one for each. */
@@ -109,8 +112,10 @@ export async function openBuildNetwork(options: BuildNetworkOptions): Promise<Bu
     reach,
     onAllowed: options.onAllowed,
     onDenied: denials.add,
+    ...(options.proxy ? { proxy: options.proxy } : {}),
   });
   server.on("connect", talks.onConnect).on("request", talks.onRequest);
+  server.on("checkContinue", talks.onContinue);
   server.on("clientError", talks.onBroken);
   const directory = await listen(server, options);
   const close = async () => {

@@ -6,24 +6,35 @@ import { limits as houseLimits } from "../base/limits.ts";
 import { type ConverseOptions, openConverse } from "./converse.ts";
 import { forward } from "./forward.ts";
 import { parseTarget, type Target } from "./host-name.ts";
+import { answerProxy, type ProxyDoors, proxyHost, proxyTarget } from "./proxy-doors.ts";
 import { type EgressReason, refusalStatus, refusalWords } from "./refusal.ts";
 import { tunnel } from "./tunnel.ts";
 
-/** Answers what clients of the proxy ask for: a tunnel, or one plain request. Each gives one record. */
-export function openConversations(options: ConverseOptions) {
+/**
+ * Answers what clients of the proxy ask for: a tunnel, or one plain request. Each gives one record. What is for an
+ * endpoint of the run goes to `proxy`, which keeps its own; its names are never looked up.
+ */
+export function openConversations(options: ConverseOptions & { proxy?: ProxyDoors }) {
   const converse = openConverse(options);
-  const running = new Set<Promise<void>>();
-  /** Clients with a request that is being answered: what breaks then is told by the record of that request. */
-  const asking = new Map<Duplex, number>();
+  const { run, isAsking, settled } = openRunning();
 
   const misunderstood = (reason: EgressReason) => {
     options.onDenied({ host: "", port: null, reason });
     return refusalWords(reason);
   };
 
+  const overTls = (name: string) => {
+    const host = { kind: "name" as const, text: name };
+    options.onDenied({ host: name, port: 443, reason: "endpoint_over_tls" });
+    return refusalWords("endpoint_over_tls", { host, port: 443 });
+  };
+
   async function onConnect(incoming: IncomingMessage, client: Socket, head: Buffer) {
     client.on("error", () => client.destroy());
-    const target = parseTarget(incoming.url ?? "");
+    const authority = incoming.url ?? "";
+    const target = parseTarget(authority);
+    const ours = options.proxy && proxyHost(target?.host.text ?? authority);
+    if (ours !== undefined) return refuse(client, "endpoint_over_tls", () => overTls(ours));
     if (target === undefined) return refuse(client, "not_understood", misunderstood);
     const reason = await converse(target, async (host, count) => {
       if (client.destroyed) {
@@ -39,6 +50,12 @@ export function openConversations(options: ConverseOptions) {
 
   async function onRequest(incoming: IncomingMessage, answer: ServerResponse) {
     const uri = parseUri(incoming.url ?? "");
+    if (options.proxy) {
+      const named = proxyTarget(incoming.url ?? "");
+      // In whatever spelling: a name of ours is nothing to ask DNS for.
+      const ours = named ?? (proxyHost(uri?.target.host.text ?? "") && unknownName);
+      if (ours) return answerProxy(options.proxy, ours, incoming, answer);
+    }
     const plain = { connection: "close", "content-type": "text/plain" };
     if (uri === undefined) {
       const words = misunderstood("not_understood");
@@ -58,7 +75,34 @@ export function openConversations(options: ConverseOptions) {
     answer.writeHead(refusalStatus(reason), words, plain).end(`${words}\n`);
   }
 
-  // What goes wrong with one connection ends that one: nobody waits for these, and a rejection would end the process.
+  return {
+    onConnect(incoming: IncomingMessage, client: Duplex, head: Buffer): void {
+      // A server of its own sockets gives no other kind; the type allows for what a caller emits.
+      run(client, onConnect(incoming, client as Socket, head));
+    },
+    onRequest(incoming: IncomingMessage, answer: ServerResponse): void {
+      run(incoming.socket, onRequest(incoming, answer));
+    },
+    /** A client that waits for `100 Continue`: an endpoint sends it when the body is wanted, all others at once. */
+    onContinue(incoming: IncomingMessage, answer: ServerResponse): void {
+      if (!options.proxy || !proxyTarget(incoming.url ?? "")) answer.writeContinue();
+      run(incoming.socket, onRequest(incoming, answer));
+    },
+    /** What is no HTTP, or too much of it, or too slow. A client that has just gone has asked for nothing. */
+    onBroken(error: NodeJS.ErrnoException, client: Duplex): void {
+      if (isAsking(client) || !client.writable || error.code === "ECONNRESET") client.destroy();
+      else refuse(client as Socket, brokenReason(error.code), misunderstood);
+    },
+    /** Resolves when all that was asked for has its record. */
+    settled,
+  };
+}
+
+/** What goes wrong with one connection ends that one: nobody waits for these, and a rejection would end the process. */
+function openRunning() {
+  const running = new Set<Promise<void>>();
+  /** Clients with a request that is being answered: what breaks then is told by the record of that request. */
+  const asking = new Map<Duplex, number>();
   const run = (client: Duplex, answering: Promise<void>) => {
     asking.set(client, (asking.get(client) ?? 0) + 1);
     const done = answering
@@ -72,24 +116,15 @@ export function openConversations(options: ConverseOptions) {
     running.add(done);
   };
   return {
-    onConnect(incoming: IncomingMessage, client: Duplex, head: Buffer): void {
-      // A server of its own sockets gives no other kind; the type allows for what a caller emits.
-      run(client, onConnect(incoming, client as Socket, head));
-    },
-    onRequest(incoming: IncomingMessage, answer: ServerResponse): void {
-      run(incoming.socket, onRequest(incoming, answer));
-    },
-    /** What is no HTTP, or too much of it, or too slow. A client that has just gone has asked for nothing. */
-    onBroken(error: NodeJS.ErrnoException, client: Duplex): void {
-      if (asking.has(client) || !client.writable || error.code === "ECONNRESET") client.destroy();
-      else refuse(client as Socket, brokenReason(error.code), misunderstood);
-    },
-    /** Resolves when all that was asked for has its record. */
+    run,
+    isAsking: (client: Duplex) => asking.has(client),
     async settled(): Promise<void> {
       await Promise.all(running);
     },
   };
 }
+
+const unknownName = { kind: "unknown" } as const;
 
 function brokenReason(code: string | undefined): EgressReason {
   if (code === "HPE_HEADER_OVERFLOW") return "head_too_long";

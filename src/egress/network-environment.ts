@@ -1,7 +1,8 @@
 /**
- * The environment of a call that may reach hosts, by way of the relay on a loopback port. Every package client reads
+ * The environment of a call that may reach hosts or endpoints, by way of the relay on a loopback port. Every package client reads
  * other names: Node's fetch ignores proxies unless told, and the official Node, pip and Go look for authorities in
- * places of their own. `caBundle` is the path, inside, of all authorities in one file.
+ * places of their own. An endpoint is `http://NAME.proxy/`, asked of the relay like any plain host: only what listens inside
+ * is excepted. `caBundle` is the path, inside, of all authorities in one file.
  */
 export function networkEnvironment(options: {
   port: number;

@@ -138,7 +138,7 @@ function hostOf(text: string): { shown: string; address: string } | undefined {
 function mayMount(path: string, home: string): boolean {
   const closed = [
     ..."/etc /proc /sys /dev /run /boot /var/run".split(" "),
-    ..."/tmp /workspace /cache /airlock /airlock-config /antpath".split(" "),
+    ..."/tmp /workspace /cache /airlock /airlock-config /airlock-run /antpath".split(" "),
   ];
   if (closed.some((each) => path === each || path.startsWith(`${each}/`))) return false;
   const open = ["/", "/usr", "/var", "/var/lib", "/home", "/root", "/tmp", "/opt", "/srv", "/mnt"];

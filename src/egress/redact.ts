@@ -1,13 +1,12 @@
 import { type Threads, threadBytesMin } from "../base/threads.ts";
-import { encodingsOf } from "./encodings.ts";
-import { spansWithLineBreaks, withoutLineBreaks } from "./line-breaks.ts";
+import { encodingsOf, secretCharsMin } from "./encodings.ts";
+import { openUnbroken } from "./line-breaks.ts";
+import { openRedactStream, type RedactStream, redacted } from "./redact-stream.ts";
 import { openScanner, type Scanner, type Span } from "./scan.ts";
-
-/** What stands where a secret was. */
-export const redacted = "[redacted]";
+import { keptBytesMax, openSecretSpans, pieceBytes, type SecretSpans } from "./secret-spans.ts";
 
 /**
- * Cuts secrets out of what is about to be written down (I6), in every encoding of `encodingsOf`. What holds no secret
+ * Cuts secrets out of what is about to be written down (I6), in every encoding of `encodings`. What holds no secret
  * comes back unchanged.
  */
 export interface Redactor {
@@ -16,75 +15,150 @@ export interface Redactor {
   bytes(bytes: Uint8Array): Promise<Uint8Array>;
   /** Strings and member names at any depth of a JSON value, and numbers whose digits are a secret. */
   json(value: unknown): unknown;
+  /** Starts on one sequence of bytes that comes piece by piece. */
+  stream(): RedactStream;
 }
 
-/** Makes a redactor for these secrets. Those of fewer than 6 characters are left alone: they would shred the text. */
-export function redactor(secrets: readonly string[], threads?: Threads): Redactor {
-  const scanner = openScanner(secrets.flatMap(encodingsOf));
-  const text = (value: string) => redactText(scanner, value);
+/** A worthless secret that honest code has no reason to touch: who shows it, in any encoding, was looking for secrets. */
+export interface Canary {
+  canary?: string | undefined;
+  /** Called whenever it is met, before what it was cut out of is given back; maybe several times. */
+  onCanary?: (() => void) | undefined;
+}
+
+/** These secrets, made ready once for all who look for them: that takes as long as to search a megabyte. */
+export interface SecretMask {
+  redactor(options?: { threads?: Threads | undefined } & Pick<Canary, "onCanary">): Redactor;
+  search(options?: Pick<Canary, "onCanary">): SecretSearch;
+}
+
+/** Those of fewer than 6 characters are left alone: they would shred the text. */
+export function openMask(secrets: readonly string[], canary?: string): SecretMask {
+  const scanner = scannerFor(secrets, canary);
   return {
-    text,
-    async bytes(bytes) {
-      if (scanner.longest === 0) return bytes;
-      if (!threads || bytes.byteLength < threadBytesMin) return redactBytes(scanner, bytes);
-      return (await threads.run(redactTask, { secrets, bytes })) ?? bytes;
+    redactor({ threads, onCanary } = {}) {
+      const here = redactorFor(scanner, onCanary);
+      if (!threads || scanner.longest === 0) return here;
+      return {
+        ...here,
+        async bytes(bytes) {
+          if (bytes.byteLength < threadBytesMin) return here.bytes(bytes);
+          const there = await threads.run(redactTask, { secrets, canary, bytes });
+          if (there.isCanary) onCanary?.();
+          return there.bytes ?? bytes;
+        },
+      };
     },
-    json: (value) => (scanner.longest === 0 ? value : redactJson(value, text)),
+    search: ({ onCanary } = {}) => searchFor(scanner, { secrets, canary, onCanary }),
   };
 }
 
-/** For a thread: the bytes without these secrets, or undefined when they need not be sent back: there are none. */
+/** A redactor for these secrets alone. */
+export function redactor(
+  secrets: readonly string[],
+  options: Canary & { threads?: Threads | undefined } = {},
+): Redactor {
+  return openMask(secrets, options.canary).redactor(options);
+}
+
+/** Cuts out what the scanner finds, all on this thread; `onMarked` is called for what is marked. */
+export function redactorFor(scanner: Scanner, onMarked?: () => void): Redactor {
+  const spans = openSecretSpans(scanner);
+  const text = (value: string) => (spans.isEmpty ? value : redactText(spans, value, onMarked));
+  return {
+    text,
+    bytes: async (bytes) => (spans.isEmpty ? bytes : redactBytes(spans, bytes, onMarked)),
+    json: (value) => (spans.isEmpty ? value : redactJson(value, text)),
+    stream: () => openRedactStream(spans, onMarked),
+  };
+}
+
+function scannerFor(secrets: readonly string[], canary: string | undefined): Scanner {
+  return openScanner(secrets.flatMap(encodingsOf), canary === undefined ? [] : encodingsOf(canary));
+}
+
+/** For a thread: the bytes without these secrets, or none when they need not be sent back: nothing was cut out. */
 export function redactLong(input: {
   secrets: readonly string[];
+  canary: string | undefined;
   bytes: Uint8Array;
-}): Uint8Array | undefined {
-  const cleaned = redactBytes(openScanner(input.secrets.flatMap(encodingsOf)), input.bytes);
-  return cleaned === input.bytes ? undefined : cleaned;
+}): { bytes: Uint8Array | undefined; isCanary: boolean } {
+  let isCanary = false;
+  const spans = openSecretSpans(scannerFor(input.secrets, input.canary));
+  const cleaned = redactBytes(spans, input.bytes, () => {
+    isCanary = true;
+  });
+  return { bytes: cleaned === input.bytes ? undefined : cleaned, isCanary };
 }
 
 const redactTask = { module: import.meta.url, work: redactLong };
 
 /** The same object when nothing is cut out. */
-function redactBytes(scanner: Scanner, value: Uint8Array): Uint8Array {
+function redactBytes(search: SecretSpans, value: Uint8Array, onCanary?: () => void): Uint8Array {
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-  const spans = findSpans(scanner, bytes);
+  const spans = findSpans(search, bytes, onCanary);
   return spans.length === 0 ? value : Buffer.concat(cutOut(bytes, spans));
 }
 
 export interface SecretSearch {
   /** Starts on one sequence of bytes. `push` is true from the first piece on with which a secret was complete. */
-  start(): { push(chunk: Uint8Array): boolean };
+  start(): {
+    push(chunk: Uint8Array): boolean;
+    /** What was found is the canary. */
+    isCanary(): boolean;
+  };
   /** What another thread needs to make itself the same search: this module's function, and the secrets. */
-  recipe: { module: string; name: string; secrets: readonly string[] };
+  recipe: { module: string; name: string; secrets: readonly string[]; canary: string | undefined };
+  /** To be called when the search on another thread has found the canary. */
+  onCanary: (() => void) | undefined;
 }
 
-/** Looks for secrets in bytes that come piece by piece, however they are cut; holds no more than the longest encoding. */
-export function containsSecret(secrets: readonly string[]): SecretSearch {
-  const scanner = openScanner(secrets.flatMap(encodingsOf));
+/**
+ * Looks for secrets in bytes that come piece by piece, however they are cut; holds no more than the longest encoding. It
+ * stops at the first: a canary behind another secret is not told.
+ */
+export function containsSecret(secrets: readonly string[], options: Canary = {}): SecretSearch {
+  return openMask(secrets, options.canary).search(options);
+}
+
+function searchFor(
+  scanner: Scanner,
+  { secrets, canary, onCanary }: Canary & { secrets: readonly string[] },
+): SecretSearch {
+  // Shared by all that is searched: a piece is done with before the next one is looked at.
+  const unbroken = openUnbroken(pieceBytes + keptBytesMax);
   return {
-    recipe: { module: import.meta.url, name: containsSecret.name, secrets },
+    recipe: { module: import.meta.url, name: containsSecret.name, secrets, canary },
+    onCanary,
     start() {
       let carried = Buffer.alloc(0);
-      let found = false;
+      let found: "none" | "some" | "marked" = "none";
       return {
         push(chunk) {
-          if (found || scanner.longest === 0) return found;
+          if (found !== "none") return true;
+          if (scanner.longest === 0) return false;
           const view = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-          const bytes = Buffer.concat([carried, withoutLineBreaks(view)]);
-          found = scanner.has(bytes);
-          // A copy, so that a small remainder does not keep a large piece in memory.
-          carried = Buffer.from(bytes.subarray(Math.max(0, bytes.length - scanner.longest + 1)));
-          return found;
+          for (let from = 0; from < view.length && found === "none"; from += pieceBytes) {
+            const piece = view.subarray(from, from + pieceBytes);
+            const bytes = carried.length === 0 ? piece : Buffer.concat([carried, piece]);
+            const plain = unbroken.read(bytes);
+            found = scanner.has(plain);
+            // A copy, so that a small remainder does not keep a large piece in memory.
+            carried = Buffer.from(bytes.subarray(unbroken.placeOf(scanner.openFrom(plain))));
+          }
+          if (found === "marked") onCanary?.();
+          return found !== "none";
         },
+        isCanary: () => found === "marked",
       };
     },
   };
 }
 
-function findSpans(scanner: Scanner, bytes: Buffer): Span[] {
-  const plain = withoutLineBreaks(bytes);
-  const spans = scanner.find(plain);
-  return plain === bytes || spans.length === 0 ? spans : spansWithLineBreaks(bytes, spans);
+function findSpans(search: SecretSpans, bytes: Buffer, onCanary?: () => void): Span[] {
+  const spans = search.all(bytes);
+  if (onCanary && spans.some(({ isMarked }) => isMarked)) onCanary();
+  return spans;
 }
 
 function cutOut(bytes: Buffer, spans: readonly Span[]): Buffer[] {
@@ -98,10 +172,9 @@ function cutOut(bytes: Buffer, spans: readonly Span[]): Buffer[] {
 }
 
 /** Slices the string, not its bytes: a lone surrogate elsewhere in the text would not survive the way there and back. */
-function redactText(scanner: Scanner, text: string): string {
-  if (scanner.longest === 0) return text;
+function redactText(search: SecretSpans, text: string, onCanary?: () => void): string {
   const bytes = Buffer.from(text);
-  const spans = findSpans(scanner, bytes);
+  const spans = findSpans(search, bytes, onCanary);
   let result = "";
   let at = 0;
   let byte = 0;
@@ -129,12 +202,22 @@ function redactJson(value: unknown, text: (value: string) => string): unknown {
   if (typeof value === "string") return text(value);
   if (typeof value === "number") return text(String(value)) === String(value) ? value : redacted;
   if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) return value.map((item) => redactJson(item, text));
+  if (Array.isArray(value)) {
+    if (isSecretBytes(value, text)) return [redacted];
+    return value.map((item) => redactJson(item, text));
+  }
   const members = new Map<string, unknown>();
   for (const [key, member] of Object.entries(value)) {
     members.set(freeName(text(key), members), redactJson(member, text));
   }
   return Object.fromEntries(members);
+}
+
+/** As `JSON.stringify` writes a buffer: no number of it is a secret, and all of them together are. */
+function isSecretBytes(items: readonly unknown[], text: (value: string) => string): boolean {
+  if (items.length < secretCharsMin || typeof items[0] !== "number") return false;
+  const list = items.join(",");
+  return text(list) !== list;
 }
 
 /** Two names may become one by redaction; neither member may be lost for that. */

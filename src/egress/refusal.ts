@@ -16,7 +16,20 @@ export type EgressReason =
   | "not_understood"
   | "head_too_long"
   | "head_too_slow"
+  | "endpoint_over_tls"
   | "call_ended";
+
+/** Why a target was not reached, once it was plain which one it is. */
+export type ReachReason = Extract<
+  EgressReason,
+  | "not_listed"
+  | "private_address"
+  | "not_found"
+  | "unreachable"
+  | "timed_out"
+  | "lookups_limit"
+  | "call_ended"
+>;
 
 /** 403 for what stays refused, so that clients do not try it again; 502 to 504 for what may pass. */
 export function refusalStatus(reason: EgressReason): number {
@@ -85,6 +98,8 @@ function because(reason: EgressReason, entry: string): string {
       return "send shorter headers";
     case "head_too_slow":
       return "send the whole request at once";
+    case "endpoint_over_tls":
+      return `the gateway makes the TLS connection of an endpoint itself; use http://${entry}/`;
     case "call_ended":
       return "the call has ended";
   }

@@ -1,54 +1,12 @@
-import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer as createHttp } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { expect, it } from "vitest";
-
+import { inside } from "../../test/support/behind-relay.ts";
 import { systemClock } from "../base/clock.ts";
 import { openBuildNetwork } from "./build-network.ts";
-import { networkEnvironment } from "./network-environment.ts";
-
-const relay = resolve(import.meta.dirname, "../../runtime/relay.mjs");
-
-/** Runs a script in namespaces without a network, with the relay started first; gives its stdout. */
-function inside(folder: string, script: string): Promise<string> {
-  const shell = `mkfifo /run/ready
-    "$NODE" "$RELAY" 3128 "$SOCKET" 3 3>/run/ready & read line </run/ready; ${script}`;
-  const child = spawn(
-    "bwrap",
-    [
-      "--unshare-all",
-      "--die-with-parent",
-      "--ro-bind",
-      "/",
-      "/",
-      "--dev",
-      "/dev",
-      // Not over the system's temporary directory, in which the checkout itself may lie.
-      "--tmpfs",
-      "/run",
-    ].concat(["--ro-bind", folder, "/run/net", "sh", "-c", shell]),
-    {
-      stdio: ["ignore", "pipe", "inherit"],
-      env: {
-        PATH: process.env.PATH,
-        NODE: process.execPath,
-        RELAY: relay,
-        SOCKET: "/run/net/proxy.sock",
-        ...networkEnvironment({ port: 3128, caBundle: "/etc/ssl/certs/ca-certificates.crt" }),
-      },
-    },
-  );
-  return new Promise((done, fail) => {
-    let heard = "";
-    child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
-      heard += chunk;
-    });
-    child.on("error", fail).on("close", () => done(heard));
-  });
-}
 
 it("is the way out of a sandbox without a network, to a listed host and to no other", async () => {
   const folder = mkdtempSync(join(tmpdir(), "airlock-relay-"));

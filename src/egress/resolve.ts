@@ -4,12 +4,12 @@ import { isPublicAddress } from "./address.ts";
 import type { AllowList } from "./allow-list.ts";
 import type { Target } from "./host-name.ts";
 import { LookupsLimit } from "./lookups.ts";
-import type { EgressReason } from "./refusal.ts";
+import type { ReachReason } from "./refusal.ts";
 
 /** Every address of a name, in the order to be tried. */
 export type Resolver = (name: string) => Promise<string[]>;
 
-export type Resolved = { ok: true; addresses: string[] } | { ok: false; reason: EgressReason };
+export type Resolved = { ok: true; addresses: string[] } | { ok: false; reason: ReachReason };
 
 /** The resolver of the gateway's machine, its hosts file included. Rejects for a name that is not there. */
 export const systemResolver: Resolver = async (name) =>

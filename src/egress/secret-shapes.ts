@@ -1,4 +1,4 @@
-import { redacted } from "./redact.ts";
+import { redacted } from "./redact-stream.ts";
 
 /**
  * What credentials look like. Every expression is bounded and starts at a word of its own, so that no text takes more

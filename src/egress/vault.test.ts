@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { chmod, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,11 +7,22 @@ import { openVault, VaultError } from "./vault.ts";
 
 const secret = 'sk-canary-+/="%&-4f1c9';
 let dir: string;
+let outside: string;
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), "airlock-vault-"));
+  outside = await mkdtemp(join(tmpdir(), "airlock-keys-"));
 });
-afterEach(() => rm(dir, { recursive: true, force: true }));
+afterEach(async () => {
+  for (const made of [dir, outside]) await rm(made, { recursive: true, force: true });
+});
+
+/** A file of the operator with these keys. */
+async function keyFile(...keys: string[]): Promise<string> {
+  const path = join(outside, randomUUID());
+  await writeFile(path, `${keys.join("\n")}\n`, { mode: 0o600 });
+  return path;
+}
 
 describe("a vault", () => {
   test("opens after a restart what it sealed before", async () => {
@@ -52,18 +64,33 @@ describe("a vault", () => {
   });
 
   test("refuses what another key sealed", async () => {
-    const other = await openVault({ dir, key: "ab".repeat(32) });
-    const vault = await openVault({ dir, key: "cd".repeat(32) });
+    const [ab, cd] = [await keyFile("ab".repeat(32)), await keyFile("cd".repeat(32))];
+    const other = await openVault({ dir, keyFile: ab });
+    const vault = await openVault({ dir, keyFile: cd });
     expect(() => vault.open(other.seal(secret, "c"), "c")).toThrow(/another key/);
     expect(await readdir(dir)).toEqual([]);
   });
 
   test("takes the same key from outside as hex and as base64", async () => {
     const key = Buffer.alloc(32, 7);
-    const sealed = (await openVault({ dir, key: key.toString("hex") })).seal(secret, "c");
-    expect((await openVault({ dir, key: key.toString("base64") })).open(sealed, "c")).toBe(secret);
-    await expect(openVault({ dir, key: "tooshort-canary" })).rejects.toThrow(/64 hex digits/);
-    await expect(openVault({ dir, key: "tooshort-canary" })).rejects.not.toThrow(/canary/);
+    const [hex, base64] = [
+      await keyFile(key.toString("hex")),
+      await keyFile(key.toString("base64")),
+    ];
+    const sealed = (await openVault({ dir, keyFile: hex })).seal(secret, "c");
+    expect((await openVault({ dir, keyFile: base64 })).open(sealed, "c")).toBe(secret);
+    const short = await keyFile("tooshort-canary");
+    await expect(openVault({ dir, keyFile: short })).rejects.toThrow(/64 hex digits/);
+    await expect(openVault({ dir, keyFile: short })).rejects.not.toThrow(/canary/);
+  });
+
+  test("takes a key from outside by a link, and refuses one that everybody may read", async () => {
+    const path = await keyFile("ab".repeat(32));
+    await symlink(path, `${path}.link`);
+    await openVault({ dir, keyFile: `${path}.link` });
+    await chmod(path, 0o644);
+    await expect(openVault({ dir, keyFile: path })).rejects.toThrow(/mode is 0644/);
+    await expect(openVault({ dir, keyFile: `${path}.gone` })).rejects.toThrow(/ENOENT/);
   });
 
   test.each([0o640, 0o604, 0o660])("refuses a key that others may read", async (mode) => {

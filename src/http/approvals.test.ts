@@ -213,7 +213,12 @@ describe("the policy explained", () => {
   });
 
   it("is slowed down like submissions, because reading code costs", async () => {
-    const limits = { submissionsPerMinute: 2, archivesPerMinute: 1, eventStreams: 1 };
+    const limits = {
+      submissionsPerMinute: 2,
+      archivesPerMinute: 1,
+      exportsPerMinute: 1,
+      eventStreams: 1,
+    };
     const waits = { headersMs: 15_000, bodyIdleMs: 60_000 };
     const door = openFrontDoor({ limits: { ...limits, ...waits } });
     const { header } = door.token({ scopes: ["runs"] });

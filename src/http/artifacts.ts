@@ -75,15 +75,20 @@ export function answerArtifacts(front: Front): Pick<Answers, keyof typeof artifa
       const etag = `W/"${digest}.${format}"`;
       const current = notModified(c, etag);
       if (current !== undefined) return current;
-      front.archives(workspaceId);
+      front.exports(workspaceId);
       const made = await inventory.exportArtifact(workspaceId, id, format, leaving(front, c));
       const { filename, contentType, stream, bytes } = made;
-      return download(front, c, stream, {
-        ...currentHeaders(etag),
-        "Content-Type": contentType,
-        ...(bytes === undefined ? {} : { "Content-Length": String(bytes) }),
-        "Content-Disposition": attachment(filename),
-      });
+      return download(
+        front,
+        c,
+        { stream },
+        {
+          ...currentHeaders(etag),
+          "Content-Type": contentType,
+          ...(bytes === undefined ? {} : { "Content-Length": String(bytes) }),
+          "Content-Disposition": attachment(filename),
+        },
+      );
     },
   };
 }

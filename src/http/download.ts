@@ -2,10 +2,18 @@ import type { Readable } from "node:stream";
 import type { Ctx, Front } from "./front.ts";
 import { pulledBody } from "./pulled-body.ts";
 
-/** Answers with the bytes of a stream, as fast as the client takes them; the stream is destroyed however that ends. */
-export function download(front: Front, c: Ctx, stream: Readable, headers: Record<string, string>) {
+/**
+ * Answers with the bytes of a stream, as fast as the client takes them; the stream is destroyed however that ends. `spent`: its
+ * chunks are of nobody else, and are freed when they have been sent.
+ */
+export function download(
+  front: Front,
+  c: Ctx,
+  { stream, spent = false }: { stream: Readable; spent?: boolean },
+  headers: Record<string, string>,
+) {
   const chunks: AsyncIterator<Uint8Array> = stream[Symbol.asyncIterator]();
-  const body = pulledBody(c, front.log, chunks, () => stream.destroy());
+  const body = pulledBody(c, front.log, chunks, () => stream.destroy(), { spent });
   return c.body(body, 200, headers);
 }
 

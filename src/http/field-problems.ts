@@ -1,5 +1,8 @@
 import type { z } from "zod";
+import { expectedKeys, nameKeys } from "../contract/known-keys.ts";
+import { meantBranch } from "../contract/meant-branch.ts";
 import { type FieldProblem, Problem } from "../contract/problem.ts";
+import { submissionFaults } from "../contract/submission-faults.ts";
 
 /** One answer names at most this many wrong fields; the rest is counted. */
 const fieldsShownMax = 20;
@@ -7,19 +10,40 @@ const receivedCharsMax = 100;
 
 type Path = readonly PropertyKey[];
 
+/** The value that is checked, and whether all of it is a secret. */
+interface Shown {
+  root: unknown;
+  hidden: boolean;
+}
+
 /**
  * Checks a value against a schema of the contract. Throws `invalid_request` whose message names the first wrong field
  * and whose `details.fields` name them all. What was found there is quoted when it is short and simple, and never when
- * it is below `secrets`.
+ * it is below `secrets` or the `baseUrl` of an upstream, where people put credentials, or when all of it is `hidden`.
  */
 export function checked<S extends z.ZodType>(
   schema: S,
   value: unknown,
   where: string,
+  { hidden = false }: { hidden?: boolean } = {},
 ): z.output<S> {
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(value, { error: nameKeys });
   if (result.success) return result.data;
-  const all = result.error.issues.flatMap((issue) => fieldsOf(issue, value, []));
+  const shown = { root: value, hidden };
+  refuse(
+    result.error.issues.flatMap((issue) => fieldsOf(issue, shown, [])),
+    where,
+  );
+}
+
+/** Refuses what a submission must not hold wherever it stands, with what to do instead. */
+export function refuseFaults(value: unknown, where: string): void {
+  const shown = { root: value, hidden: true };
+  const fields = submissionFaults(value).map(({ path, message }) => field(path, message, shown));
+  if (fields.length > 0) refuse(fields, where);
+}
+
+function refuse(all: readonly FieldProblem[], where: string): never {
   const fields = all.slice(0, fieldsShownMax);
   const first = fields[0];
   const name = first?.path === "" ? `the ${where}` : first?.path;
@@ -36,42 +60,44 @@ export function fieldProblem(path: string, message: string): Problem {
   return new Problem("invalid_request", `Cannot use ${path}: ${message}`, { fields });
 }
 
-function fieldsOf(issue: z.core.$ZodIssue, root: unknown, parent: Path): FieldProblem[] {
+function fieldsOf(issue: z.core.$ZodIssue, shown: Shown, parent: Path): FieldProblem[] {
   const path = [...parent, ...issue.path];
   if (issue.code === "invalid_union" && issue.errors.length > 0) {
-    // The branch that got past the value's own type is the one that the caller meant.
-    const meant = issue.errors.find((branch) => !branch.some((inner) => isWrongType(inner)));
-    if (meant) return meant.flatMap((inner) => fieldsOf(inner, root, path));
+    const meant = meantBranch(issue);
+    if (meant) return meant.flatMap((inner) => fieldsOf(inner, shown, path));
     const types = issue.errors.flatMap((branch) =>
       branch.map((inner) => (inner.code === "invalid_type" ? inner.expected : "another value")),
     );
-    return [field(path, `expected ${[...new Set(types)].join(" or ")}`, root)];
+    return [field(path, `expected ${[...new Set(types)].join(" or ")}`, shown)];
   }
   if (issue.code === "invalid_key") {
-    return [field(path, `has a name that is not accepted: ${issue.issues[0]?.message}`, root)];
+    const message = `has a name that is not accepted: ${issue.issues[0]?.message}`;
+    // Where names and values are mixed up, the name is the secret.
+    const isTold = !isSecret(path, shown) || plainName.test(String(path.at(-1)));
+    return [field(isTold ? path : path.slice(0, -1), message, shown)];
   }
   if (issue.code === "unrecognized_keys") {
-    // A key below `secrets` may be the secret itself, put in the wrong place.
-    if (isSecret(path)) return [field(path, "has a member that is not known here", root)];
+    // A key beside a secret may be the secret itself, put in the wrong place.
+    if (isSecret(path, shown)) return [field(path, "has a member that is not known here", shown)];
     return issue.keys.map((key) => {
-      const shown = JSON.stringify(key.slice(0, receivedCharsMax));
-      return field(path, `has the unknown member ${shown}`, root);
+      const name = JSON.stringify(key.slice(0, receivedCharsMax));
+      const known = issue.message.startsWith(expectedKeys) ? `; ${issue.message}` : "";
+      return field(path, `has the unknown member ${name}${known}`, shown);
     });
   }
-  return [field(path, lowerFirst(issue.message), root)];
+  return [field(path, lowerFirst(issue.message), shown)];
 }
 
-function isWrongType(issue: z.core.$ZodIssue): boolean {
-  return issue.code === "invalid_type" && issue.path.length === 0;
-}
+/** What has no digit is the name of a header or a variable, and no token. */
+const plainName = /^[A-Za-z][A-Za-z_-]{0,31}$/;
 
-function field(path: Path, message: string, root: unknown): FieldProblem {
-  const received = isSecret(path) ? undefined : shownValue(valueAt(root, path));
+function field(path: Path, message: string, shown: Shown): FieldProblem {
+  const received = isSecret(path, shown) ? undefined : shownValue(valueAt(shown.root, path));
   return { path: pathText(path), message, ...(received === undefined ? {} : { received }) };
 }
 
-function isSecret(path: Path): boolean {
-  return path.some((part) => part === "secrets");
+function isSecret(path: Path, { hidden }: Shown): boolean {
+  return hidden || path.some((part) => part === "secrets" || part === "baseUrl");
 }
 
 /** `files[0].path`: the spelling that a reader of JavaScript or Python expects. */

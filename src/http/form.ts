@@ -1,176 +1,122 @@
-import { once } from "node:events";
 import type { Readable } from "node:stream";
-import { Busboy, type BusboyInstance } from "@fastify/busboy";
 import type { z } from "zod";
 import { limits } from "../base/limits.ts";
+import { bundleLimits } from "../contract/bundle.ts";
 import { Problem } from "../contract/problem.ts";
+import { RunSubmission } from "../contract/submission.ts";
 import type { Corridor } from "../run/run.ts";
-import { checked } from "./field-problems.ts";
+import { checked, refuseFaults } from "./field-problems.ts";
 import type { Ctx, Front } from "./front.ts";
-import { type PartHeads, partHeadBytes, readBoundary, watchPartHeads } from "./part-heads.ts";
-import { bodyChunks, type Patience, parseJson, readJsonBody, refuseEncoding } from "./read-body.ts";
+import { capped, isForm, readParts, shownPart } from "./multipart.ts";
+import { type Patience, parseJson, readJsonBody } from "./read-body.ts";
 
-/** What came as parts of their own, by slot, already stored. */
+/** What came as parts of their own, by the name of the part, already stored. */
 export type Uploads = Map<string, { sha256: string; bytes: number }>;
 
-/** A submission whose files may come as parts. */
-export interface WithFiles {
-  files?: readonly { slot?: string | undefined }[] | undefined;
+/** A submission of which some may come as parts: files as they are, bundles packed as a zip. */
+export interface WithParts {
+  files?: readonly object[] | undefined;
+  skills?: readonly object[] | undefined;
+  agentsMd?: readonly object[] | undefined;
 }
 
-export interface Form<Submission extends WithFiles> {
+/** What the name of a part begins with, and how large one may be. */
+const partKinds = {
+  files: { prefix: "file", bytes: limits.inputFileBytes },
+  skills: { prefix: "skill", bytes: bundleLimits.packedBytes },
+  agentsMd: { prefix: "agentsmd", bytes: bundleLimits.packedBytes },
+} as const satisfies Record<keyof WithParts, { prefix: string; bytes: number }>;
+
+export interface Form<Submission extends WithParts> {
   submission: Submission;
   uploads: Uploads;
 }
 
-const filePart = /^file:([A-Za-z0-9_-]{1,64})$/;
+const partName = /^(file|skill|agentsmd):[A-Za-z0-9_-]{1,64}$/;
 
 /**
- * Reads a multipart submission of the given schema. File parts go straight to the store, one after the other, so at any moment a few socket
- * buffers are in memory, however large the form. The part `submission` may come at any place. Names of files are never
- * looked at. Throws `invalid_request` or `payload_too_large`; nothing is being written any more when it does.
+ * Reads a multipart submission of the given schema. File parts go straight to the store. The part `submission` may come at
+ * any place. Throws `invalid_request` or `payload_too_large`; nothing is being written any more when it does.
  */
-async function readForm<Submission extends WithFiles>(
+async function readForm<Submission extends WithParts>(
   request: Request,
   schema: z.ZodType<Submission>,
   corridor: Corridor,
   patience: Patience,
 ): Promise<Form<Submission>> {
-  refuseEncoding(request);
-  const boundary = readBoundary(request.headers.get("content-type") ?? "");
-  const busboy = openBusboy(boundary);
-  const heads = watchPartHeads(boundary);
-  let named = 0;
   const found: Found<Submission> = { uploads: new Map() };
-  const open = new Set<Readable>();
-  const failed = Promise.withResolvers<never>();
-  let failure: { error: unknown } | undefined;
-  const fail = (error: unknown) => {
-    failure ??= { error };
-    failed.reject(failure.error);
-    for (const part of open) part.destroy();
+  const most = {
+    parts: limits.inputFiles + 1,
+    bytes: limits.inputTotalBytes + limits.requestJsonBytes,
   };
-  let work = Promise.resolve();
-  busboy.on("file", (name: string | undefined, part: Readable) => {
-    named += 1;
-    open.add(part);
-    part.on("error", (error) => fail(endedEarly(error)));
-    if (failure) part.destroy();
-    work = work
-      .then(() => (failure ? undefined : takePart(name, part, { found, schema, corridor })))
-      .catch(fail)
-      .finally(() => open.delete(part));
-  });
-  busboy.on("partsLimit", () => {
-    fail(new Problem("invalid_request", `The form has more than ${limits.inputFiles + 1} parts`));
-  });
-  busboy.on("error", (error: unknown) => fail(endedEarly(error)));
-  const pumped = pump(request, busboy, heads, patience);
-  pumped.catch(fail);
-  try {
-    await Promise.race([pumped, failed.promise]);
-    await Promise.race([work, failed.promise]);
-    heads.checkEnd(named);
-  } finally {
-    // An upload that is still under way would go on writing after the answer.
-    await work;
-    busboy.destroy();
-  }
+  await readParts(request, most, patience, (name, part) =>
+    takePart(name, part, { found, schema, corridor }),
+  );
   if (found.submission === undefined) {
     throw new Problem("invalid_request", 'The form has no part "submission"');
   }
   return { submission: found.submission, uploads: found.uploads };
 }
 
-function openBusboy(boundary: string): BusboyInstance {
-  return new Busboy({
-    headers: { "content-type": `multipart/form-data; boundary="${boundary}"` },
-    isPartAFile: () => true,
-    limits: { parts: limits.inputFiles + 1, headerPairs: 16, headerSize: partHeadBytes },
-  });
-}
-
-async function pump(
-  request: Request,
-  busboy: BusboyInstance,
-  heads: PartHeads,
-  patience: Patience,
-): Promise<void> {
-  const max = limits.inputTotalBytes + limits.requestJsonBytes;
-  const finished = once(busboy, "finish");
-  // A failure before the end is reported by `error`; this keeps it from counting as unhandled until it is awaited.
-  finished.catch(() => undefined);
-  for await (const chunk of bodyChunks(request, max, patience)) {
-    if (busboy.destroyed) return;
-    heads.see(chunk);
-    if (!busboy.write(chunk)) await once(busboy, "drain");
-  }
-  busboy.end();
-  await finished;
-}
-
-interface Found<Submission extends WithFiles> {
+interface Found<Submission extends WithParts> {
   submission?: Submission;
   uploads: Uploads;
 }
 
-async function takePart<Submission extends WithFiles>(
+async function takePart<Submission extends WithParts>(
   name: string | undefined,
   part: Readable,
   into: { found: Found<Submission>; schema: z.ZodType<Submission>; corridor: Corridor },
 ): Promise<void> {
   const { found, schema, corridor } = into;
-  const shown = name === undefined ? "without a name" : JSON.stringify(name.slice(0, 100));
+  const shown = shownPart(name);
   if (name === "submission") {
     if (found.submission) throw new Problem("invalid_request", `The part ${shown} comes twice`);
     const chunks: Uint8Array[] = [];
     for await (const chunk of capped(part, limits.requestJsonBytes, shown)) chunks.push(chunk);
-    found.submission = checked(schema, parseJson(Buffer.concat(chunks)), "submission");
+    found.submission = checkedOf(schema, parseJson(Buffer.concat(chunks)), "submission");
     return;
   }
-  const slot = filePart.exec(name ?? "")?.[1];
-  if (slot === undefined) {
+  const prefix = partName.exec(name ?? "")?.[1];
+  if (name === undefined || prefix === undefined) {
     throw new Problem(
       "invalid_request",
-      `The form has a part ${shown}: expected "submission" or "file:<slot>"`,
+      `The form has a part ${shown}: expected "submission", "file:<slot>", "skill:<slot>" or "agentsmd:<slot>"`,
     );
   }
-  if (found.uploads.has(slot)) {
+  if (found.uploads.has(name)) {
     throw new Problem("invalid_request", `The part ${shown} comes twice`, { duplicate: name });
   }
-  if (found.submission) refuseExtra(found.submission, [slot]);
-  const max = limits.inputFileBytes;
-  found.uploads.set(slot, await corridor.upload(capped(part, max, shown), max));
+  if (found.submission) refuseExtra(found.submission, [name]);
+  const max = Object.values(partKinds).find((kind) => kind.prefix === prefix)?.bytes ?? 0;
+  found.uploads.set(name, await corridor.upload(capped(part, max, shown), max));
 }
 
-async function* capped(part: Readable, maxBytes: number, name: string) {
-  let bytes = 0;
-  for await (const chunk of part as AsyncIterable<Uint8Array>) {
-    bytes += chunk.length;
-    if (bytes > maxBytes) {
-      throw new Problem("payload_too_large", `The part ${name} is larger than ${maxBytes} bytes`, {
-        maxBytes,
-      });
-    }
-    yield chunk;
-  }
+/** The parts that a submission asks for, each with the field that does. */
+function wantedParts(submission: WithParts): { part: string; field: string }[] {
+  return (["files", "skills", "agentsMd"] as const).flatMap((list) =>
+    (submission[list] ?? []).flatMap((one, index) => {
+      if (!("slot" in one) || typeof one.slot !== "string") return [];
+      const part = `${partKinds[list].prefix}:${one.slot}`;
+      return [{ part, field: `${list}[${index}].slot` }];
+    }),
+  );
 }
 
 /** Holds the slots of a submission against the parts that came: each exactly once, and nothing else. */
-function checkSlots({ submission, uploads }: Form<WithFiles>): void {
+function checkSlots({ submission, uploads }: Form<WithParts>): void {
   const seen = new Set<string>();
   const missing: string[] = [];
-  for (const [index, file] of (submission.files ?? []).entries()) {
-    if (file.slot === undefined) continue;
-    if (seen.has(file.slot)) {
+  for (const { part, field } of wantedParts(submission)) {
+    if (seen.has(part)) {
       throw new Problem(
         "invalid_request",
-        `Cannot use files[${index}].slot "${file.slot}": another file has the same slot`,
-        { fields: [{ path: `files[${index}].slot`, message: "another file has the same slot" }] },
+        `Cannot use ${field} "${part.slice(part.indexOf(":") + 1)}": another file has the same slot`,
+        { fields: [{ path: field, message: "another file has the same slot" }] },
       );
     }
-    seen.add(file.slot);
-    if (!uploads.has(file.slot)) missing.push(`file:${file.slot}`);
+    seen.add(part);
+    if (!uploads.has(part)) missing.push(part);
   }
   if (missing.length > 0) {
     throw new Problem("invalid_request", `The request lacks the part ${listed(missing)}`, {
@@ -180,11 +126,12 @@ function checkSlots({ submission, uploads }: Form<WithFiles>): void {
   refuseExtra(submission, [...uploads.keys()]);
 }
 
-function refuseExtra(submission: WithFiles, slots: string[]): void {
-  const declared = new Set(submission.files?.map((file) => file.slot));
-  const extra = slots.filter((slot) => !declared.has(slot)).map((slot) => `file:${slot}`);
+function refuseExtra(submission: WithParts, parts: string[]): void {
+  const wanted = new Set(wantedParts(submission).map(({ part }) => part));
+  const extra = parts.filter((part) => !wanted.has(part));
   if (extra.length === 0) return;
-  throw new Problem("invalid_request", `No files[].slot asks for the part ${listed(extra)}`, {
+  const lists = "files[].slot, skills[].slot or agentsMd[].slot";
+  throw new Problem("invalid_request", `No ${lists} asks for the part ${listed(extra)}`, {
     extra,
   });
 }
@@ -194,28 +141,26 @@ function listed(names: string[]): string {
   return names.length > 5 ? `${shown.join(", ")} and ${names.length - 5} more` : shown.join(", ");
 }
 
-function endedEarly(cause: unknown): Problem {
-  return new Problem(
-    "invalid_request",
-    "Cannot read the multipart form: it ends before its closing boundary, or its headers are malformed",
-    undefined,
-    { cause },
-  );
+/** A run's submission is looked through for credentials in the wrong place first. */
+function checkedOf<Submission>(
+  schema: z.ZodType<Submission>,
+  value: unknown,
+  where: string,
+): Submission {
+  if (Object.is(schema, RunSubmission)) refuseFaults(value, where);
+  return checked(schema, value, where);
 }
 
-const formType = /^multipart\/form-data\s*(;|$)/i;
-
 /** Reads a submission, as JSON or as a multipart form, and holds its slots against the parts that came. */
-export async function readSubmission<Submission extends WithFiles>(
+export async function readSubmission<Submission extends WithParts>(
   c: Ctx,
   schema: z.ZodType<Submission>,
   front: Pick<Front, "corridor"> & Patience,
 ): Promise<Form<Submission>> {
-  const isForm = formType.test(c.req.header("content-type") ?? "");
-  const form = isForm
+  const form = isForm(c.req.header("content-type"))
     ? await readForm(c.req.raw, schema, front.corridor, front)
     : {
-        submission: checked(schema, await readJsonBody(c.req.raw, front), "body"),
+        submission: checkedOf(schema, await readJsonBody(c.req.raw, front), "body"),
         uploads: new Map(),
       };
   checkSlots(form);

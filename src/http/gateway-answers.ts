@@ -1,7 +1,12 @@
 import { Problem } from "../contract/problem.ts";
+import type { agentRoutes } from "./agent-routes.ts";
 import type { approvalRoutes } from "./approval-routes.ts";
+import type { bundleRoutes } from "./bundle-routes.ts";
+import type { forkRoutes } from "./fork-routes.ts";
 import type { Answers, Front } from "./front.ts";
+import type { interactionRoutes } from "./interaction-routes.ts";
 import type { inventoryRoutes } from "./inventory-routes.ts";
+import type { proxyRoutes, secretRoutes } from "./secret-routes.ts";
 
 type GatewayRoutes = Exclude<
   keyof Answers,
@@ -11,12 +16,19 @@ type GatewayRoutes = Exclude<
   | "deleteRun"
   | "cancelRun"
   | "stopRun"
+  | "runTree"
   | "runEvents"
   | "listOutputs"
   | "getOutput"
   | "getArchive"
+  | keyof typeof agentRoutes
   | keyof typeof approvalRoutes
+  | keyof typeof bundleRoutes
+  | keyof typeof forkRoutes
+  | keyof typeof interactionRoutes
   | keyof typeof inventoryRoutes
+  | keyof typeof secretRoutes
+  | keyof typeof proxyRoutes
 >;
 
 /** Tokens, upkeep and what the gateway says about itself. */
@@ -33,6 +45,10 @@ export function answerGateway(front: Front, document: unknown): Pick<Answers, Ga
         scopes: token.scopes,
         caps: front.caps,
       });
+    },
+
+    attestationKey({ c }) {
+      return c.json({ key: front.attestationKey });
     },
 
     async createToken({ c, caller, body }) {

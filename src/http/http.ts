@@ -10,28 +10,35 @@ import { Hono } from "hono";
 import { z } from "zod";
 import { newId } from "../contract/ids.ts";
 import { Problem } from "../contract/problem.ts";
+import { answerAgents } from "./agents.ts";
 import { answerProblem, safeHeaders } from "./answer-problem.ts";
 import { answerApprovals } from "./approvals.ts";
 import { answerArtifacts } from "./artifacts.ts";
 import { authenticate } from "./authenticate.ts";
+import { answerBundles } from "./bundles.ts";
 import { answerEvents } from "./events.ts";
-import { checked } from "./field-problems.ts";
+import { checked, fieldProblem } from "./field-problems.ts";
+import { answerForks } from "./fork.ts";
 import type { Answers, Ask, Ctx, Env, Front, HttpOptions } from "./front.ts";
 import { answerGateway } from "./gateway-answers.ts";
 import { checkHost } from "./host-check.ts";
+import { answerInteractions } from "./interactions.ts";
 import { answerLayers } from "./layers.ts";
 import { type Listening, listen } from "./listen.ts";
 import { openApiDocument } from "./openapi.ts";
 import { answerOutputs } from "./outputs.ts";
+import { answerProxy } from "./proxy.ts";
 import { queryMembers } from "./query.ts";
 import { openRateLimit } from "./rate-limit.ts";
 import { readJsonBody, readOptionalJsonBody } from "./read-body.ts";
+import { readRest } from "./read-rest.ts";
 import { openRefusalLog } from "./refusal-log.ts";
 import { type Route, routerPath } from "./route.ts";
 import { type RouteName, routes } from "./routes.ts";
 import { answerRuns } from "./runs.ts";
+import { answerSecrets } from "./secrets.ts";
 
-export type { HttpOptions } from "./front.ts";
+export type { HttpOptions, ProxyCallRequest, ProxyRoom, SecretsRoom } from "./front.ts";
 export type { Listening } from "./listen.ts";
 export { openApiDocument } from "./openapi.ts";
 
@@ -53,14 +60,21 @@ export function createHttp(options: HttpOptions): Http {
     refusals,
     submissions: openRateLimit("submissions", limits.submissionsPerMinute, clock),
     archives: openRateLimit("archives", limits.archivesPerMinute, clock),
+    exports: openRateLimit("exports", limits.exportsPerMinute, clock),
   };
   const answers: Answers = {
     ...answerRuns(front),
     ...answerEvents(front),
     ...answerOutputs(front),
     ...answerApprovals(front),
+    ...answerForks(front),
+    ...answerInteractions(front),
     ...answerLayers(front),
     ...answerArtifacts(front),
+    ...answerAgents(front),
+    ...answerBundles(front),
+    ...answerSecrets(front),
+    ...answerProxy(front),
     ...answerGateway(front, openApiDocument(options.version)),
   };
   const app = new Hono<Env>();
@@ -73,6 +87,7 @@ export function createHttp(options: HttpOptions): Http {
       if (!c.res.headers.has(name)) c.res.headers.set(name, value);
     }
     c.res.headers.set("X-Request-Id", c.get("requestId"));
+    await readRest(c.env?.incoming, front.clock);
     // What is left of a body is not read: a client must not send its next request behind it.
     if (c.env?.incoming?.complete === false) c.res.headers.set("Connection", "close");
     // The router answers HEAD with the headers of GET and drops the body; a stream must be told.
@@ -114,7 +129,7 @@ function bind<K extends RouteName>(app: Hono<Env>, front: Front, answers: Answer
 
 /** Authentication comes before everything that costs or tells something. */
 async function readAsk(c: Ctx, front: Front, route: Route) {
-  if (route.scope === "none") return { c };
+  if (route.scope === "none" || route.scope === "run") return { c };
   if (front.closing.aborted) {
     throw new Problem("shutting_down", "The gateway is stopping: ask again in a few seconds");
   }
@@ -124,12 +139,17 @@ async function readAsk(c: Ctx, front: Front, route: Route) {
   const readBody = route.bodyOptional ? readOptionalJsonBody : readJsonBody;
   const isJson = route.body !== undefined && route.multipart === undefined;
   const body = isJson
-    ? checked(route.body as z.ZodType, await readBody(c.req.raw, front), "body")
+    ? checked(route.body as z.ZodType, await readBody(c.req.raw, front), "body", {
+        hidden: route.bodyHidden === true,
+      })
     : undefined;
   return { c, caller, params, query, body };
 }
 
-/** An id of the wrong shape is the id of nothing, so it is answered like one that nobody has. */
+/**
+ * An id of the wrong shape is the id of nothing, so it is answered like one that nobody has; what would be made under such
+ * a name is a mistake.
+ */
 function readParams(c: Ctx, route: Route): unknown {
   if (route.params === undefined) return undefined;
   const result = route.params.safeParse(c.req.param());
@@ -137,6 +157,7 @@ function readParams(c: Ctx, route: Route): unknown {
   const issue = result.error.issues[0];
   const name = String(issue?.path[0]);
   const found = JSON.stringify((c.req.param(name) ?? "").slice(0, 100));
+  if (route.method === "put") throw fieldProblem(name, `${issue?.message}, and found ${found}`);
   throw new Problem("not_found", `Nothing here has the ${name} ${found}: ${issue?.message}`);
 }
 

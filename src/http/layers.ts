@@ -42,7 +42,7 @@ export function answerLayers(front: Front): Pick<Answers, keyof typeof layerRout
     },
 
     async getLayerSbom({ c, caller, params }) {
-      front.archives(caller.token.workspaceId);
+      front.exports(caller.token.workspaceId);
       const sbom = await inventory.sbom(caller.token.workspaceId, params.id, leaving(front, c));
       const headers = { "Content-Type": "application/vnd.cyclonedx+json; version=1.6" };
       return c.body(JSON.stringify(sbom), 200, headers);
@@ -50,7 +50,7 @@ export function answerLayers(front: Front): Pick<Answers, keyof typeof layerRout
 
     async verifyLayer({ c, caller, params }) {
       const { workspaceId } = caller.token;
-      front.archives(workspaceId);
+      front.exports(workspaceId);
       return c.json(await inventory.verifyLayer(workspaceId, params.id, leaving(front, c)));
     },
 
@@ -61,13 +61,18 @@ export function answerLayers(front: Front): Pick<Answers, keyof typeof layerRout
       const etag = `W/"${digest}"`;
       const current = notModified(c, etag);
       if (current !== undefined) return current;
-      front.archives(workspaceId);
+      front.exports(workspaceId);
       const { filename, stream } = await inventory.exportLayer(workspaceId, digest);
-      return download(front, c, stream, {
-        ...currentHeaders(etag),
-        "Content-Type": "application/zstd",
-        "Content-Disposition": attachment(filename),
-      });
+      return download(
+        front,
+        c,
+        { stream },
+        {
+          ...currentHeaders(etag),
+          "Content-Type": "application/zstd",
+          "Content-Disposition": attachment(filename),
+        },
+      );
     },
   };
 }

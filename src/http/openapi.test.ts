@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { openFrontDoor } from "../../test/support/front-door.ts";
 import { problemStatus } from "../contract/problem.ts";
 import { openApiDocument } from "./openapi.ts";
+import { withReference } from "./reference.ts";
 import { problemsOf, type Route } from "./route.ts";
 import { routes } from "./routes.ts";
 
@@ -76,5 +77,7 @@ describe("the OpenAPI document", () => {
     const { version } = JSON.parse(read("package.json"));
     const fresh = `${JSON.stringify(openApiDocument(version), null, 2)}\n`;
     expect(read("docs/openapi.json") === fresh, "docs/openapi.json is stale").toBe(true);
+    const reference = read("docs/http.md");
+    expect(withReference(reference) === reference, "docs/http.md is stale").toBe(true);
   });
 });

@@ -31,13 +31,20 @@ export function openApiDocument(version: string): Json {
     servers: [{ url: "/" }],
     tags: [
       { name: "Runs", description: "Submit, follow, cancel, delete" },
+      { name: "Agents", description: "What runs are done by: manifests, texts and files" },
+      { name: "Bundles", description: "Skills, instructions and files that runs are given" },
       { name: "Outputs", description: "The files that a run hands back" },
       { name: "Approvals", description: "Questions to people, and their answers" },
+      { name: "Interactions", description: "What agents ask people, and what these say" },
       { name: "Policy", description: "May it, and why" },
       { name: "Layers", description: "Trees of installed things, named by their content" },
       {
         name: "Artifacts",
         description: "Bundles of files, layers and entrypoints that run without network",
+      },
+      {
+        name: "Secrets",
+        description: "Credentials that the gateway spends; values are write-only",
       },
       { name: "Tokens", description: "Who may do what" },
       { name: "Upkeep", description: "Is everything as it was written" },
@@ -109,7 +116,8 @@ function nameJsonValue(defs: Json): Json {
 
 function operation(name: string, route: Route, schemas: Schemas): Json {
   const scopes = scopesOf(route)?.map((one) => `\`${one}\``);
-  const scope = scopes === undefined ? "" : ` Scope: ${scopes.join(" or ")}.`;
+  const ofRun = route.scope === "run" ? " Scope: `runs`, or the token of the run itself." : "";
+  const scope = scopes === undefined ? ofRun : ` Scope: ${scopes.join(" or ")}.`;
   const description = `${route.description ?? ""}${scope}`.trim();
   const parameters = [
     ...parametersOf(route.params, "path", schemas),
@@ -131,6 +139,7 @@ function operation(name: string, route: Route, schemas: Schemas): Json {
     ...(parameters.length > 0 ? { parameters } : {}),
     ...(route.body ? { requestBody: requestBody(route, route.body, schemas) } : {}),
     ...(route.upload ? { requestBody: uploadBody(route.upload) } : {}),
+    ...(route.form ? { requestBody: formBody(route.form) } : {}),
     responses: responses(route, schemas),
   };
 }
@@ -175,6 +184,17 @@ function requestBody(route: Route, body: z.ZodType, schemas: Schemas): Json {
 
 function uploadBody({ type, description }: NonNullable<Route["upload"]>): Json {
   return { required: true, content: { [type]: { schema: { description } } } };
+}
+
+function formBody(form: NonNullable<Route["form"]>): Json {
+  const parts = Object.entries(form);
+  const schema = {
+    type: "object",
+    properties: Object.fromEntries(parts.map(([name, { description }]) => [name, { description }])),
+    required: parts.flatMap(([name, { required }]) => (required ? [name] : [])),
+    additionalProperties: false,
+  };
+  return { required: true, content: { "multipart/form-data": { schema } } };
 }
 
 function responses(route: Route, schemas: Schemas): Json {

@@ -20,21 +20,31 @@ export function answerOutputs(
         stream.destroy();
         return current;
       }
-      return download(front, c, stream, {
-        ...currentHeaders(etag),
-        "Content-Type": safeContentType(output.contentType),
-        "Content-Length": String(output.bytes),
-        "Content-Disposition": attachment(output.name.split("/").at(-1) ?? ""),
-      });
+      return download(
+        front,
+        c,
+        { stream, spent: true },
+        {
+          ...currentHeaders(etag),
+          "Content-Type": safeContentType(output.contentType),
+          "Content-Length": String(output.bytes),
+          "Content-Disposition": attachment(output.name.split("/").at(-1) ?? ""),
+        },
+      );
     },
 
     async getArchive({ c, caller, params }) {
       front.archives(caller.token.workspaceId);
       const { filename, stream } = await corridor.archive(caller.token.workspaceId, params.id);
-      return download(front, c, stream, {
-        "Content-Type": "application/zip",
-        "Content-Disposition": attachment(filename),
-      });
+      return download(
+        front,
+        c,
+        { stream, spent: true },
+        {
+          "Content-Type": "application/zip",
+          "Content-Disposition": attachment(filename),
+        },
+      );
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { Log } from "../base/log.ts";
 import type { Ctx } from "./front.ts";
+import { openSpentPieces } from "./spent-pieces.ts";
 
 /**
  * A reader that takes nothing for this long is cut, so that it cannot keep a place or a file open for ever. Event streams
@@ -10,7 +11,8 @@ const stalledMs = 120_000;
 /**
  * A response body that is made only as fast as the client takes it: one chunk is asked for when the one before has gone
  * to the socket, so a slow reader costs one chunk of memory. `stop` is called exactly once, however it ends: at its
- * natural end, by a failure, or because the client went away, even before the first chunk.
+ * natural end, by a failure, or because the client went away, even before the first chunk. `spent`: the chunks are of nobody
+ * else, and are freed when they have been sent.
  *
  * After a failure the connection is cut, because an answer that just ended would look complete.
  */
@@ -19,8 +21,10 @@ export function pulledBody(
   log: Log,
   source: AsyncIterator<Uint8Array>,
   stop: () => void,
+  { spent = false }: { spent?: boolean } = {},
 ): ReadableStream<Uint8Array> {
   const outgoing = c.env?.outgoing;
+  const pieces = spent && outgoing ? openSpentPieces(outgoing) : undefined;
   outgoing?.setTimeout(stalledMs, () => outgoing.destroy());
   let stopped = false;
   const stopOnce = () => {
@@ -32,9 +36,13 @@ export function pulledBody(
     {
       async pull(controller) {
         try {
+          pieces?.next();
           const { done, value } = await source.next();
           if (stopped) return;
-          if (!done) return controller.enqueue(value);
+          if (!done) {
+            pieces?.sending(value);
+            return controller.enqueue(value);
+          }
           stopOnce();
           controller.close();
         } catch (error) {

@@ -1,7 +1,10 @@
 import { z } from "zod";
 import { limits } from "../base/limits.ts";
+import { AgentRevisionRef } from "../contract/agent-install.ts";
 import { ApprovalStatus } from "../contract/approval.ts";
+import { BundleName } from "../contract/bundle.ts";
 import { Digest } from "../contract/ids.ts";
+import { InteractionStatus } from "../contract/interaction.ts";
 import { LayerName } from "../contract/layer.ts";
 import { RunStatus } from "../contract/run.ts";
 
@@ -50,6 +53,20 @@ export const PageQuery = z.strictObject({ limit: PageSize, cursor: Cursor });
 
 export const ApprovalListQuery = PageQuery.extend({
   status: ApprovalStatus.optional().describe("Only approvals that are so"),
+});
+
+export const AgentQuery = z.strictObject({
+  revision: AgentRevisionRef.optional().describe("Default: the active one"),
+});
+
+export const InteractionListQuery = PageQuery.extend({
+  status: InteractionStatus.optional().describe("Only interactions that are so"),
+});
+
+/** What a client has, and asks whether it is there. */
+export const BundleQuery = z.strictObject({
+  name: BundleName,
+  content_hash: Digest.describe("Of its canonical manifest"),
 });
 
 /** What a sender says of the archive of a layer that is the body of the request. */

@@ -4,7 +4,7 @@ import type { ErrorBody } from "../contract/problem.ts";
 import { openRateLimit } from "./rate-limit.ts";
 
 const limits = {
-  ...{ submissionsPerMinute: 2, archivesPerMinute: 1, eventStreams: 10 },
+  ...{ submissionsPerMinute: 2, archivesPerMinute: 1, exportsPerMinute: 1, eventStreams: 10 },
   ...{ headersMs: 15_000, bodyIdleMs: 60_000 },
 };
 

@@ -11,7 +11,7 @@ describe("the log of refusals", () => {
     const stream = new PassThrough();
     stream.on("data", (chunk) => lines.push(JSON.parse(String(chunk))));
     const clock = handClock();
-    const refusals = openRefusalLog(openLog("debug", stream), clock);
+    const refusals = openRefusalLog(openLog("debug", { destination: stream }), clock);
     const refuse = (code: "unauthorized" | "storage_full") =>
       refusals(new Problem(code, "No"), { requestId: "req_1", method: "GET", route: "/x" }, "why");
     for (let sent = 0; sent < 1_000; sent++) refuse("unauthorized");

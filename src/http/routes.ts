@@ -1,16 +1,23 @@
 import { z } from "zod";
 import { StopRequest } from "../contract/approval.ts";
+import { AttestationKey } from "../contract/attestation.ts";
 import { RunEvent } from "../contract/event.ts";
 import { OutputId, RunId, TokenId } from "../contract/ids.ts";
 import { Output } from "../contract/output.ts";
 import { Run } from "../contract/run.ts";
+import { RunTree } from "../contract/run-tree.ts";
 import { RunSubmission } from "../contract/submission.ts";
 import { NewToken, Token, Whoami } from "../contract/token.ts";
 import { DoctorReport, GcReport, VerifyReport } from "../contract/upkeep.ts";
+import { agentRoutes } from "./agent-routes.ts";
 import { approvalRoutes } from "./approval-routes.ts";
+import { bundleRoutes } from "./bundle-routes.ts";
+import { forkRoutes } from "./fork-routes.ts";
+import { interactionRoutes } from "./interaction-routes.ts";
 import { inventoryRoutes } from "./inventory-routes.ts";
 import { EventsQuery, RunListQuery } from "./query.ts";
 import { attachmentHeader, type Route } from "./route.ts";
+import { proxyRoutes, secretRoutes } from "./secret-routes.ts";
 
 const run = z.object({ run: Run });
 const ofRun = z.object({ id: RunId });
@@ -41,6 +48,9 @@ export const routes = {
     problems: [
       "model_unknown",
       "model_credential_missing",
+      "provider_unconfigured",
+      "input_invalid",
+      "not_found",
       "idempotency_conflict",
       "run_deleted",
       "queue_full",
@@ -95,6 +105,18 @@ export const routes = {
     params: ofRun,
     replies: { 202: { description: "The run, which will end soon or has ended", schema: run } },
     problems: ["run_deleted"],
+  },
+  runTree: {
+    method: "get",
+    path: "/api/runs/{id}/tree",
+    scope: ["runs", "approve"],
+    tag: "Runs",
+    summary: "Show the tree that a run belongs to",
+    description:
+      "The first run of the tree with those that it started, each with its own, whichever of them is asked for.",
+    params: ofRun,
+    replies: { 200: { description: "The tree", schema: RunTree } },
+    problems: ["run_deleted", "payload_too_large"],
   },
   stopRun: {
     method: "post",
@@ -181,7 +203,7 @@ export const routes = {
     tag: "Outputs",
     summary: "Download everything a run made",
     description:
-      "`run.json`, `events.jsonl`, `outputs/<name>` and `manifest.json`, made as it is sent.",
+      "`run.json`, `events.jsonl`, `outputs/<name>`, `custody.json`, `manifest.json` and the signed `attestation.json`, made as it is sent.",
     params: ofRun,
     replies: {
       200: {
@@ -192,8 +214,14 @@ export const routes = {
     },
     problems: ["run_not_started", "run_deleted", "too_many_requests"],
   },
+  ...agentRoutes,
   ...approvalRoutes,
+  ...bundleRoutes,
+  ...forkRoutes,
+  ...interactionRoutes,
   ...inventoryRoutes,
+  ...secretRoutes,
+  ...proxyRoutes,
   whoami: {
     method: "get",
     path: "/api/whoami",
@@ -201,6 +229,16 @@ export const routes = {
     tag: "Gateway",
     summary: "Tell what this token opens",
     replies: { 200: { description: "The token, its workspace and its caps", schema: Whoami } },
+  },
+  attestationKey: {
+    method: "get",
+    path: "/api/attestation-key",
+    scope: "any",
+    tag: "Gateway",
+    summary: "Get the public key with which archives are verified",
+    replies: {
+      200: { description: "The present key", schema: z.object({ key: AttestationKey }) },
+    },
   },
   createToken: {
     method: "post",

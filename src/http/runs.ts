@@ -3,7 +3,14 @@ import { readSubmission } from "./form.ts";
 import type { Answers, Front } from "./front.ts";
 import { idempotencyKey } from "./idempotency-key.ts";
 
-type RunRoutes = "submitRun" | "listRuns" | "getRun" | "deleteRun" | "cancelRun" | "stopRun";
+type RunRoutes =
+  | "submitRun"
+  | "listRuns"
+  | "getRun"
+  | "runTree"
+  | "deleteRun"
+  | "cancelRun"
+  | "stopRun";
 
 /** Runs: each request becomes one call of the corridor. */
 export function answerRuns(front: Front): Pick<Answers, RunRoutes> {
@@ -35,6 +42,10 @@ export function answerRuns(front: Front): Pick<Answers, RunRoutes> {
 
     async getRun({ c, caller, params }) {
       return c.json({ run: await corridor.get(caller.token.workspaceId, params.id) });
+    },
+
+    async runTree({ c, caller, params }) {
+      return c.json(await corridor.tree(caller.token.workspaceId, params.id));
     },
 
     async deleteRun({ c, caller, params }) {

@@ -257,8 +257,8 @@ describe("a multipart submission", () => {
     expect(response.status, await response.text()).toBe(201);
     const sha256 = (text: string) => `sha256:${createHash("sha256").update(text).digest("hex")}`;
     expect(Object.fromEntries(door.submitted[0]?.uploads ?? [])).toEqual({
-      a: { sha256: sha256("AAA"), bytes: 3 },
-      b: { sha256: sha256(""), bytes: 0 },
+      "file:a": { sha256: sha256("AAA"), bytes: 3 },
+      "file:b": { sha256: sha256(""), bytes: 0 },
     });
   });
 
@@ -274,7 +274,7 @@ describe("a multipart submission", () => {
       ...{ method: "POST", body: data, headers: door.token().header },
     });
     expect(response.status).toBe(201);
-    expect(door.submitted[0]?.uploads.get("a")?.bytes).toBe(6);
+    expect(door.submitted[0]?.uploads.get("file:a")?.bytes).toBe(6);
   });
 
   it.each<[string, Part[], string]>([
@@ -301,7 +301,7 @@ describe("a multipart submission", () => {
       "without a name",
     ],
     ["a submission that is no JSON", [{ name: "submission", body: "{" }], "line 1"],
-    ["an invalid submission", [{ name: "submission", body: "{}" }], "model"],
+    ["an invalid submission", [{ name: "submission", body: "{}" }], "prompt"],
   ])("with %s is refused, and it is named", async (_name, parts, named) => {
     const door = openFrontDoor();
     const error = await refused(await postForm(door, form(parts)));
@@ -424,7 +424,7 @@ describe("a submission over a real connection", () => {
     }
     request.end(whole.subarray(at + 1));
     expect((await answer).status).toBe(201);
-    expect(door.submitted[0]?.uploads.get("big")?.bytes).toBe(size * chunk.length);
+    expect(door.submitted[0]?.uploads.get("file:big")?.bytes).toBe(size * chunk.length);
     expect(most).toBeLessThan(150 * 1024 * 1024);
   });
 

@@ -5,6 +5,8 @@ export interface Fault extends ModelFailure {
   retry: boolean;
   /** How long the provider asked to wait, in milliseconds, when it said so. */
   retryAfterMs?: number;
+  /** Certainly nothing was billed: the provider was not reached, or refused the request before it did anything. */
+  unbilled?: true;
 }
 
 export type AttemptEvent =
@@ -21,6 +23,8 @@ export type Attempt = (request: ModelRequest, signal: AbortSignal) => AsyncItera
 /** A model that can be asked, with its full name `provider/model`. */
 export interface Candidate {
   id: string;
+  /** The highest limit of an answer that is really sent, in tokens. */
+  outputTokens: number;
   ask: Attempt;
 }
 

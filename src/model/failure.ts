@@ -1,4 +1,6 @@
 import { STATUS_CODES } from "node:http";
+
+import { UpstreamRefused } from "../egress/egress.ts";
 import type { Fault } from "./attempt.ts";
 import { retryAfterMs } from "./retry-after.ts";
 import { scrub } from "./scrub.ts";
@@ -31,8 +33,26 @@ interface Facts {
  * whether asking again can help. `now` is wall-clock time, for a `Retry-After` that is a date.
  */
 export function faultOf(error: unknown, asked: Asked, now: number): Fault {
-  const fault = classify(error, asked, now);
+  const fault = { ...classify(error, asked, now), ...(isUnbilled(error) ? unbilled : {}) };
   return { ...fault, message: scrub(fault.message, asked.apiKey ? [asked.apiKey] : []) };
+}
+
+const unbilled = { unbilled: true } as const;
+
+/** Errors with which a connection is not made: nothing was sent over it. */
+const unreached = /^(ECONNREFUSED|ENOTFOUND|EAI_\w+|EHOSTUNREACH|ENETUNREACH|CERT_\w+|DEPTH_\w+)$/;
+
+/**
+ * Whether the request was certainly not worked on. A time-out, a line that was cut and most errors of the provider's own
+ * say nothing about it.
+ */
+function isUnbilled(error: unknown): boolean {
+  const links = chainOf(error);
+  if (links.some((link) => link instanceof ProviderTimeout)) return false;
+  if (links.some((link) => link instanceof UpstreamRefused)) return true;
+  const { status, network } = factsOf(error);
+  if (status === undefined) return network !== undefined && unreached.test(network);
+  return (status >= 400 && status < 500 && status !== 408) || status === 503 || status === 529;
 }
 
 function classify(error: unknown, asked: Asked, now: number): Fault {
@@ -44,6 +64,11 @@ function classify(error: unknown, asked: Asked, now: number): Fault {
   }
   if (ours instanceof AnswerTooLong) {
     return { reason: "model_error", message: `${asked.id}: ${ours.message}`, retry: false };
+  }
+  const refused = chainOf(error).find((link) => link instanceof UpstreamRefused);
+  if (refused instanceof UpstreamRefused) {
+    const message = `${asked.id} could not be reached: ${refused.message}`;
+    return { reason: "model_error", message, retry: !refused.isFinal };
   }
   const facts = factsOf(error);
   const { status, text } = facts;

@@ -26,7 +26,7 @@ const million = {
 
 describe("the price of a reply", () => {
   it("counts every token once: fresh, read from the cache, written to it, and said", async () => {
-    const costOf = await openPrices(undefined);
+    const { costOf } = await openPrices(undefined);
     const usage = {
       input_tokens: 1000,
       output_tokens: 100,
@@ -40,13 +40,13 @@ describe("the price of a reply", () => {
   });
 
   it("is the one of a model that is named with its date", async () => {
-    const costOf = await openPrices(undefined);
+    const { costOf } = await openPrices(undefined);
     expect(costOf("anthropic/claude-sonnet-4-5-20250929", million)).toBe(3);
     expect(costOf("openai/gpt-5-2025-08-07", million)).toBe(1.25);
   });
 
   it("is not known of a model that is not in the table, however alike its name is", async () => {
-    const costOf = await openPrices(undefined);
+    const { costOf } = await openPrices(undefined);
     for (const id of [
       "openai/gpt-5-ultra",
       "openai/gpt-5.9",
@@ -61,20 +61,20 @@ describe("the price of a reply", () => {
   });
 
   it("is higher for a request that is longer than the provider's step", async () => {
-    const costOf = await openPrices(undefined);
+    const { costOf } = await openPrices(undefined);
     const model = "google/gemini-2.5-pro";
     expect(costOf(model, { ...million, input_tokens: 200_000 })).toBe(0.25);
     expect(costOf(model, { ...million, input_tokens: 200_001 })).toBe(0.5000025);
   });
 
   it("of a script is nothing", async () => {
-    expect((await openPrices(undefined))("scripted/demo", million)).toBe(0);
+    expect((await openPrices(undefined)).costOf("scripted/demo", million)).toBe(0);
   });
 });
 
 describe("the operator's prices", () => {
   it("win over the table, the longest pattern over a shorter one, and the name over both", async () => {
-    const costOf = await openPrices(
+    const { costOf } = await openPrices(
       await fileWith({
         "openai/gpt-5": { input: 1, output: 2 },
         "compatible/*": { input: 0.5, output: 0.5 },

@@ -75,6 +75,20 @@ function anthropic(input: number, output: number): Price {
 /** What a reply cost, in USD; null when its model has no price. `modelId` is `provider/model`. */
 export type CostOf = (modelId: string, usage: EventUsage) => number | null;
 
+/** What a request can cost at most, in billionths of a dollar. */
+export interface PriceBound {
+  /** Of all that is sent. */
+  input: number;
+  /** Of each token that is answered. */
+  perOutputToken: number;
+}
+
+export interface Prices {
+  costOf: CostOf;
+  /** The bound of a request with so many input tokens at most; null when the model has no price. */
+  boundOf(modelId: string, inputTokens: number): PriceBound | null;
+}
+
 const positive = z.number().min(0);
 const FilePrice = z.strictObject({
   ...{ input: positive, output: positive },
@@ -86,7 +100,7 @@ const FilePrices = z.record(z.string(), FilePrice);
  * Opens the price table, with the operator's file over it: `{"provider/model": {"input": 3, "output": 15}}` in USD for
  * a million tokens, where a name that ends with `*` stands for every one that begins so. Throws a `ConfigError`.
  */
-export async function openPrices(path: string | undefined): Promise<CostOf> {
+export async function openPrices(path: string | undefined): Promise<Prices> {
   const own = path === undefined ? {} : await readPrices(path);
   const patterns = Object.keys(own)
     .filter((name) => name.endsWith("*"))
@@ -100,9 +114,15 @@ export async function openPrices(path: string | undefined): Promise<CostOf> {
     const name = Object.hasOwn(table, id) ? id : undated;
     return Object.hasOwn(table, name) ? table[name] : undefined;
   };
-  return (modelId, usage) => {
-    const price = priceOf(modelId);
-    return price === undefined ? null : costAt(price, usage);
+  return {
+    costOf(modelId, usage) {
+      const price = priceOf(modelId);
+      return price === undefined ? null : costAt(price, usage);
+    },
+    boundOf(modelId, inputTokens) {
+      const price = priceOf(modelId);
+      return price === undefined ? null : boundAt(price, inputTokens);
+    },
   };
 }
 
@@ -124,6 +144,22 @@ function costAt(price: Price, usage: EventUsage): number {
     cache_write_tokens * (tier.cacheWrite ?? tier.input) +
     output_tokens * tier.output;
   return Math.round((usd / tokensPriced) * 1e9) / 1e9;
+}
+
+/** All of the input at the dearest rate that it may be billed at, in the dearest tier that it may reach. */
+function boundAt(price: Price, inputTokens: number): PriceBound {
+  const { above } = price;
+  const tiers = above && inputTokens > above.inputTokens ? [price, above] : [price];
+  const input = Math.max(
+    ...tiers.flatMap((tier) => [tier.input, tier.cacheRead ?? 0, tier.cacheWrite ?? 0]),
+  );
+  const output = Math.max(...tiers.map((tier) => tier.output));
+  return { input: Math.ceil(inputTokens * nanoUsd(input)), perOutputToken: nanoUsd(output) };
+}
+
+/** Of one token, from USD for a million of them; rounded up, but not for what is only the error of a float. */
+function nanoUsd(usd: number): number {
+  return Math.ceil((usd * 1e9) / tokensPriced - 1e-6);
 }
 
 async function readPrices(path: string): Promise<Record<string, z.infer<typeof FilePrice>>> {

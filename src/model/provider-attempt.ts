@@ -3,8 +3,10 @@ import type { Clock } from "../base/clock.ts";
 import type { AskLimits, Attempt, AttemptEvent } from "./attempt.ts";
 import { toInstructions, toModelMessages } from "./conversation.ts";
 import { type Asked, faultOf } from "./failure.ts";
-import type { ModelRequest, Reply, ReplyPart } from "./model.ts";
+import type { ModelRequest, ProviderSkill, Reply, ReplyPart } from "./model.ts";
 import type { ModelProvider } from "./model-id.ts";
+import { goOn, isPaused, openPaused, type Paused } from "./paused.ts";
+import { skillContainer, skillTools } from "./provider-skills.ts";
 import { ProviderTimeout } from "./timed-fetch.ts";
 
 /** What a stream of parts has become so far. */
@@ -12,11 +14,18 @@ interface Gathered {
   parts: ReplyPart[];
   open: Map<string, ReplyPart>;
   calls: Reply["calls"];
+  usage: Reply["usage"];
 }
 
 /** How the provider's stream ended, or how it broke. */
-type Ending =
-  | { type: "finished"; reason: FinishReason; raw: string | undefined; usage: LanguageModelUsage }
+export type Ending =
+  | {
+      type: "finished";
+      reason: FinishReason;
+      raw: string | undefined;
+      usage: LanguageModelUsage;
+      metadata: unknown;
+    }
   | { type: "broken"; error: unknown };
 
 /**
@@ -38,18 +47,24 @@ export function providerAttempt(options: {
       () => cut.abort(new ProviderTimeout("did not finish its answer", limits.modelAttemptMs)),
       () => undefined,
     );
-    const gathered: Gathered = { parts: [], open: new Map(), calls: [] };
+    const gathered: Gathered = { parts: [], open: new Map(), calls: [], usage: noUsage() };
     let ending: Ending | undefined;
     try {
-      const stream = await openStream(await load(), provider, request, {
-        signal: AbortSignal.any([signal, cut.signal]),
-      });
-      for await (const part of stream) {
-        const text = gather(gathered, part);
-        if (text) yield { type: "text", text };
-        ending = endingOf(part) ?? ending;
-        if (ending?.type === "broken") break;
-      }
+      const model = await load();
+      const both = AbortSignal.any([signal, cut.signal]);
+      const paused = openPaused(request);
+      let opened: Awaited<ReturnType<typeof openStream>>;
+      do {
+        opened = await openStream(model, provider, request, paused, both);
+        ending = undefined;
+        for await (const part of opened.stream) {
+          const text = gather(gathered, part);
+          if (text) yield { type: "text", text };
+          ending = endingOf(part) ?? ending;
+          if (ending?.type === "broken") break;
+        }
+        if (ending?.type === "finished") addUsage(gathered.usage, usageOf(ending.usage));
+      } while (isPaused(ending) && (await goOn(paused, ending, opened.responseMessages)));
     } catch (error) {
       ending = { type: "broken", error };
     } finally {
@@ -68,45 +83,64 @@ async function openStream(
   model: LanguageModel,
   provider: ModelProvider,
   request: ModelRequest,
-  { signal }: { signal: AbortSignal },
-): Promise<AsyncIterable<TextStreamPart<ToolSet>>> {
+  paused: Paused,
+  signal: AbortSignal,
+) {
   const { jsonSchema, streamText, tool } = await import("ai");
   // The package would print its warnings to stderr, between the lines of the log.
   globalThis.AI_SDK_LOG_WARNINGS = false;
-  const tools: ToolSet = Object.fromEntries(
-    request.tools.map(({ name, description, inputSchema }) => [
-      name,
-      tool({ description, inputSchema: jsonSchema(inputSchema) }),
-    ]),
-  );
+  const skills = provider === "anthropic" ? (request.providerSkills ?? []) : [];
+  const tools: ToolSet = {
+    ...Object.fromEntries(
+      request.tools.map(({ name, description, inputSchema }) => [
+        name,
+        tool({ description, inputSchema: jsonSchema(inputSchema) }),
+      ]),
+    ),
+    ...(skills.length > 0 ? await skillTools() : {}),
+  };
   const instructions = toInstructions(request.system);
-  const maxOutputTokens = sendableOutputTokens(provider, request.maxOutputTokens);
+  const maxOutputTokens = sendableOutputTokens(provider, paused.outputTokensLeft);
   return streamText({
     model,
     ...(instructions ? { instructions } : {}),
-    messages: toModelMessages(request.messages, provider),
-    ...(request.tools.length > 0 ? { tools } : {}),
+    messages: [...toModelMessages(request.messages, provider), ...paused.messages],
+    ...(Object.keys(tools).length > 0 ? { tools } : {}),
     ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
-    // Nothing is left at the provider: what a later turn needs comes with the reply and is sent again.
-    providerOptions: provider === "openai" ? { openai: { store: false } } : {},
+    ...(request.temperature === undefined ? {} : { temperature: request.temperature }),
+    providerOptions: providerOptions(provider, skills, paused.container),
     maxRetries: 0,
     telemetry: { isEnabled: false },
     abortSignal: signal,
     // Errors are parts of the stream; without this the package would print them as well.
     onError: () => undefined,
-  }).stream;
+  });
+}
+
+function providerOptions(
+  provider: ModelProvider,
+  skills: readonly ProviderSkill[],
+  container: string | undefined,
+) {
+  // Nothing is left at the provider: what a later turn needs comes with the reply and is sent again.
+  if (provider === "openai") return { openai: { store: false } };
+  return skills.length > 0 ? { anthropic: { container: skillContainer(skills, container) } } : {};
 }
 
 /** What every model takes as a limit of one reply; Anthropic's package knows its models and lowers a limit by itself. */
-const outputTokensAnywhere = 8192;
+export const outputTokensAnywhere = 8192;
 const outputTokensAnthropic = 128_000;
+
+export function sendableCeiling(provider: ModelProvider): number {
+  return provider === "anthropic" ? outputTokensAnthropic : outputTokensAnywhere;
+}
 
 /**
  * The token limit to send. Most providers refuse the request when the limit exceeds what the model can write, and that
  * differs by model; so a higher limit is not sent and the model's own applies. OpenAI refuses less than 16.
  */
 function sendableOutputTokens(provider: ModelProvider, wanted: number | undefined) {
-  const ceiling = provider === "anthropic" ? outputTokensAnthropic : outputTokensAnywhere;
+  const ceiling = sendableCeiling(provider);
   if (wanted === undefined || wanted > ceiling) return undefined;
   return Math.max(wanted, provider === "openai" ? 16 : 1);
 }
@@ -155,8 +189,8 @@ function metadataOf(part: { providerMetadata?: unknown }): { providerMetadata?: 
 function endingOf(part: TextStreamPart<ToolSet>): Ending | undefined {
   if (part.type === "error") return { type: "broken", error: part.error };
   if (part.type !== "finish-step") return undefined;
-  const { finishReason: reason, rawFinishReason: raw, usage } = part;
-  return { type: "finished", reason, raw, usage };
+  const { finishReason: reason, rawFinishReason: raw, usage, providerMetadata: metadata } = part;
+  return { type: "finished", reason, raw, usage, metadata };
 }
 
 function conclude(
@@ -179,14 +213,18 @@ function conclude(
     const message = `${asked.id} ${how}${ending?.raw ? ` (${ending.raw})` : ""}`;
     return { type: "fault", fault: { reason: "model_error", message, retry: true } };
   }
-  const { parts, calls } = gathered;
+  if (isPaused(ending)) {
+    const message = `${asked.id} paused in the middle of its own work, and cannot be let go on`;
+    return { type: "fault", fault: { reason: "model_error", message, retry: false } };
+  }
+  const { parts, calls, usage } = gathered;
   return {
     type: "reply",
     reply: {
       parts: parts.filter((part) => part.text !== "" || part.providerMetadata !== undefined),
       calls,
       finishReason: finishReasonOf(ending.reason, calls.length > 0),
-      usage: usageOf(ending.usage),
+      usage,
     },
   };
 }
@@ -198,11 +236,32 @@ function finishReasonOf(reason: FinishReason, hasCalls: boolean): Reply["finishR
   return reason === "stop" ? "stop" : "other";
 }
 
+function noUsage(): Reply["usage"] {
+  return { input_tokens: 0, output_tokens: 0, cache_read_tokens: 0, cache_write_tokens: 0 };
+}
+
+function addUsage(sum: Reply["usage"], more: Reply["usage"]): void {
+  sum.input_tokens += more.input_tokens;
+  sum.output_tokens += more.output_tokens;
+  sum.cache_read_tokens += more.cache_read_tokens;
+  sum.cache_write_tokens += more.cache_write_tokens;
+}
+
 function usageOf(usage: LanguageModelUsage): Reply["usage"] {
+  const { cacheReadTokens, cacheWriteTokens } = usage.inputTokenDetails;
   return {
-    input_tokens: usage.inputTokens ?? 0,
-    output_tokens: usage.outputTokens ?? 0,
-    cache_read_tokens: usage.inputTokenDetails.cacheReadTokens ?? 0,
-    cache_write_tokens: usage.inputTokenDetails.cacheWriteTokens ?? 0,
+    input_tokens: tokensOf(usage.inputTokens),
+    output_tokens: tokensOf(usage.outputTokens),
+    cache_read_tokens: tokensOf(cacheReadTokens),
+    cache_write_tokens: tokensOf(cacheWriteTokens),
   };
+}
+
+/** More than any request has: sums of such numbers are exact. */
+const tokensBelieved = 1_000_000_000;
+
+/** A server's own word, and a run may bring the server: less than nothing would give back what others have spent (I13). */
+function tokensOf(said: number | undefined): number {
+  if (said === undefined || !(said > 0)) return 0;
+  return Math.min(Math.ceil(said), tokensBelieved);
 }

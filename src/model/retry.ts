@@ -1,7 +1,8 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import { cutText } from "../base/whole-text.ts";
 import type { AskLimits, Candidate, Fault } from "./attempt.ts";
-import type { Model, ModelEvent, Reply } from "./model.ts";
+import type { Billed, Model, ModelEvent, Reply } from "./model.ts";
 import type { CostOf } from "./prices.ts";
 
 export interface RetryOptions {
@@ -16,7 +17,7 @@ export interface RetryOptions {
 }
 
 /** What one attempt came to. */
-type Outcome = { type: "reply"; reply: Reply } | { type: "fault"; fault: Fault };
+type Outcome = { type: "reply"; reply: Reply } | { type: "fault"; fault: Fault; billed: Billed };
 
 /** What follows a failed attempt: the same candidate after a wait, or no more of it. */
 type Next = { type: "again"; waitMs: number } | { type: "no_more"; message: string };
@@ -44,10 +45,11 @@ export function replyWithRetries(options: RetryOptions): Model["reply"] {
             return;
           }
           spent = outcome.reply;
-          yield { type: "reset", attempt: attempt + 1, reason: `${candidate.id} replied nothing` };
+          const reason = `${candidate.id} replied nothing`;
+          yield { type: "reset", attempt: attempt + 1, reason, billed: "counted" };
           continue;
         }
-        const { fault } = outcome;
+        const { fault, billed } = outcome;
         log.warn(
           { model: candidate.id, attempt, reason: fault.reason, retry: fault.retry },
           "model.attempt_failed",
@@ -56,15 +58,15 @@ export function replyWithRetries(options: RetryOptions): Model["reply"] {
         if (next.type === "no_more") {
           failed.push({ fault, message: next.message });
           if (!fallback || fault.reason === "model_refused") {
-            yield { type: "failure", failure: failureOf(failed) };
+            yield { type: "failure", failure: failureOf(failed), billed };
             return;
           }
           const reason = `${next.message}; asking ${fallback.id} instead`;
-          yield { type: "reset", attempt: attempt + 1, reason };
+          yield { type: "reset", attempt: attempt + 1, reason, billed };
           break;
         }
         const reason = `${fault.message}; asking again in ${seconds(next.waitMs)}`;
-        yield { type: "reset", attempt: attempt + 1, reason };
+        yield { type: "reset", attempt: attempt + 1, reason, billed };
         if (!(await waited(clock, next.waitMs, signal))) return;
       }
     }
@@ -81,7 +83,10 @@ async function* askOnce(
   let offset = 0;
   for await (const event of candidate.ask(request, signal)) {
     if (signal.aborted) return undefined;
-    if (event.type === "fault") return event;
+    if (event.type === "fault") {
+      // What had begun to answer is paid for, whatever was said afterwards.
+      return { ...event, billed: event.fault.unbilled && offset === 0 ? "no" : "maybe" };
+    }
     if (event.type === "reply") {
       const costUsd = costOf(candidate.id, event.reply.usage);
       return { type: "reply", reply: { ...event.reply, model: candidate.id, attempt, costUsd } };
@@ -132,7 +137,7 @@ function failureOf(failed: readonly { fault: Fault; message: string }[]): {
   return {
     // The first model is the one that was chosen, so its trouble is what the run ends with.
     reason: reasons[0] ?? "model_error",
-    message: message.length > 500 ? `${message.slice(0, 499)}…` : message,
+    message: message.length > 500 ? `${cutText(message, 499)}…` : message,
   };
 }
 

@@ -73,7 +73,11 @@ describe("a scripted model", () => {
 
   it("fails where the script says so", async () => {
     expect(await play(await open({ script }), 1)).toEqual([
-      { type: "failure", failure: { reason: "model_error", message: "The script fails here" } },
+      {
+        type: "failure",
+        failure: { reason: "model_error", message: "The script fails here" },
+        billed: "no",
+      },
     ]);
   });
 

@@ -105,7 +105,7 @@ export function scriptedAttempt(script: ParsedScript, clock: Clock): Attempt {
       throw error;
     }
     if (turn.failWith) {
-      yield { type: "fault", fault: { ...turn.failWith, retry: false } };
+      yield { type: "fault", fault: { ...turn.failWith, retry: false, unbilled: true } };
       return;
     }
     const text = turn.text ?? "";

@@ -24,8 +24,10 @@ export function timedFetch(options: {
   clock: Clock;
   limits: Pick<AskLimits, "modelFirstByteMs" | "modelIdleMs">;
   hasKey: boolean;
+  /** What it asks with. */
+  fetch: typeof fetch;
 }): typeof fetch {
-  const { clock, limits, hasKey } = options;
+  const { clock, limits, hasKey, fetch: ask } = options;
   return async (input, init) => {
     const cut = new AbortController();
     const signal = init?.signal ? AbortSignal.any([init.signal, cut.signal]) : cut.signal;
@@ -36,7 +38,7 @@ export function timedFetch(options: {
       limits.modelFirstByteMs,
       "did not begin to answer",
       cut,
-      fetch(input, { ...init, headers, signal, redirect: "manual" }),
+      ask(input, { ...init, headers, signal, redirect: "manual" }),
     );
     if (!answer.body) return answer;
     const body = timedBody(answer.body, (read) =>

@@ -7,6 +7,7 @@ import type { Decision, Need, Power } from "./need.ts";
 import { reason, shown } from "./reasons.ts";
 import { type Reach, reachOf } from "./remote-access.ts";
 import { retryWith } from "./retry.ts";
+import { secretAsked, undeclaredSecrets } from "./secrets.ts";
 
 type CodeNeed = Extract<Need, { type: "CodeExecution" }>;
 
@@ -23,7 +24,9 @@ const withoutNetwork =
 export function decideCode(need: CodeNeed, power: Power): Decision {
   const bounds = boundsOf(power).map((bound) => ({ bound, patterns: patternsOf(bound) }));
   const missing = bounds.flatMap(({ bound, patterns }) =>
-    patterns === undefined ? [capabilityMissing(bound)] : [],
+    patterns === undefined && !(need.isOwnScript && bound.kind === "agent")
+      ? [capabilityMissing(bound)]
+      : [],
   );
   if (missing.length > 0) return deny(missing);
   const lists = bounds.flatMap(({ bound, patterns }) =>
@@ -35,6 +38,8 @@ export function decideCode(need: CodeNeed, power: Power): Decision {
     const declared = lists.map(({ patterns }) => patterns);
     return { ...deny(refused), ...retryWith(need.shown, refused, declared) };
   }
+  const undeclared = undeclaredSecrets(need, power);
+  if (undeclared.length > 0) return secretsDenied(undeclared, power);
   const reach = reachOf(need, power);
   if (need.network === "none" && need.installsFrom !== null) {
     return packagesDenied("Packages are installed over the network, and this call has none");
@@ -49,8 +54,12 @@ export function decideCode(need: CodeNeed, power: Power): Decision {
         change: "Write the program as a plain word, so that it can be read before it runs",
       }),
     );
-  const asked = [...opaque, ...reach.reasons];
+  const asked = [...secretAsked(need), ...opaque, ...reach.reasons];
   if (asked.length > 0) return ask(asked, reach);
+  if (need.isOwnScript) {
+    const rule = allowRule([], reach.hosts, `The script of the agent: ${shown(need.shown)}`);
+    return { decision: "allow", rule, reasons: [], hosts: reach.hosts, askedHosts: [] };
+  }
   const used = lists[0] === undefined ? [] : usedPatterns(command, lists[0].patterns);
   return {
     decision: "allow",
@@ -149,6 +158,12 @@ function packagesDenied(message: string): Decision {
   return { decision: "deny", rule, reasons, hosts: [], askedHosts: [], repairHint: withoutNetwork };
 }
 
+function secretsDenied(reasons: DecisionReason[], { credentialEnv = [] }: Power): Decision {
+  const declared = credentialEnv.length === 0 ? "none" : credentialEnv.join(", ");
+  const repairHint = `Do without it; the secrets that you may ask for: ${declared}`;
+  return { ...deny(reasons), repairHint };
+}
+
 function reachDenied(need: CodeNeed, { reasons }: Reach): Decision {
   const hint =
     need.installsFrom === null
@@ -174,8 +189,11 @@ function usedPatterns(read: ReadCommand | null, patterns: Patterns): string[] {
   return [...used];
 }
 
-function allowRule(patterns: readonly string[], hosts: readonly string[]): string {
-  const rule = `CodeExecution ${patterns.join(", ")}`;
+function allowRule(
+  patterns: readonly string[],
+  hosts: readonly string[],
+  rule = `CodeExecution ${patterns.join(", ")}`,
+): string {
   if (hosts.length === 0) return rule;
   return `${rule}; NetworkAccess ${hosts.includes("*") ? "* (any public host)" : hosts.join(" ")}`;
 }

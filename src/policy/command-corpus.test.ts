@@ -10,6 +10,7 @@ const need = (command: string): Need => ({
   findings: [],
   network: "granted",
   installsFrom: null,
+  secrets: [],
 });
 
 describe("the corpus of commands", () => {

@@ -6,6 +6,7 @@ import { hostsCover, spelledHost } from "./hosts.ts";
 import type { Decision, Need, Power } from "./need.ts";
 import { reason, shown } from "./reasons.ts";
 import { reachableHosts } from "./remote-access.ts";
+import { decideRemote } from "./remote-tools.ts";
 import { functionCovers, prefixCovers, scopeCovers } from "./scopes.ts";
 
 type PlainNeed = Exclude<Need, { type: "CodeExecution" | "NetworkAccess" }>;
@@ -23,6 +24,9 @@ export function decide(need: Need, power: Power): Decision {
   }
   const [first] = reasons;
   const none = { hosts: [], askedHosts: [] };
+  if (first === undefined && need.type === "SandboxFunctions" && need.remote) {
+    return decideRemote(need.name, need.remote, rule, power);
+  }
   if (first === undefined) return { decision: "allow", rule, reasons, ...none };
   return { decision: "deny", rule: first.message, reasons, ...none };
 }

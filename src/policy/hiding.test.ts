@@ -11,7 +11,7 @@ function verdict(command: string, patterns: readonly string[] = onlyPython): Dec
   return decide(
     {
       ...{ type: "CodeExecution", command: readCommand(command), shown: command, findings: [] },
-      ...{ network: "granted", installsFrom: null },
+      ...{ network: "granted", installsFrom: null, secrets: [] },
     },
     { capabilities: [{ type: "CodeExecution", patterns: [...patterns] }] },
   );

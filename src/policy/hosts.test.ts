@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { hostsCover, narrowedHosts, spelledHost } from "./hosts.ts";
-import { functionCovers, prefixCovers, scopeCovers } from "./scopes.ts";
+import { functionCovers, functionMeets, prefixCovers, scopeCovers } from "./scopes.ts";
 
 const name = fc.constantFrom("a.example", "b.a.example", "example", "nota.example", "[::1]");
 const port = fc.constantFrom("", ":443", ":80", ":8443", ":9000");
@@ -98,5 +98,17 @@ describe("a scope", () => {
     expect(functionCovers("knowledge.", "knowledgestore")).toBe(false);
     expect(functionCovers("a*b", "ab")).toBe(false);
     expect(functionCovers("*", "anything")).toBe(true);
+  });
+
+  it("a rule meets what begins so when it covers some of it or all of it", () => {
+    expect(functionMeets("mcp_", "mcp_git_")).toBe(true);
+    expect(functionMeets("mcp.git.*", "mcp_git_")).toBe(true);
+    expect(functionMeets("mcp_git_push", "mcp.git.")).toBe(true);
+    expect(functionMeets("mcp_git_push*", "mcp_git_")).toBe(true);
+    expect(functionMeets("*", "mcp_git_")).toBe(true);
+    expect(functionMeets("mcp_mail_", "mcp_git_")).toBe(false);
+    expect(functionMeets("knowledge.", "mcp_git_")).toBe(false);
+    expect(functionMeets("x_mcp_git_", "mcp_git_")).toBe(false);
+    expect(functionMeets("mcp_*git_", "mcp_git_")).toBe(false);
   });
 });

@@ -11,6 +11,8 @@ export type Need =
       type: "CodeExecution";
       /** Null: a program of an artifact, which no shell reads. */
       command: ReadCommand | null;
+      /** The script that the agent is: whoever installed it said that it runs, so only what is above the agent bounds it. */
+      isOwnScript?: boolean;
       /** As people know it: the command, or the entrypoint with its arguments. */
       shown: string;
       findings: readonly Finding[];
@@ -18,8 +20,21 @@ export type Need =
       network: "granted" | "none";
       /** It installs packages, which cannot be done without a way out: what they come from, host:port. Null: it does not. */
       installsFrom: readonly string[] | null;
+      /** The secrets that it would have in its environment, by name. */
+      secrets: readonly string[];
     }
-  | { type: "SandboxFunctions"; name: string }
+  | {
+      type: "SandboxFunctions";
+      name: string;
+      /** It is a tool of a remote server, which does with the arguments what it likes. */
+      remote?: {
+        server: string;
+        /** host:port */
+        host: string;
+        /** Whoever declared the server said that nobody need be asked. */
+        preapproved: boolean;
+      };
+    }
   | { type: "NetworkAccess"; host: string }
   | { type: "AgentSpawn"; agent: string | null; children: number }
   | { type: "AgentMessage"; agent: string | null }
@@ -32,6 +47,10 @@ export type Need =
 export interface Power {
   capabilities: readonly Capability[];
   remoteAccess?: RemoteAccess | undefined;
+  /** The proxy endpoints of the run as hosts, `stripe.proxy:80`: the submission gave them, and no list narrows them. */
+  endpoints?: readonly string[];
+  /** The secrets that its commands may ask for, by name. Left out: any. */
+  credentialEnv?: readonly string[] | undefined;
   /** Each must allow what the agent's own capabilities allow: the grant of the run tree, the operator's. */
   grants?: readonly (readonly Capability[])[];
 }

@@ -17,7 +17,7 @@ const read = (name: string): Need => ({ type: "ReadAccess", name });
 const write = (name: string): Need => ({ type: "WriteAccess", name });
 const run = (command: string, more: Partial<CodeNeed> = {}): CodeNeed => ({
   ...{ type: "CodeExecution", command: readCommand(command), shown: command, findings: [] },
-  ...{ network: "granted", installsFrom: null },
+  ...{ network: "granted", installsFrom: null, secrets: [] },
   ...more,
 });
 

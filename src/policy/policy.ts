@@ -8,6 +8,8 @@ import type { Need } from "./need.ts";
 export { decide } from "./decide.ts";
 export { explain } from "./explain.ts";
 export type { Decision, Need, Power } from "./need.ts";
+export { mayCallSome } from "./remote-tools.ts";
+export { prefixCovers } from "./scopes.ts";
 
 /** What the built-in agent of a plain prompt run may do: code in the sandbox and its own content. No network. */
 export const builtInCapabilities: Capability[] = [

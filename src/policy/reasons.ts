@@ -14,7 +14,10 @@ export type RuleName =
   | "opaque_command"
   | "network_uncovered"
   | "network_hidden"
-  | "packages_uncovered";
+  | "packages_uncovered"
+  | "not_preapproved"
+  | "secret_not_declared"
+  | "secret_in_environment";
 
 /** A reason; what is left out is not known or does not apply. */
 export function reason(

@@ -9,7 +9,7 @@ type CodeNeed = Extract<Need, { type: "CodeExecution" }>;
 
 const run = (more: Partial<CodeNeed> = {}): CodeNeed => ({
   ...{ type: "CodeExecution", command: readCommand("true"), shown: "true", findings: [] },
-  ...{ network: "granted", installsFrom: null },
+  ...{ network: "granted", installsFrom: null, secrets: [] },
   ...more,
 });
 

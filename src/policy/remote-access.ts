@@ -18,8 +18,13 @@ export interface Reach {
 /** How many findings are named one by one; the rest are in the finding list anyway. */
 const namedFindings = 50;
 
-/** What every list of the agent's power lets it reach, narrowed by the targets that its manifest names. */
+/** What the agent may reach: what its power gives it, and the proxy endpoints of its run. */
 export function reachableHosts(power: Power): string[] {
+  return [...powerHosts(power), ...(power.endpoints ?? [])];
+}
+
+/** What every list of the agent's power lets it reach, narrowed by the targets that its manifest names. */
+function powerHosts(power: Power): string[] {
   const lists = boundsOf(power).map(({ capabilities }) =>
     ofType(capabilities, "NetworkAccess").flatMap(({ hosts }) => hosts),
   );

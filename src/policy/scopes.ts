@@ -8,8 +8,17 @@ export function prefixCovers(rule: string, subject: string): boolean {
   return rule.endsWith("*") ? subject.startsWith(rule.slice(0, -1)) : rule === subject;
 }
 
+/** Whether a rule of `functionCovers` covers any name that begins so. */
+export function functionMeets(rule: string, prefix: string): boolean {
+  const start = underscored(rule.replace(/\*$/, ""));
+  return functionCovers(rule, prefix) || start.startsWith(underscored(prefix));
+}
+
 /** A name of a tool or what it starts with; `knowledge.` and `knowledge_` mean the same. */
 export function functionCovers(rule: string, name: string): boolean {
-  const underscored = (text: string) => text.replaceAll(".", "_");
   return underscored(name).startsWith(underscored(rule.replace(/\*$/, "")));
+}
+
+function underscored(text: string): string {
+  return text.replaceAll(".", "_");
 }

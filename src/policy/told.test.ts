@@ -8,7 +8,7 @@ type CodeNeed = Extract<Need, { type: "CodeExecution" }>;
 
 const run = (command: string, more: Partial<CodeNeed> = {}): CodeNeed => ({
   ...{ type: "CodeExecution", command: readCommand(command), shown: command, findings: [] },
-  ...{ network: "granted", installsFrom: null },
+  ...{ network: "granted", installsFrom: null, secrets: [] },
   ...more,
 });
 const code = (...patterns: string[]): Capability => ({ type: "CodeExecution", patterns });

@@ -36,7 +36,7 @@ export async function answeredCall(
   if (answer.status === "denied") return { run: false, result: approvalRejected(id, answer.note) };
   if (answer.status !== "approved") return { run: false, result: approvalExpired(id) };
   if (revoked) return { run: false, result: approvalRevoked(id) };
-  const weighed = await weigh(drive, tool.wants(args));
+  const weighed = await weigh(drive, tool.wants(args), call.request.call_id);
   // By a gateway that has got stricter meanwhile.
   if (weighed.decision.decision === "deny") {
     return { run: false, result: deniedResult(weighed.decision) };

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { bindCall, nonePart as none } from "../approvals/approvals.ts";
+import { bindCall, nonePart as none, secretsPart } from "../approvals/approvals.ts";
 import { canonicalJson } from "../base/canonical-json.ts";
 import { limits } from "../base/limits.ts";
 import { digestTree, treeDigestThread } from "../base/tree-digest.ts";
@@ -8,7 +8,11 @@ import type { Binding } from "../contract/approval.ts";
 import { stageContent, type Tool, type WantedCode } from "../tools/tools.ts";
 import { agentRevision } from "./agent-revision.ts";
 import type { Drive } from "./drive.ts";
+import { envVarsOf } from "./environment.ts";
+import { bindRemote } from "./mcp-binding.ts";
 import { openPlace } from "./provision.ts";
+import { placedBundles } from "./run-bundles.ts";
+import { agentFilesOf } from "./script-agent.ts";
 import { surroundingsOf } from "./surroundings.ts";
 import { toolContext } from "./tool-context.ts";
 import type { Weighed } from "./weigh.ts";
@@ -32,19 +36,23 @@ export async function bind(
   weighed: Weighed,
   hosts: readonly string[],
 ): Promise<Bound | undefined> {
+  if (tool.remote) return bindRemote(drive, tool.remote, { name: tool.name, args, hosts });
   const wanted = weighed.wanted as WantedCode;
-  const surrounding =
-    wanted.artifact === null ? await own(drive, callId, args, hosts) : await closed(drive, weighed);
+  const surrounding = wanted.isOwnScript
+    ? await script(drive)
+    : wanted.artifact === null
+      ? await own(drive, callId, args, hosts)
+      : await closed(drive, weighed);
   if (surrounding === undefined) return undefined;
   const { files, ...parts } = surrounding;
   const { intent: _, ...bound } = args as Record<string, unknown>;
   const binding = bindCall({
     agent: agentRevision(drive.ledger.state.snapshot),
-    run_tree: drive.runId,
+    run_tree: drive.rootRunId,
     tool: tool.name,
     arguments: digestOf(bound),
     entrypoint: wanted.entrypoint ?? none,
-    secrets: none,
+    secrets: secretsPart(wanted.secrets),
     hosts: [...hosts].sort().join(" ") || none,
     staged: digestOf(files),
     ...parts,
@@ -82,11 +90,10 @@ async function own(
   );
   if (!tmp || !workspace) return undefined;
   const { environment, network } = surroundings;
-  const { current } = contentView(await drive.store.files.content(drive.runId), drive.runId);
-  const layers = [...drive.ledger.state.layers.values()].map(({ path, digest }) => [path, digest]);
+  const { current } = contentView(await drive.store.files.content(drive.rootRunId), drive.runId);
   return {
     ...{ tmp, workspace, artifact: none },
-    layers: layers.length > 0 ? digestOf(layers) : none,
+    layers: layersPart(drive),
     environment: namesOf({ ...environment, ...network?.environment }),
     files: current.map(({ name, sha256 }) => ({ name, sha256 })),
   };
@@ -102,6 +109,32 @@ async function closed({ blobs, signal }: Drive, { artifact }: Weighed): Promise<
     layers: layers.length > 0 ? digestOf(layers) : none,
     environment: layers.length > 0 ? "of its layers" : none,
     files: (artifact?.files ?? []).map(({ name, sha256 }) => ({ name, sha256 })),
+  };
+}
+
+/** What the run was given is mounted as layers are, and another run of the same agent may be given something else. */
+function layersPart({ ledger }: Drive): string {
+  const layers = [...ledger.state.layers.values()].map(({ path, digest }) => [path, digest]);
+  const given = placedBundles(ledger.state.snapshot).map(({ path, contentHash }) => [
+    path,
+    contentHash,
+  ]);
+  const mounts = [...layers, ...given];
+  return mounts.length > 0 ? digestOf(mounts) : none;
+}
+
+/**
+ * A script sees its agent's folder, what its submission has put around it, and what it is given: as with the arguments of a
+ * program, that is not what is approved.
+ */
+async function script(drive: Drive): Promise<Surrounding> {
+  const { blobs, ledger, signal } = drive;
+  const files = agentFilesOf(ledger.state.snapshot);
+  for (const { sha256 } of files) await blobs.check(sha256, signal);
+  return {
+    ...{ tmp: none, workspace: none, artifact: none, layers: layersPart(drive) },
+    environment: namesOf(envVarsOf(ledger.state.snapshot)),
+    files,
   };
 }
 

@@ -3,7 +3,13 @@ import type { Clock } from "../base/clock.ts";
 import type { Config } from "../base/config.ts";
 import type { Log } from "../base/log.ts";
 import type { NewEvent } from "../contract/event.ts";
-import { networkEnvironment, openBuildNetwork, packageConfiguration } from "../egress/egress.ts";
+import type { RunSnapshot } from "../contract/submission.ts";
+import {
+  type BuildNetworkOptions,
+  networkEnvironment,
+  openBuildNetwork,
+  packageConfiguration,
+} from "../egress/egress.ts";
 import {
   egressSocketName,
   type Place,
@@ -11,6 +17,7 @@ import {
   type Sandbox,
   type SandboxNetwork,
 } from "../sandbox/sandbox.ts";
+import { withoutEndpoints } from "./endpoint-hosts.ts";
 
 /** A run's way out, closed but while one of its calls may use it. */
 export interface CallNetwork {
@@ -29,11 +36,18 @@ export interface CallNetwork {
 }
 
 export interface CallNetworkOptions {
+  /** The endpoints of the run, and the token by which its own code is known. */
+  proxy?: BuildNetworkOptions["proxy"];
+  endpoints: NonNullable<RunSnapshot["proxyEndpoints"]>;
+  /** What package clients of this machine talk to, host:port. */
+  registries: readonly string[];
   place: Place;
   gid: number;
   sandbox: Pick<Sandbox, "networkDirectory" | "stageConfiguration">;
   config: Pick<Config, "privateHosts" | "upstreamProxy" | "packageEnvironment">;
   append: (...events: NewEvent[]) => Promise<void>;
+  /** What package clients are configured with besides. */
+  files?: readonly { path: string; data: Buffer }[];
   clock: Clock;
   log: Log;
 }
@@ -43,7 +57,7 @@ export function openCallNetwork(options: CallNetworkOptions): CallNetwork {
   const { place, sandbox, config, append, clock, log } = options;
   let network: SandboxNetwork | undefined;
   const sandboxNetwork = () => {
-    network ??= networkOf(place, sandbox, config);
+    network ??= networkOf(place, sandbox, config, options.files);
     return network;
   };
   return {
@@ -60,7 +74,9 @@ export function openCallNetwork(options: CallNetworkOptions): CallNetwork {
       const opened = await openBuildNetwork({
         socket: join(sandboxNetwork().directory, egressSocketName),
         ...(place.uid === null ? {} : { owner: { uid: place.uid, gid: options.gid } }),
-        ...{ hosts, privateHosts: config.privateHosts, clock },
+        hosts: withRegistries(withoutEndpoints(hosts, options.endpoints), options.registries),
+        ...{ privateHosts: config.privateHosts, clock },
+        ...(options.proxy === undefined ? {} : { proxy: options.proxy }),
         ...(config.upstreamProxy === undefined ? {} : { upstreamProxy: config.upstreamProxy }),
         onAllowed(record) {
           contacted.add(record.host);
@@ -87,15 +103,24 @@ export function openCallNetwork(options: CallNetworkOptions): CallNetwork {
   };
 }
 
+/**
+ * `*` is every public host, and the registries of this machine's own package clients: one that the operator has inside
+ * the company, and lists among the private hosts, stands in for a public one.
+ */
+function withRegistries(hosts: readonly string[], registries: readonly string[]): string[] {
+  return hosts.includes("*") ? [...hosts, ...registries] : [...hosts];
+}
+
 function networkOf(
   place: Place,
   sandbox: CallNetworkOptions["sandbox"],
   config: CallNetworkOptions["config"],
+  more: CallNetworkOptions["files"] = [],
 ): SandboxNetwork {
   const found = packageConfiguration({ env: config.packageEnvironment });
   return {
     directory: sandbox.networkDirectory(place),
-    configuration: sandbox.stageConfiguration(found.files),
+    configuration: sandbox.stageConfiguration([...found.files, ...more]),
     directories: found.mounts.map(({ source }) => source),
     links: found.links,
     environment: {

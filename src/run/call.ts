@@ -2,20 +2,28 @@ import { approvalRevoked } from "../approvals/approvals.ts";
 import { limits } from "../base/limits.ts";
 import type { EventData, NewEvent } from "../contract/event.ts";
 import { Problem } from "../contract/problem.ts";
-import { ApprovalUnusable } from "../store/store.ts";
-import { failure, findTool, parseArguments, type Tool, type ToolOutcome } from "../tools/tools.ts";
+import { ApprovalUnusable, BudgetSpent } from "../store/store.ts";
+import { failure, parseArguments, type Tool, type ToolOutcome } from "../tools/tools.ts";
 import { answeredCall } from "./answered-call.ts";
 import { ask } from "./ask.ts";
+import { outOfBudget } from "./budget-turn.ts";
 import { captureBetweenCalls } from "./capture.ts";
 import { deniedResult } from "./denied-result.ts";
 import { isDiskFull } from "./disk-space.ts";
 import type { Drive } from "./drive.ts";
+import { isAbortOf } from "./is-abort-of.ts";
+import { nextStep } from "./next-step.ts";
+import { isOneCall } from "./program.ts";
 import { approvalRefOf, replay } from "./replay.ts";
-import type { CallState } from "./state.ts";
+import { findRunTool, shownTools } from "./run-tools.ts";
+import { skillReading } from "./skill-reading.ts";
+import type { CallState, RunState } from "./state.ts";
 import { toolContext } from "./tool-context.ts";
+import { waitEvents } from "./wait-events.ts";
 import { type Weighed, weigh } from "./weigh.ts";
 
 type Outcome = EventData<"call.finished">["outcome"];
+type Reply = NonNullable<EventData<"call.finished">["reply"]>;
 
 /**
  * Makes one call: parse → decide → started → run → finished, or parse → decide → asked, and on from there once there is an
@@ -23,7 +31,7 @@ type Outcome = EventData<"call.finished">["outcome"];
  * stops in the middle nothing is written: the next start finds a start without a finish.
  */
 export async function makeCall(drive: Drive, call: CallState): Promise<void> {
-  const tool = findTool(call.request.tool);
+  const tool = await findRunTool(drive, call.request.tool);
   if (call.started && !tool?.repeatable) {
     return drive.ledger.append(await interrupted(drive, call));
   }
@@ -33,15 +41,18 @@ export async function makeCall(drive: Drive, call: CallState): Promise<void> {
   }
   const parsed = tool
     ? parseArguments(tool, given)
-    : { ok: false as const, result: unknownTool(drive, call.request.tool) };
+    : { ok: false as const, result: await unknownTool(drive, call.request.tool) };
   if (!tool || !parsed.ok) {
-    const result = parsed.ok ? unknownTool(drive, call.request.tool) : parsed.result;
+    const result = parsed.ok ? await unknownTool(drive, call.request.tool) : parsed.result;
     return drive.ledger.append(await finished(drive, call, "invalid", { result }, 0));
   }
   try {
     if (call.asked) await goOn(drive, call, tool, parsed.args);
     else await decideCall(drive, call, tool, parsed.args);
   } catch (error) {
+    if (error instanceof BudgetSpent) {
+      return drive.ledger.append({ type: "run.finishing", data: outOfBudget(error.message) });
+    }
     // Stored bytes that are not what they were are found out when the call is looked at, too. Nothing of it has run then.
     const result = error instanceof Problem && !call.started ? toldProblem(error) : undefined;
     if (result === undefined) throw error;
@@ -51,9 +62,13 @@ export async function makeCall(drive: Drive, call: CallState): Promise<void> {
 
 async function decideCall(drive: Drive, call: CallState, tool: Tool, args: unknown): Promise<void> {
   const { ledger } = drive;
-  const weighed = await weigh(drive, tool.wants(args));
+  // It was decided before it waited, and is not decided anew because time has passed (I5).
+  if (call.waited) return runTool(drive, call, tool, args, []);
+  const weighed = await weigh(drive, tool.wants(args), call.request.call_id);
   const { decision } = weighed;
   if (decision.decision === "deny") {
+    const given = await skillReading(drive, tool, args);
+    if (given !== undefined) return decideCall(drive, call, given, args);
     const result = deniedResult(decision);
     const event = decided(drive, call, tool, weighed);
     return ledger.append(event, await finished(drive, call, "denied", { result }, 0));
@@ -92,14 +107,21 @@ async function askFor(
     case "ask": {
       const { request } = asked;
       const data = (await drive.record.keep(request)) as typeof request;
-      await ledger.append(decided(drive, call, tool, weighed), {
-        type: "approval.requested",
-        data,
-      });
+      const asking: NewEvent = { type: "approval.requested", data };
+      const event = decided(drive, call, tool, weighed);
+      if (!(await ledger.appendUnless(isEnding(drive), event, asking))) return;
       drive.onAsked(request.request_id);
       log.info({ run: runId, request: request.request_id, rule: request.rule }, "run.waiting");
     }
   }
+}
+
+/** A run that is to end waits for nothing: nobody would wake it. */
+function isEnding(drive: Drive): (state: RunState) => boolean {
+  return (state) => {
+    const step = nextStep(state, drive.limits, drive.elapsedMs(), drive.budget?.over());
+    return step.type === "finish";
+  };
 }
 
 /** The call that was asked about, now that there is an answer. */
@@ -183,14 +205,23 @@ async function runTool(
 ): Promise<void> {
   const { ledger, clock } = drive;
   const start = clock.monotonic();
+  drive.atCall(call.request.call_id);
   const outcome = await outcomeOf(drive, call, tool, args, hosts, approvalId);
   if (outcome.cut && drive.stopping.aborted) return;
+  if (outcome.wait) {
+    drive.atCall(null);
+    const { budget, record } = drive;
+    const events = waitEvents(call, record.hide(outcome.wait), budget?.until ?? null);
+    await ledger.appendUnless(isEnding(drive), ...events);
+    return;
+  }
   const ms = clock.monotonic() - start;
   const events = [
     await finished(drive, call, outcome.cut ? "cancelled" : "returned", outcome, ms),
     ...proved(drive, call, outcome),
     ...(await captureBetweenCalls(drive, tool)),
   ];
+  drive.atCall(null);
   if (outcome.runLimit) {
     events.push({
       type: "run.finishing",
@@ -201,7 +232,9 @@ async function runTool(
       },
     });
   }
-  await ledger.append(...events);
+  // The run ends with its one call, and that is written down with it.
+  if (isOneCall(ledger.state.snapshot)) await ledger.later(...events);
+  else await ledger.append(...events);
 }
 
 /**
@@ -224,16 +257,11 @@ async function outcomeOf(
         result: failure("resource", "The gateway's disk is full", "Try again with less data"),
       };
     }
-    if (drive.signal.aborted && isAbort(error, drive.signal)) return stopped;
+    if (isAbortOf(drive.signal, error)) return stopped;
     const result = error instanceof Problem ? toldProblem(error) : undefined;
     if (result === undefined) throw error;
     return { result };
   }
-}
-
-/** What waits for the run's signal throws its reason, or says that it was aborted; anything else is an error of its own. */
-function isAbort(error: unknown, { reason }: AbortSignal): boolean {
-  return error === reason || (error instanceof Error && error.name === "AbortError");
 }
 
 const stopped: ToolOutcome = {
@@ -269,24 +297,37 @@ async function finished(
   drive: Drive,
   call: CallState,
   outcome: Outcome,
-  { result, content, staged, stdout, stderr, layers, artifact }: ToolOutcome,
+  { result, reply, ...facts }: ToolOutcome,
   ms: number,
 ): Promise<NewEvent> {
   return {
     type: "call.finished",
     data: {
       call_id: call.request.call_id,
-      tool: findTool(call.request.tool)?.name ?? call.request.tool,
+      tool: (await findRunTool(drive, call.request.tool))?.name ?? call.request.tool,
       outcome,
       result: await drive.record.keep(result),
+      ...(reply === undefined ? {} : { reply: (await drive.record.keep(reply)) as Reply }),
       duration_ms: Math.round(ms),
-      ...(content ? { content } : {}),
-      ...(staged ? { staged } : {}),
-      ...(stdout ? { stdout } : {}),
-      ...(stderr ? { stderr } : {}),
-      ...(layers?.length ? { layers } : {}),
-      ...(artifact ? { artifact } : {}),
+      ...factsOf(facts),
     },
+  };
+}
+
+/** What the journal keeps beside the result. */
+function factsOf(
+  outcome: Omit<ToolOutcome, "result" | "reply">,
+): Partial<EventData<"call.finished">> {
+  const { content, staged, stdout, stderr, layers, artifact, task, seenTasks } = outcome;
+  return {
+    ...(content ? { content } : {}),
+    ...(staged ? { staged } : {}),
+    ...(stdout ? { stdout } : {}),
+    ...(stderr ? { stderr } : {}),
+    ...(layers?.length ? { layers } : {}),
+    ...(artifact ? { artifact } : {}),
+    ...(task ? { task } : {}),
+    ...(seenTasks?.length ? { seen_tasks: seenTasks } : {}),
   };
 }
 
@@ -300,7 +341,7 @@ function interrupted(drive: Drive, call: CallState): Promise<NewEvent> {
   return finished(drive, call, "interrupted", { result }, 0);
 }
 
-function unknownTool(drive: Drive, name: string): ToolOutcome["result"] {
-  const known = drive.tools.map((tool) => tool.name).join(", ");
+async function unknownTool(drive: Drive, name: string): Promise<ToolOutcome["result"]> {
+  const known = (await shownTools(drive)).tools.map((tool) => tool.name).join(", ");
   return failure("resource", `There is no tool ${JSON.stringify(name)}`, `Use one of: ${known}`);
 }

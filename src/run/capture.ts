@@ -3,13 +3,15 @@ import type { NewEvent } from "../contract/event.ts";
 import type { Tool } from "../tools/tools.ts";
 import type { Drive } from "./drive.ts";
 import { openPlace } from "./provision.ts";
+import { scriptAgentOf } from "./script-agent.ts";
 
 /**
  * Captures the run's outputs after a call that may have changed them, as an event beside the call's end: a snapshot that
- * is served while the run goes on and survives whatever ends it. Nothing when nothing changed.
+ * is served while the run goes on and survives whatever ends it. Nothing when nothing changed, and nothing of a script, after
+ * whose only call the run ends.
  */
 export async function captureBetweenCalls(drive: Drive, tool: Tool): Promise<NewEvent[]> {
-  if (tool.capability !== "CodeExecution") return [];
+  if (tool.capability !== "CodeExecution" || scriptAgentOf(drive.ledger.state.snapshot)) return [];
   const event = await capture(drive, true);
   return event === undefined ? [] : [event];
 }

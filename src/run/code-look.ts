@@ -12,7 +12,8 @@ type Files = Required<Pick<Look, "read" | "list">>;
 
 /**
  * What analysis sees of a call's files: those of its artifact, or what will lie in the run's own directories when the
- * command starts: newer content is placed over what is there, a copy that the run changed stays.
+ * command starts: newer content is placed over what is there, a copy that the run changed stays. What the run was given is
+ * mounted over both.
  */
 export async function lookOf(
   drive: Drive,
@@ -35,9 +36,10 @@ function ofArtifact({ blobs }: Drive, files: readonly { name: string; sha256: st
 }
 
 async function ofPlace(drive: Drive): Promise<Files> {
-  const { store, runId, blobs, ledger } = drive;
+  const { store, runId, rootRunId, blobs, ledger } = drive;
   const place = await openPlace(drive);
-  const { current } = contentView(await store.files.content(runId), runId);
+  const given = await drive.bundles.filesInside();
+  const { current } = contentView(await store.files.content(rootRunId), runId);
   const contents = new Map(current.map(({ name, sha256 }) => [`/tmp/${name}`, { name, sha256 }]));
   const inPlace = (path: string) => {
     const [, area, inner = ""] = /^\/(tmp|workspace)(?:\/(.*))?$/.exec(path) ?? [];
@@ -46,6 +48,8 @@ async function ofPlace(drive: Drive): Promise<Files> {
   };
   return {
     async read(path) {
+      const digest = given.digestAt(path);
+      if (digest !== undefined) return readable(blobs, digest);
       const content = contents.get(path);
       const isNewer = content && ledger.state.placed.get(content.name) !== content.sha256;
       if (isNewer) return readable(blobs, content.sha256);
@@ -56,6 +60,8 @@ async function ofPlace(drive: Drive): Promise<Files> {
       return data === "gone" ? undefined : data;
     },
     async list(path) {
+      const bundled = namesIn(path.replace(/^\/antpath(?=\/)/, "/airlock"), given.paths());
+      if (bundled !== undefined) return bundled;
       const own = inPlace(path);
       if (own === undefined) return undefined;
       const root = openRoot(own.root);

@@ -1,32 +1,53 @@
+import type { AgentLibrary } from "../agents/agents.ts";
 import { openAnalysis } from "../analysis/analysis.ts";
+import type { Attestor } from "../attest/attest.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Config } from "../base/config.ts";
 import type { Log } from "../base/log.ts";
 import type { Threads } from "../base/threads.ts";
+import type { Bundles, BundleTrees } from "../bundles/bundles.ts";
 import type { Blobs } from "../content/content.ts";
 import type { ExplainRequest, Explanation } from "../contract/explanation.ts";
+import type { ProxyCall } from "../contract/proxy-call.ts";
+import type { Run } from "../contract/run.ts";
 import { packageHosts, type Vault } from "../egress/egress.ts";
 import type { LayerTrees } from "../layers/layers.ts";
 import type { Models } from "../model/model.ts";
 import type { Sandbox } from "../sandbox/sandbox.ts";
 import type { Store } from "../store/store.ts";
 import { openBuildCache } from "../tools/tools.ts";
+import { openBudgetLine } from "./budget-line.ts";
 import { openDriver } from "./driver.ts";
-import { openEndEarly } from "./end-early.ts";
+import { openEnds, openTreeOf } from "./ends.ts";
 import { explainCall } from "./explain-call.ts";
+import { fork } from "./fork.ts";
+import { openHide } from "./hide-for-run.ts";
 import { openLive } from "./live.ts";
+import type { WorkspaceVault } from "./opened-secrets.ts";
 import { readOperatorGrant } from "./operator-grant.ts";
-import { notThere, openReads } from "./reads.ts";
+import {
+  openProxyDoor,
+  type ProxyDoor,
+  type ProxyDoorAnswer,
+  type ProxyDoorRequest,
+} from "./proxy-door.ts";
+import { openReads } from "./reads.ts";
 import type { Corridor } from "./run.ts";
 import { submit } from "./submit.ts";
 import { submitProgram } from "./submit-program.ts";
-import { openWorker } from "./worker.ts";
+import type { QueuedRun } from "./tree-queue.ts";
+import { openWaitWatch } from "./watch-waits.ts";
+import { openWorker, type Worker } from "./worker.ts";
 
 export interface CorridorOptions {
   store: Store;
   blobs: Blobs;
+  bundles: Bundles;
+  bundleTrees: BundleTrees;
   vault: Vault;
+  attestor: Attestor;
   models: Models;
+  agents: AgentLibrary;
   sandbox: Sandbox;
   layers: LayerTrees;
   config: Pick<
@@ -34,11 +55,14 @@ export interface CorridorOptions {
     | "runsMax"
     | "runsPerWorkspaceMax"
     | "runLimits"
+    | "budget"
     | "uidRange"
     | "privateHosts"
     | "upstreamProxy"
     | "packageEnvironment"
     | "grantFile"
+    | "leadAgent"
+    | "escalationModel"
   >;
   clock: Clock;
   log: Log;
@@ -46,6 +70,12 @@ export interface CorridorOptions {
   threads: Threads;
   /** A person has just been asked something. */
   onAsked: (requestId: string) => void;
+  /** The secrets of workspaces. */
+  workspace: WorkspaceVault;
+  /** Values that were opened to be spent or hidden: nothing that is logged may hold one. */
+  onOpened: (values: readonly string[]) => () => void;
+  /** What this machine trusts besides what Node brings, as PEM. */
+  authorities: readonly string[];
 }
 
 /** The corridor with its worker. */
@@ -53,7 +83,22 @@ export interface OpenCorridor extends Corridor {
   /** What the policy would say to a call, and why; nothing is done. See `explainCall`. */
   explain(request: ExplainRequest): Promise<Explanation>;
   /** Lets runs go on whose calls were answered. */
-  resume(runs: readonly { runId: string; workspaceId: string }[]): void;
+  resume(runs: readonly QueuedRun[]): void;
+  /** Cuts out of what somebody says to a run what its journal must not hold. Throws `not_found`. */
+  hide(workspaceId: string, runId: string, text: string): Promise<string>;
+  /** Lets these runs go on, as far as what they wait for is there. */
+  settle(runIds: readonly string[]): Promise<void>;
+  /** The calls of a run's endpoints: those that were, and one from outside of its sandbox. */
+  proxy: {
+    calls(
+      workspaceId: string,
+      runId: string,
+      page: { after: string | null; most: number },
+    ): Promise<{ rows: ProxyCall[]; more: boolean }>;
+    call(request: ProxyDoorRequest): Promise<ProxyDoorAnswer>;
+  };
+  /** A secret of the workspace was set, rotated or deleted. */
+  secretsChanged(workspaceId: string): Promise<void>;
   /** An approval was taken back: what runs by it loses its network. */
   revoked(approvalId: string): void;
   /** Takes over the runs that an earlier gateway left unfinished. */
@@ -63,8 +108,9 @@ export interface OpenCorridor extends Corridor {
 
 /** Opens the corridor over rooms that are open already. */
 export function openCorridor(options: CorridorOptions): OpenCorridor {
-  const { store, blobs, vault, models, config, clock, log } = options;
-  const { journal, runs } = store;
+  const { store, blobs, bundles, vault, attestor, models, agents, workspace } = options;
+  const { config, clock, log } = options;
+  const { journal } = store;
   const live = openLive();
   const analysis = openAnalysis();
   const operatorGrant = readOperatorGrant(config.grantFile);
@@ -73,56 +119,96 @@ export function openCorridor(options: CorridorOptions): OpenCorridor {
     operatorGrant,
     packageHosts: packageHosts({ env: config.packageEnvironment }),
   };
-  const reads = openReads({ store, blobs, live });
-  const worker = openWorker({
+  const proxyDoor = openProxyDoor();
+  const budgetLine = openBudgetLine(clock);
+  const reads = openReads({ store, blobs, attestor, live, sandbox: options.sandbox });
+  const watch = openWaitWatch({
+    ...{ waits: store.waits, clock, log },
+    onResumed: (run) => worker.enqueue(run),
+  });
+  const worker: Worker = openWorker({
     store,
     runsMax: config.runsMax,
     runsPerWorkspaceMax: config.runsPerWorkspaceMax,
-    drive: openDriver({ ...options, ...ofHost, live, builds: openBuildCache(store.builds, clock) }),
+    drive: openDriver({
+      ...{ ...options, ...ofHost, live, proxyDoor, budgetLine, onParted: watch.look },
+      onSubmitted: (run) => worker.enqueue(run),
+      endTasks: (workspaceId, runId) => ends.endTasks(workspaceId, runId),
+      cancelTask: (workspaceId, runId, by) => ends.cancel(workspaceId, runId, by),
+      builds: openBuildCache(store.builds, clock),
+    }),
     clock,
     log,
   });
-  const notFound = (workspaceId: string, runId: string) => notThere(store, workspaceId, runId);
-  const endEarly = openEndEarly({ journal, worker, notFound });
-  const treeOf = async (workspaceId: string, runId: string) => {
-    const tree = await runs.tree(workspaceId, runId);
-    if (tree === undefined) throw await notFound(workspaceId, runId);
-    return { root: tree.rootRunId, others: tree.open.filter((id) => id !== runId) };
+  const ends = openEnds(store, worker);
+
+  /** A run that was made has to be driven. */
+  const begun = async (made: ReturnType<typeof submit>) => {
+    const { created, run } = await made;
+    if (created) worker.enqueue(queued(run));
+    return { created, run };
   };
 
   return {
     upload: (source, maxBytes) => blobs.putStream(source, maxBytes),
-    async submit(request) {
-      const deps = { journal, blobs, vault, models, runLimits: config.runLimits };
-      const answer = await submit(deps, request);
-      if (answer.created) worker.enqueue(answer.run.id, answer.run.workspaceId);
-      return answer;
+    submit(request) {
+      const { runLimits, budget, privateHosts, leadAgent } = config;
+      const ofGateway = { runLimits, budget, privateHosts, leadAgent };
+      const { retained } = store.runs;
+      const rooms = { journal, blobs, bundles, vault, models, workspace, agents };
+      const deps = { ...rooms, retained, ...ofGateway };
+      return begun(submit(deps, request));
     },
-    async execArtifact(request) {
-      const deps = { journal, artifacts: store.artifacts, runLimits: config.runLimits };
-      const answer = await submitProgram(deps, request);
-      if (answer.created) worker.enqueue(answer.run.id, answer.run.workspaceId);
-      return answer;
+    fork(request) {
+      const { runLimits, budget } = config;
+      const deps = { store, blobs, bundles, vault, models, workspace, runLimits, budget };
+      return begun(fork(deps, request));
+    },
+    execArtifact(request) {
+      const { runLimits, budget } = config;
+      const deps = { journal, vault, artifacts: store.artifacts, runLimits, budget };
+      return begun(submitProgram(deps, request));
     },
     ...reads,
-    cancel: (workspaceId, runId, requestedBy) =>
-      endEarly(workspaceId, runId, {
-        type: "run.cancel_requested",
-        data: { requested_by: requestedBy },
-      }),
-    async stop(workspaceId, runId, { requestedBy, reason }) {
-      const { root, others } = await treeOf(workspaceId, runId);
-      const data = { root_run_id: root, requested_by: requestedBy, reason };
-      const stop = (id: string) => endEarly(workspaceId, id, { type: "run.stopped", data });
-      const [stopped] = await Promise.all([stop(runId), ...others.map(stop)]);
-      return stopped;
-    },
+    cancel: ends.cancel,
+    stop: ends.stop,
     explain: (request) => explainCall(request, ofHost),
     resume: (waited) => {
-      for (const { runId, workspaceId } of waited) worker.enqueue(runId, workspaceId);
+      for (const run of waited) worker.enqueue(run);
     },
+    hide: openHide(options),
+    settle: watch.look,
+    proxy: openProxyOfRuns(store, proxyDoor, openTreeOf(store)),
+    secretsChanged: proxyDoor.secretsChanged,
     revoked: worker.revoked,
-    start: () => worker.start(),
-    close: (drainMs) => worker.close(drainMs),
+    async start() {
+      await watch.start();
+      await worker.start();
+    },
+    async close(drainMs) {
+      await worker.close(drainMs);
+      await watch.close();
+    },
+  };
+}
+
+const queued = ({ id: runId, workspaceId, rootRunId }: Run): QueuedRun => ({
+  ...{ runId, workspaceId, rootRunId },
+});
+
+function openProxyOfRuns(
+  store: Store,
+  proxyDoor: ProxyDoor,
+  treeOf: ReturnType<typeof openTreeOf>,
+): OpenCorridor["proxy"] {
+  return {
+    async calls(workspaceId, runId, page) {
+      await treeOf(workspaceId, runId);
+      return store.proxy.list(workspaceId, runId, page);
+    },
+    async call(request) {
+      if (request.workspaceId !== null) await treeOf(request.workspaceId, request.runId);
+      return proxyDoor.call(request);
+    },
   };
 }

@@ -22,7 +22,8 @@ export function openEndEarly(options: {
       wished || isEnd(status) || status === "cleaning_up" ? null : wish,
     );
     if (!written) throw await notFound(workspaceId, runId);
-    if (written.event) worker.cancelled(runId, workspaceId);
+    const { rootRunId } = written.run;
+    if (written.event) worker.cancelled({ runId, workspaceId, rootRunId });
     return written.run;
   };
 }

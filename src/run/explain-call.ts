@@ -30,6 +30,7 @@ export async function explainCall(
   if (!parsed.ok) throw wrong("arguments", String(parsed.result.message));
   const power = powerOf(request, operatorGrant);
   const wanted = tool.wants(parsed.args);
+  if (wanted === null) throw wrong("tool", `${tool.name} needs no capability: it is never decided`);
   if (wanted.type !== "CodeExecution") return explain(wanted, power);
   const files = new Map(
     (request.files ?? []).map(({ name, content }) => [`/tmp/${name}`, content]),

@@ -1,9 +1,14 @@
+import { limits } from "../base/limits.ts";
 import { BlobsBroken } from "../content/content.ts";
 import type { NewEvent } from "../contract/event.ts";
 import type { CleanupStatus } from "../contract/run.ts";
+import type { RunSnapshot } from "../contract/submission.ts";
+import type { Store } from "../store/store.ts";
 import { captureAtEnd } from "./capture.ts";
 import type { Drive } from "./drive.ts";
-import type { End } from "./next-step.ts";
+import { type End, nextStep } from "./next-step.ts";
+import { closeSdk } from "./sdk-door.ts";
+import type { RunState } from "./state.ts";
 
 /**
  * Ends a run: outputs first, then its directories, then the last event. Each step is found done or repeated after a
@@ -12,14 +17,28 @@ import type { End } from "./next-step.ts";
  */
 export async function finish(drive: Drive, end: End): Promise<void> {
   const { ledger } = drive;
-  if (!ledger.state.finishing) await ledger.append({ type: "run.finishing", data: end });
+  if (!ledger.state.finishing) {
+    const finishing = { type: "run.finishing", data: end } as const;
+    // What was said to the model while it said its last word gives it another turn.
+    const goesOn = (state: RunState) =>
+      nextStep(state, drive.limits, drive.elapsedMs(), drive.budget?.over()).type !== "finish";
+    if (!(await ledger.appendUnless(goesOn, finishing))) return;
+  }
+  await ledger.flush();
+  // What was sent is written down before the last event, after which nothing is.
+  await drive.proxy?.close();
+  await closeSdk(drive.sdk);
+  // By its rows: a task whose call was never written down is one of them all the same.
+  if (ledger.state.snapshot.agent !== undefined) await drive.endTasks();
   const captured = ledger.state.captured;
   if (captured === undefined || captured.partial) {
     const event = await captureAtEnd(drive).catch((error: unknown) => uncaptured(drive, error));
     if (event) await ledger.append(event);
   }
-  const cleanup_status = await cleanUp(drive);
-  const finished: NewEvent = { type: "run.finished", data: { ...end, cleanup_status } };
+  const cleanup_status = await cleanUp({ ...drive, snapshot: ledger.state.snapshot });
+  const custody = await drive.custody(cleanup_status !== "failed_retryable");
+  const data = { ...end, cleanup_status, custody };
+  const finished: NewEvent = { type: "run.finished", data };
   await ledger.append(finished);
   drive.log.info({ run: drive.runId, ...end, cleanup_status }, "run.finished");
 }
@@ -42,12 +61,26 @@ function uncaptured(drive: Drive, error: unknown): NewEvent {
   };
 }
 
-/** Removes the run's directories and gives its uid back. What cannot be removed now is left to a later sweep. */
-async function cleanUp(drive: Drive): Promise<CleanupStatus> {
-  const { runId, uid, sandbox, store, log } = drive;
+/**
+ * Removes the run's directories, so that its uid goes back with its last event; or, when its submission says so and the
+ * workspace has room for it, all but what the run made itself. What cannot be removed now is left to a later sweep.
+ */
+export async function cleanUp(
+  drive: Pick<Drive, "runId" | "workspaceId" | "uid" | "sandbox" | "log"> & {
+    snapshot: Pick<RunSnapshot, "cleanup">;
+    store: { runs: Pick<Store["runs"], "retained"> };
+  },
+): Promise<CleanupStatus> {
+  const { runId, workspaceId, uid, sandbox, log, store } = drive;
   try {
+    if (drive.snapshot.cleanup?.session === "retain") {
+      const { length } = await store.runs.retained(workspaceId);
+      if (length < limits.retainedRuns) {
+        return (await sandbox.retain(runId)) ? "skipped" : "failed_retryable";
+      }
+      log.warn({ run: runId, retained: length }, "run.not_retained");
+    }
     if (!(await sandbox.remove(runId, uid))) return "failed_retryable";
-    if (uid !== null) await store.runs.freeUid(runId);
     return "succeeded";
   } catch (error) {
     log.error({ run: runId, err: error }, "run.cleanup_failed");

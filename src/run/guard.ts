@@ -40,7 +40,12 @@ function newestFirst(state: RunState, count: number): PastCall[] {
       if (!call?.finished) continue;
       const { tool, result } = call.finished;
       const ok = (result as { ok?: unknown }).ok !== false;
-      const key = canonicalJson([tool, call.request.arguments, withoutTimes(result)]);
+      // Whoever let time pass before the answer does not go in a circle: tasks may take days.
+      const waited = call.waited === undefined ? [] : [call.request.call_id];
+      const key = canonicalJson([
+        ...[tool, call.request.arguments, withoutTimes(result)],
+        ...waited,
+      ]);
       past.push({ ok, key: createHash("sha256").update(key).digest("hex") });
       if (past.length === count) return past;
     }

@@ -53,13 +53,36 @@ async function open(events: NewEvent[], answers: ((fence: Fence) => Appended | E
 const full = () => new Problem("storage_full", "The disk is full");
 
 describe("a ledger", () => {
+  it("does not append what somebody else's event has made wrong, and asks anew before each try", async () => {
+    const said: NewEvent = {
+      type: "message.received",
+      data: { from_run_id: null, from: "somebody", text: "Wait" },
+    };
+    const end = { status: "succeeded", stop_reason: "end_turn" } as const;
+    const finishing: NewEvent = { type: "run.finishing", data: end };
+    const journal = await open([submitted(), started, provisioned]);
+    const { ledger, all } = journal;
+    const asked: number[] = [];
+    // Said between the last look and the append: the journal is one event further by then.
+    all.push(said);
+    const isWrong = ({ seq, notes }: typeof ledger.state) => {
+      asked.push(seq);
+      return notes.length > 0;
+    };
+    expect(await ledger.appendUnless(isWrong, finishing)).toBe(false);
+    expect(asked).toEqual([3, 4]);
+    expect(all.at(-1)).toEqual(said);
+    expect(await ledger.appendUnless(() => false, finishing)).toBe(true);
+    expect(ledger.state.finishing).toMatchObject(end);
+  });
+
   it("folds a journal of any length, page by page", async () => {
     const { ledger } = await open([
       submitted(),
       started,
       ...Array.from({ length: 1234 }, () => cancelled),
     ]);
-    expect(ledger.state).toMatchObject({ seq: 1236, started: true, cancelRequested: true });
+    expect(ledger.state).toMatchObject({ seq: 1236, cancelRequested: {} });
   });
 
   it("appends under its epoch after what it has seen, and folds what it appended", async () => {
@@ -70,7 +93,7 @@ describe("a ledger", () => {
     );
     await ledger.append(started, provisioned);
     expect(fences).toEqual([{ epoch: 7, seq: 1 }]);
-    expect(ledger.state).toMatchObject({ seq: 3, started: true, provisioned: true });
+    expect(ledger.state).toMatchObject({ seq: 3, provisioned: true });
     expect(all).toHaveLength(3);
   });
 
@@ -83,13 +106,44 @@ describe("a ledger", () => {
       "run.cancel_requested",
       "run.started",
     ]);
-    expect(ledger.state).toMatchObject({ seq: 3, cancelRequested: true, started: true });
+    expect(ledger.state).toMatchObject({ seq: 3, cancelRequested: {} });
   });
 
   it("lets go of a run that another worker holds, with nothing folded", async () => {
     const { ledger } = await open([submitted()], [() => ({ type: "fenced" })]);
     await expect(ledger.append(started)).rejects.toBeInstanceOf(LetGo);
-    expect(ledger.state).toMatchObject({ seq: 1, started: false });
+    expect(ledger.state).toMatchObject({ seq: 1 });
+  });
+
+  it("writes what it holds with the next append, in one, after what somebody else appended first", async () => {
+    const { ledger, all } = await open([submitted()]);
+    await ledger.later(started, provisioned);
+    expect(all).toHaveLength(1);
+    expect(ledger.state).toMatchObject({ seq: 3, provisioned: true });
+    all.push(cancelled);
+    const end = { status: "cancelled", stop_reason: "cancelled" } as const;
+    await ledger.append({ type: "run.finishing", data: end });
+    expect(all.map(({ type }) => type)).toEqual([
+      "run.submitted",
+      "run.cancel_requested",
+      "run.started",
+      "run.provisioned",
+      "run.finishing",
+    ]);
+    expect(ledger.state).toMatchObject({ seq: 5, cancelRequested: {}, finishing: end });
+  });
+
+  it("asks what others appended, holding on to what it holds, and writes it when it is told to", async () => {
+    const { ledger, all } = await open([submitted()]);
+    await ledger.later(started);
+    all.push(cancelled);
+    await ledger.refresh();
+    expect(ledger.state).toMatchObject({ seq: 3, cancelRequested: {} });
+    expect(all).toHaveLength(2);
+    await ledger.flush();
+    await ledger.flush();
+    expect(all.at(-1)).toEqual(started);
+    expect(all).toHaveLength(3);
   });
 
   it("waits longer and longer for disk space, within a bound, and forgets nothing", async () => {

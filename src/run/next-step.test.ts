@@ -16,8 +16,14 @@ import { foldState } from "./state.ts";
 
 const operator = readConfig({}).runLimits;
 
-function stepAfter(events: NewEvent[], limits: Partial<typeof operator> = {}, elapsedMs = 0) {
-  return nextStep(foldState("ws", journalOf(events)), { ...operator, ...limits }, elapsedMs);
+function stepAfter(
+  events: NewEvent[],
+  limits: Partial<typeof operator> = {},
+  elapsedMs = 0,
+  treeOver?: string,
+) {
+  const state = foldState("ws", journalOf(events));
+  return nextStep(state, { ...operator, ...limits }, elapsedMs, treeOver);
 }
 
 const begun = [submitted(), started, provisioned];
@@ -26,6 +32,11 @@ describe("nextStep()", () => {
   it("provisions first, then asks the model", () => {
     expect(stepAfter([submitted(), started])).toEqual({ type: "provision" });
     expect(stepAfter(begun)).toEqual({ type: "turn" });
+  });
+
+  it("ends a run whose tree may go on no more, whatever was next", () => {
+    const end = { status: "terminated", stop_reason: "budget", message: "The time is over" };
+    expect(stepAfter(begun, {}, 0, "The time is over")).toEqual({ type: "finish", end });
   });
 
   it("makes the calls of a turn in order, then takes the next turn", () => {

@@ -1,9 +1,13 @@
 import type { Config } from "../base/config.ts";
 import type { EndStatus, StopReason } from "../contract/run.ts";
 import type { RunSnapshot } from "../contract/submission.ts";
+import type { JoinGroup } from "../contract/workflow.ts";
 import { loopGuard } from "./guard.ts";
+import { openGroups } from "./open-groups.ts";
+import { lacksPackages } from "./packages-recipes.ts";
 import { afterProgram } from "./program.ts";
-import { type CallState, type RunState, textOf } from "./state.ts";
+import { afterScript, scriptAgentOf } from "./script-agent.ts";
+import { type CallState, hasUnread, type RunState, textOf } from "./state.ts";
 
 /** How a run ends: its status, why, and a sentence when that needs one. */
 export interface End {
@@ -14,10 +18,14 @@ export interface End {
 
 export type Step =
   | { type: "provision" }
+  /** The packages of the submission are to be installed. */
+  | { type: "prepare" }
   | { type: "turn" }
   | { type: "call"; call: CallState }
-  /** A person was asked and has not answered: the run is let go until then. */
+  /** A person was asked and has not answered, or tasks have not ended: the run is let go until then. */
   | { type: "park" }
+  /** The model has nothing more to say, but tasks of it are at work. */
+  | { type: "join"; groups: JoinGroup[] }
   | { type: "finish"; end: End }
   | { type: "done" };
 
@@ -41,17 +49,28 @@ export function effectiveLimits(snapshot: RunSnapshot, operator: EffectiveLimits
 
 /**
  * What comes next for a run, from its state alone: the whole of the loop's judgement in one place, without an effect.
- * `elapsedMs` is how long the run has worked by now.
+ * `elapsedMs` is how long the run has worked by now, `treeOver` why its tree may go on no more.
  */
-export function nextStep(state: RunState, limits: EffectiveLimits, elapsedMs: number): Step {
+export function nextStep(
+  state: RunState,
+  limits: EffectiveLimits,
+  elapsedMs: number,
+  treeOver: string | undefined,
+): Step {
   if (state.finished) return { type: "done" };
   if (state.finishing) return { type: "finish", end: endOf(state.finishing) };
   if (state.stopped) return finish("terminated", "emergency_stop", state.stopped.reason);
-  if (state.cancelRequested) return finish("cancelled", "cancelled");
+  if (state.secretSeen) return finish("terminated", "secret_exfiltration", seenWhere(state));
+  if (state.cancelRequested) {
+    return finish("cancelled", state.cancelRequested.reason ?? "cancelled");
+  }
   if (elapsedMs >= limits.wallClockSeconds * 1000) {
     return finish("terminated", "deadline", `The run used up its ${limits.wallClockSeconds} s`);
   }
+  if (treeOver !== undefined) return finish("terminated", "budget", treeOver);
   if (!state.provisioned) return { type: "provision" };
+  if (lacksPackages(state)) return { type: "prepare" };
+  if (state.waiting) return { type: "park" };
 
   const turn = state.turns.at(-1);
   if (turn === undefined) return { type: "turn" };
@@ -68,13 +87,16 @@ export function nextStep(state: RunState, limits: EffectiveLimits, elapsedMs: nu
 
   const [only] = turn.calls;
   if (state.snapshot.program && only) return { type: "finish", end: afterProgram(only) };
+  if (scriptAgentOf(state.snapshot) && only) return { type: "finish", end: afterScript(only) };
 
   const circle = loopGuard(state);
   if (circle !== undefined) return finish("failed", "loop_guard", circle);
-  if (state.turns.length >= limits.turns) {
-    return finish("terminated", "turn_limit", `The run used up its ${limits.turns} turns`);
-  }
-  return outOfTokens(state, limits) ?? { type: "turn" };
+  return outOfTurns(state, limits) ?? { type: "turn" };
+}
+
+function seenWhere({ secretSeen }: RunState): string {
+  const where = secretSeen?.call_id ? `, at call ${secretSeen.call_id}` : "";
+  return `Something read the run's canary, which nothing has to read, and it was about to appear in: ${secretSeen?.surface}${where}`;
 }
 
 function outOfTokens(state: RunState, limits: EffectiveLimits): Step | undefined {
@@ -98,12 +120,26 @@ function afterLastWord(state: RunState, limits: EffectiveLimits): Step {
       );
     case "stop":
     case "calls":
-      return finish("succeeded", "end_turn");
+      return goOnOrSucceed(state, limits);
     case "other":
       return textOf(turn.reply) === ""
         ? finish("failed", "model_error", "The model ended its reply without saying anything")
-        : finish("succeeded", "end_turn");
+        : goOnOrSucceed(state, limits);
   }
+}
+
+/** The last word is not the last one while there is something that the model does not know, or tasks that it waits for. */
+function goOnOrSucceed(state: RunState, limits: EffectiveLimits): Step {
+  if (hasUnread(state)) return outOfTurns(state, limits) ?? { type: "turn" };
+  const groups = openGroups(state);
+  return groups.length > 0 ? { type: "join", groups } : finish("succeeded", "end_turn");
+}
+
+function outOfTurns(state: RunState, limits: EffectiveLimits): Step | undefined {
+  if (state.turns.length >= limits.turns) {
+    return finish("terminated", "turn_limit", `The run used up its ${limits.turns} turns`);
+  }
+  return outOfTokens(state, limits);
 }
 
 function finish(status: EndStatus, stopReason: StopReason, message?: string): Step {

@@ -1,4 +1,4 @@
-import { noModel, type RunProgram } from "../contract/submission.ts";
+import { noModel, type RunProgram, type RunSnapshot } from "../contract/submission.ts";
 import type { Model } from "../model/model.ts";
 import type { End } from "./next-step.ts";
 import type { CallState } from "./state.ts";
@@ -15,6 +15,19 @@ export function programModel({ artifact, entrypoint, command, args }: RunProgram
           arguments: { artifact_id: artifact, entrypoint, args, network: "none" },
         }
       : { tool: "sandbox_exec", arguments: { artifact_id: artifact, command, network: "none" } };
+  return callModel("program", call);
+}
+
+/** Whether a run is one call, which nobody has to be asked or paid for: a program, or a script. */
+export function isOneCall({ program, agent }: RunSnapshot): boolean {
+  return program !== undefined || agent?.execution_mode === "script";
+}
+
+/** A model that costs nothing and asks for one call. */
+export function callModel(
+  toolCallId: string,
+  call: { tool: string; arguments: Record<string, unknown> },
+): Model {
   return {
     id: noModel,
     async *reply() {
@@ -22,7 +35,7 @@ export function programModel({ artifact, entrypoint, command, args }: RunProgram
         type: "reply",
         reply: {
           parts: [],
-          calls: [{ toolCallId: "program", ...call }],
+          calls: [{ toolCallId, ...call }],
           finishReason: "calls",
           usage: {
             ...{ input_tokens: 0, output_tokens: 0 },

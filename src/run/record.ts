@@ -11,15 +11,17 @@ import type { Restore } from "./transcript.ts";
  */
 export interface Record {
   keep(value: unknown): Promise<unknown>;
+  /** Without the run's secrets, and whole: for what is bounded, and read by people. */
+  hide<T>(value: T): T;
   restore: Restore;
-  /** Bytes without the run's secrets. */
-  redact(bytes: Uint8Array): Promise<Uint8Array>;
 }
 
-export function openRecord(blobs: Blobs, redactor: Redactor, patiently: Patiently): Record {
+/** The redactor is asked for each time: a secret may be set while the run is at work. */
+export function openRecord(blobs: Blobs, redactor: () => Redactor, patiently: Patiently): Record {
   return {
-    keep: (value) => patiently(() => shorten(redactor.json(value), blobs, limits.eventStringBytes)),
+    keep: (value) =>
+      patiently(() => shorten(redactor().json(value), blobs, limits.eventStringBytes)),
+    hide: (value) => redactor().json(value) as typeof value,
     restore: (value) => restore(value, blobs),
-    redact: (bytes) => redactor.bytes(bytes),
   };
 }

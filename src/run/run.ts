@@ -13,6 +13,7 @@ import type { z } from "zod";
 import type { LiveEvent, RunEvent } from "../contract/event.ts";
 import type { Output } from "../contract/output.ts";
 import type { Run, RunStatus } from "../contract/run.ts";
+import type { ForkRequest, RunTree } from "../contract/run-tree.ts";
 import type { RunLimits, RunSubmission } from "../contract/submission.ts";
 
 export interface SubmitRequest {
@@ -20,8 +21,14 @@ export interface SubmitRequest {
   /** The token's id, for the record. */
   submittedBy: string;
   submission: z.output<typeof RunSubmission>;
-  /** Bytes of the multipart parts `file:<slot>`, already stored. */
+  /** Bytes of the multipart parts (`file:<slot>`, `skill:<slot>`, `agentsmd:<slot>`) by their names, already stored. */
   uploads: Map<string, { sha256: string; bytes: number }>;
+}
+
+export interface ForkOrder extends ForkRequest {
+  workspaceId: string;
+  submittedBy: string;
+  runId: string;
 }
 
 export interface ExecArtifactRequest {
@@ -50,6 +57,8 @@ export interface Corridor {
   submit(request: SubmitRequest): Promise<{ created: boolean; run: Run }>;
   /** A run of one program of an artifact; key and answer are those of `submit`. See `submitProgram`. */
   execArtifact(request: ExecArtifactRequest): Promise<{ created: boolean; run: Run }>;
+  /** A new run that remembers another one up to a turn; key and answer are those of `submit`. See `fork`. */
+  fork(request: ForkOrder): Promise<{ created: boolean; run: Run }>;
   get(workspaceId: string, runId: string): Promise<Run>;
   list(
     workspaceId: string,
@@ -66,7 +75,12 @@ export interface Corridor {
     runId: string,
     order: { requestedBy: string; reason: string },
   ): Promise<Run>;
-  /** `run_not_finished` while it runs; afterwards the run and its key answer `run_deleted`. */
+  /** The tree to which the run belongs. See `readRunTree`. */
+  tree(workspaceId: string, runId: string): Promise<RunTree>;
+  /**
+   * With all that it started. `run_not_finished` while any of these runs; afterwards the run and its key answer
+   * `run_deleted`. A task is deleted with its root, and `invalid_request` by itself.
+   */
   delete(workspaceId: string, runId: string): Promise<void>;
   /** Events with `seq > since`, at most `limit`; `more` when there are further ones. */
   events(
@@ -92,7 +106,10 @@ export interface Corridor {
     runId: string,
     outputId: string,
   ): Promise<{ output: Output; stream: Readable }>;
-  /** `run.json events.jsonl outputs/<name> manifest.json` as one streamed zip. `run_not_started` before it starts. */
+  /**
+   * `run.json events.jsonl outputs/<name> custody.json manifest.json attestation.json` as one streamed zip.
+   * `run_not_started` before it starts.
+   */
   archive(workspaceId: string, runId: string): Promise<{ filename: string; stream: Readable }>;
 }
 

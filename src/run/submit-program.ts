@@ -3,7 +3,9 @@ import { Problem } from "../contract/problem.ts";
 import type { Run } from "../contract/run.ts";
 import { noModel, type RunSnapshot } from "../contract/submission.ts";
 import type { Store } from "../store/store.ts";
+import { effectiveBudget } from "./budget-effective.ts";
 import type { ExecArtifactRequest } from "./run.ts";
+import { sealSecrets, secretsOf } from "./run-secrets.ts";
 import { answer, bodyHash, checkLimits, type SubmitDeps } from "./submit.ts";
 
 /**
@@ -11,7 +13,7 @@ import { answer, bodyHash, checkLimits, type SubmitDeps } from "./submit.ts";
  * has no such artifact, and `invalid_request` naming the field when there is no such entrypoint.
  */
 export async function submitProgram(
-  deps: Pick<SubmitDeps, "journal" | "runLimits"> & Pick<Store, "artifacts">,
+  deps: Pick<SubmitDeps, "journal" | "runLimits" | "budget" | "vault"> & Pick<Store, "artifacts">,
   request: ExecArtifactRequest,
 ): Promise<{ created: boolean; run: Run }> {
   const { workspaceId, submittedBy, idempotencyKey, limits, args, prove, command } = request;
@@ -36,9 +38,12 @@ export async function submitProgram(
     program,
     ...(limits === undefined || Object.keys(limits).length === 0 ? {} : { limits }),
   };
+  const runId = newId("run");
+  const secrets = sealSecrets(deps.vault, runId, secretsOf(undefined));
   const submitted = await deps.journal.submit({
-    ...{ runId: newId("run"), workspaceId, idempotencyKey: idempotencyKey ?? null },
-    ...{ bodyHash: bodyHash(snapshot), snapshot, secrets: [], submittedBy },
+    ...{ runId, workspaceId, idempotencyKey: idempotencyKey ?? null },
+    ...{ bodyHash: bodyHash(snapshot), secrets, submittedBy },
+    snapshot: { ...snapshot, ...effectiveBudget(undefined, deps.budget) },
   });
   return answer(submitted, idempotencyKey);
 }

@@ -8,10 +8,14 @@ import type { NewRun } from "../store/store.ts";
 import { bodyHash, type SubmitDeps, submit } from "./submit.ts";
 
 /** What a submission comes to: the record that the store is asked to keep. */
-async function recordOf(submission: unknown): Promise<NewRun> {
+async function recordOf(
+  submission: unknown,
+  workspace: Partial<SubmitDeps["workspace"]> = {},
+): Promise<NewRun> {
   const kept: NewRun[] = [];
   const deps = {
     journal: {
+      earlier: async () => undefined,
       submit: async (run: NewRun) => {
         kept.push(run);
         return { type: "created", run: { id: run.runId } };
@@ -26,6 +30,8 @@ async function recordOf(submission: unknown): Promise<NewRun> {
     vault: { seal: (plain: string, context: string) => Buffer.from(`${context}:${plain}`) },
     models: { resolve: () => ({ type: "ready", provider: "anthropic", model: "m" }) },
     runLimits: readConfig({}).runLimits,
+    privateHosts: [],
+    workspace,
   } as unknown as SubmitDeps;
   const parsed: z.output<typeof RunSubmission> = RunSubmission.parse(submission);
   const request = { workspaceId: "ws", submittedBy: "tok", submission: parsed, uploads: new Map() };
@@ -97,6 +103,27 @@ describe("the name of a submission's body", () => {
     );
   });
 
+  it("is the same for two spellings of the same endpoint", async () => {
+    const endpoint = {
+      ...{ name: "api", baseUrl: "https://API.example.org:443/v2/" },
+      authShape: { type: "header", name: "X-Api-Key" },
+      ...{ allowMethods: ["post", "GET"], allowPathPrefixes: ["/b/", "/a"], allowHeaders: [] },
+      ...{ responseMode: "headers_only", maxRequestBytes: 65_536, maxResponseBytes: 1_048_576 },
+      ...{ timeoutMs: 10_000, perCallBudget: 60, responseByteBudget: 1_048_576 },
+    };
+    const bare = {
+      ...{ name: "api", baseUrl: "https://api.example.org/v2" },
+      authShape: { type: "header", name: "x-api-key" },
+      ...{ allowMethods: ["GET", "POST", "GET"], allowPathPrefixes: ["/a", "/b/"] },
+    };
+    const auth = { name: "api", value: { type: "header", value: "sk-of-this-run" } };
+    const secrets = { proxyEndpointAuth: [auth] };
+    const hashOf = async (one: object) =>
+      (await recordOf({ model: "m/x", prompt: "p", proxyEndpoints: [one], secrets })).bodyHash;
+    expect(await hashOf(endpoint)).toBe(await hashOf(bare));
+    expect(await hashOf({ ...bare, perCallBudget: 61 })).not.toBe(await hashOf(bare));
+  });
+
   it("is another one as soon as the run would be another", async () => {
     const base = { model: "m/x", prompt: "p", files: [{ path: "f", content: "x" }] };
     const names = await Promise.all(
@@ -126,7 +153,50 @@ describe("the name of a submission's body", () => {
       secrets: { anthropic: { apiKey } },
     });
     expect(JSON.stringify([record.snapshot, record.bodyHash])).not.toContain(apiKey);
-    expect(record.secrets.map(({ name }) => name)).toEqual(["anthropic"]);
-    expect(String(record.secrets[0]?.sealed)).toBe(`${record.runId}/anthropic:${apiKey}`);
+    const sealed = record.secrets.find(({ name }) => name === "anthropic")?.sealed;
+    expect(String(sealed)).toBe(`${record.runId}/anthropic:${apiKey}`);
+  });
+});
+
+it("a shared secret for user:password is refused at once when it holds no colon", async () => {
+  const endpoint = {
+    ...{ name: "api", baseUrl: "https://api.example.org", authShape: { type: "basic" } },
+    ...{ allowMethods: ["GET"], allowPathPrefixes: ["/"] },
+  };
+  const secrets = { proxyEndpointAuth: [{ name: "api", secret: "LOGIN" }] };
+  const submission = { model: "m/x", prompt: "p", proxyEndpoints: [endpoint], secrets };
+  const withValue = (value: string) => recordOf(submission, { value: async () => value });
+  await expect(withValue("only-a-password")).rejects.toMatchObject({
+    code: "invalid_request",
+    message: expect.stringMatching(/proxyEndpointAuth\[0\]\.secret: .*"LOGIN".*username:password/),
+  });
+  expect((await withValue("ada:a-password-4711")).snapshot.proxyEndpoints).toHaveLength(1);
+});
+
+describe("the schemas of an inline agent", () => {
+  const inline = (io: object, input: unknown = {}) => ({
+    model: "claude-a",
+    input,
+    agent: { instructions: "x", capabilities: [], io },
+  });
+
+  it("are looked at as those of an installed one are", async () => {
+    const wrong = [
+      { accepts: { $async: true, type: "object", required: ["a"] } },
+      { accepts: { type: "text" } },
+      { returns: { $ref: "https://example.org/schema" } },
+      { output_policy: { prohibited_text_patterns: ["("] } },
+    ];
+    for (const io of wrong) {
+      const [member] = Object.keys(io);
+      await expect(recordOf(inline(io)), JSON.stringify(io)).rejects.toMatchObject({
+        code: "invalid_request",
+        details: { fields: [{ path: expect.stringContaining(`agent.io.${member}`) }] },
+      });
+    }
+    const kept = await recordOf(
+      inline({ accepts: { properties: { a: { type: "number" } } } }, { a: "7" }),
+    );
+    expect(kept.snapshot.input).toEqual({ a: 7 });
   });
 });

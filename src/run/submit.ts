@@ -1,24 +1,54 @@
 import { createHash } from "node:crypto";
+import type { AgentLibrary } from "../agents/agents.ts";
 import { canonicalJson } from "../base/canonical-json.ts";
 import type { Config } from "../base/config.ts";
 import { limits } from "../base/limits.ts";
+import type { Bundles } from "../bundles/bundles.ts";
 import { type Blobs, placeFiles } from "../content/content.ts";
+import type { InlineAgent } from "../contract/agent.ts";
 import { newId } from "../contract/ids.ts";
+import type { McpServer } from "../contract/mcp-server.ts";
 import { Problem } from "../contract/problem.ts";
+import { plainProxyEndpoint } from "../contract/proxy-endpoint.ts";
 import type { Run } from "../contract/run.ts";
 import type { PlacedFile, RunSnapshot } from "../contract/submission.ts";
-import type { Vault } from "../egress/egress.ts";
+import { containsSecret, type Vault } from "../egress/egress.ts";
 import type { Models } from "../model/model.ts";
 import type { Journal, Submitted } from "../store/store.ts";
+import { effectiveBudget } from "./budget-effective.ts";
+import {
+  type AskedBundles,
+  askedBundles,
+  checkBundlePlaces,
+  checkProviderSkills,
+  inputFiles,
+  pinBundles,
+} from "./bundles.ts";
 import { checkHosts } from "./check-hosts.ts";
+import { checkUpstreams } from "./check-upstreams.ts";
+import { askedEnvironment, askedLimits, checkEnvironment } from "./environment.ts";
+import { checkMcpServers } from "./mcp-checks.ts";
+import type { WorkspaceVault } from "./opened-secrets.ts";
 import type { SubmitRequest } from "./run.ts";
+import { sealSecrets, secretsOf, spentValues } from "./run-secrets.ts";
+import { whoRuns } from "./who-runs.ts";
 
 export interface SubmitDeps {
   journal: Journal;
   blobs: Blobs;
+  bundles: Bundles;
   vault: Vault;
   models: Models;
+  workspace: WorkspaceVault;
   runLimits: Config["runLimits"];
+  budget: Config["budget"];
+  agents: AgentLibrary;
+  /** The agent of a run that names neither an agent nor a model. */
+  leadAgent: string;
+  /** What the operator lists: upstreams that are not of the public internet. */
+  privateHosts: Config["privateHosts"];
+  /** The runs of a workspace whose directories are kept after their end. */
+  retained: (workspaceId: string) => Promise<string[]>;
 }
 
 /**
@@ -30,37 +60,44 @@ export async function submit(
   request: SubmitRequest,
 ): Promise<{ created: boolean; run: Run }> {
   const { submission, workspaceId, submittedBy } = request;
+  const { idempotencyKey } = submission;
   checkSizes(submission);
-  checkModels(deps.models, submission);
-  checkLimits(submission.limits, deps.runLimits);
-  checkHosts("agent.capabilities", submission.agent?.capabilities ?? []);
+  const files = await placeFiles(deps.blobs, inputFiles(submission), request.uploads);
+  const asked = askedOf(submission, files);
+  const hash = bodyHash(asked);
+  // What is repeated is not looked at anew: the gateway may have other keys, secrets and agents by now.
+  const earlier = await deps.journal.earlier(workspaceId, idempotencyKey ?? null, hash);
+  if (earlier) return answer(earlier, idempotencyKey);
+  checkLimits(asked.limits, deps.runLimits);
+  const budget = effectiveBudget(submission.budget, deps.budget);
+  checkUpstreams(submission, deps.privateHosts);
   checkHosts("grant", submission.grant ?? []);
-  const files = await placeFiles(deps.blobs, submission.files ?? [], request.uploads);
-  const snapshot = snapshotOf(submission, files);
+  await checkSecrets(deps.workspace, workspaceId, submission);
+  await checkRetained(deps, workspaceId, submission);
+  const { agent: _, bundles: _refs, ...rest } = asked;
+  const who = { ...rest, ...budget, ...(await whoRuns(deps, request)) };
+  checkProviderSkills(deps.models, submission, who);
+  const snapshot: RunSnapshot = { ...who, ...(await pinBundles(deps, request)) };
+  checkBundlePlaces(snapshot);
+  checkEnvironment(snapshot.environment, snapshot);
+  await checkMcpServers(deps, workspaceId, { ...snapshot, env: submission.secrets?.env });
   const runId = newId("run");
-  const secrets = Object.entries(submission.secrets ?? {}).flatMap(([name, secret]) =>
-    secret ? [{ name, sealed: deps.vault.seal(secret.apiKey, secretContext(runId, name)) }] : [],
-  );
+  const secrets = sealSecrets(deps.vault, runId, secretsOf(submission.secrets));
   const submitted = await deps.journal.submit({
     runId,
     workspaceId,
-    idempotencyKey: submission.idempotencyKey ?? null,
-    bodyHash: bodyHash(snapshot),
+    idempotencyKey: idempotencyKey ?? null,
+    bodyHash: hash,
     snapshot,
     secrets,
     submittedBy,
   });
-  return answer(submitted, submission.idempotencyKey);
-}
-
-/** What a sealed secret is bound to: it cannot be opened as another run's or another provider's. */
-export function secretContext(runId: string, name: string): string {
-  return `${runId}/${name}`;
+  return answer(submitted, idempotencyKey);
 }
 
 /** The name of a submission's content: equal for every spelling of the same run, blind to secrets. */
-export function bodyHash(snapshot: RunSnapshot): string {
-  return `sha256:${createHash("sha256").update(canonicalJson(snapshot)).digest("hex")}`;
+export function bodyHash(asked: Asked | RunSnapshot): string {
+  return `sha256:${createHash("sha256").update(canonicalJson(asked)).digest("hex")}`;
 }
 
 /** What a caller gets for what became of his submission. */
@@ -85,6 +122,15 @@ export function answer(
         `The run of the idempotency key ${JSON.stringify(key)} was deleted; use a new key`,
         { runId: submitted.runId },
       );
+    case "source_gone":
+      throw new Problem("run_deleted", `Run ${submitted.runId} was deleted`);
+    case "parent_ended":
+      throw new Problem("run_finished", "The run that would start it is ending");
+    case "tree_full":
+      throw new Problem("queue_full", `The tree has ${submitted.runs} runs already`, {
+        cap: limits.treeRuns,
+        observed: submitted.runs,
+      });
     case "queue_full":
       throw new Problem(
         "queue_full",
@@ -95,9 +141,11 @@ export function answer(
 }
 
 /** These come back with every event of the run's submission and with every list of runs. */
-function checkSizes({ prompt, system, agent, grant, metadata }: SubmitRequest["submission"]): void {
+function checkSizes({ metadata, ...submission }: SubmitRequest["submission"]): void {
+  const { prompt, message, input, system, agent, grant } = submission;
+  const said = { prompt, message, input, system, agent, grant };
   const sizes = [
-    ["prompt", canonicalJson({ prompt, system, agent, grant }), limits.promptBytes],
+    ["prompt", canonicalJson(said), limits.promptBytes],
     ["metadata", canonicalJson(metadata ?? {}), limits.metadataBytes],
   ] as const;
   for (const [field, text, max] of sizes) {
@@ -108,23 +156,61 @@ function checkSizes({ prompt, system, agent, grant, metadata }: SubmitRequest["s
   }
 }
 
-function checkModels(models: Models, submission: SubmitRequest["submission"]): void {
-  const own = Object.keys(submission.secrets ?? {});
-  for (const field of ["model", "fallbackModel"] as const) {
-    const id = submission[field];
-    if (id === undefined) continue;
-    const resolved = models.resolve(id, own);
-    if (resolved.type === "unknown") {
-      throw new Problem("model_unknown", `${field}: ${resolved.message}`, { field });
+/**
+ * A credential that is named must be there, and no value of this run may stand where it would be written down: in a prompt,
+ * an instruction, an endpoint's policy.
+ */
+export async function checkSecrets(
+  workspace: WorkspaceVault,
+  workspaceId: string,
+  submission: Partial<SubmitRequest["submission"]>,
+): Promise<void> {
+  const { secrets: given, files: _, ...written } = submission;
+  const basic = (submission.proxyEndpoints ?? []).filter(
+    ({ authShape }) => authShape.type === "basic",
+  );
+  for (const [at, auth] of (given?.proxyEndpointAuth ?? []).entries()) {
+    if (!("secret" in auth)) continue;
+    const value = await workspace.value(workspaceId, auth.secret);
+    const path = `secrets.proxyEndpointAuth[${at}].secret`;
+    const named = JSON.stringify(auth.secret);
+    if (value === undefined) {
+      throw new Problem(
+        "invalid_request",
+        `${path}: the workspace has no secret ${named}; set it with airlock secrets set ${auth.secret}`,
+        { fields: [{ path, message: "expected the name of a secret of the workspace" }] },
+      );
     }
-    if (resolved.type === "no_credential") {
-      throw new Problem("model_credential_missing", `${field}: ${resolved.message}`, {
-        field,
-        provider: resolved.provider,
-        variable: resolved.variable,
-      });
-    }
+    if (value.includes(":") || basic.every(({ name }) => name !== auth.name)) continue;
+    throw new Problem(
+      "invalid_request",
+      `${path}: the secret ${named} has no colon; an endpoint of type basic takes username:password`,
+      { fields: [{ path, message: "expected the name of a secret that is username:password" }] },
+    );
   }
+  const search = containsSecret(spentValues(given)).start();
+  for (const [field, value] of Object.entries(written)) {
+    if (!search.push(Buffer.from(JSON.stringify(value ?? null)))) continue;
+    throw new Problem(
+      "invalid_request",
+      `${field}: holds the value of one of secrets; a submission is written down, its secrets are not`,
+      { fields: [{ path: field, message: "must not hold the value of a secret" }] },
+    );
+  }
+}
+
+/** What a run leaves behind takes disk and a host uid until somebody deletes it. */
+async function checkRetained(
+  { retained }: Pick<SubmitDeps, "retained">,
+  workspaceId: string,
+  { cleanup }: SubmitRequest["submission"],
+): Promise<void> {
+  if (cleanup?.session !== "retain") return;
+  const { length: observed } = await retained(workspaceId);
+  const cap = limits.retainedRuns;
+  if (observed < cap) return;
+  const message = `cleanup.session: ${observed} runs of the workspace keep their directories already; expected fewer than ${cap}: delete some of them`;
+  throw new Problem("too_many_requests", message, { cap, observed });
 }
 
 /** Refuses limits that are more than the operator gives. */
@@ -143,32 +229,63 @@ export function checkLimits(asked: RunSnapshot["limits"], most: Config["runLimit
   }
 }
 
+/** What was asked for: an agent by its id, whatever that stands for today. */
+type Asked = Omit<
+  RunSnapshot,
+  "agent" | "model" | "skills" | "agentsMd" | "fileBundles" | "environment" | "cleanup"
+> & {
+  model?: string;
+  agent?: InlineAgent | string;
+  /** By what it names, not by what that stands for today. */
+  bundles?: AskedBundles;
+  environment?: RunSnapshot["environment"];
+  cleanup?: RunSnapshot["cleanup"];
+};
+
+/** There is one transport, so naming it says nothing. */
+function plainServer({ transport: _, ...server }: McpServer): McpServer {
+  return server;
+}
+
 /** Normalised: what means the same is written the same, and what says nothing is left out. */
-function snapshotOf(
-  submission: SubmitRequest["submission"],
-  files: readonly PlacedFile[],
-): RunSnapshot {
+function askedOf(submission: SubmitRequest["submission"], files: readonly PlacedFile[]): Asked {
   const {
     model,
     fallbackModel,
-    prompt,
+    prompt = submission.message,
+    input,
     system,
     agent,
     grant,
     outputDirs,
-    limits: asked,
+    budget,
+    mcpServers,
     metadata,
+    proxyEndpoints,
   } = submission;
+  const asked = askedLimits(submission);
+  const bundles = askedBundles(submission);
   return {
-    model,
+    ...(model === undefined ? {} : { model }),
     ...(fallbackModel === undefined ? {} : { fallbackModel }),
-    prompt: typeof prompt === "string" ? [prompt] : prompt,
+    prompt: typeof prompt === "string" ? [prompt] : (prompt ?? []),
+    ...(input === undefined ? {} : { input }),
     ...(system === undefined || system === "" ? {} : { system }),
     ...(agent === undefined ? {} : { agent }),
     ...(grant === undefined ? {} : { grant }),
     ...(files.length === 0 ? {} : { files: [...files] }),
+    ...(Object.keys(bundles).length === 0 ? {} : { bundles }),
+    ...askedEnvironment(submission),
+    ...(submission.cleanup?.session === "retain" ? { cleanup: { session: "retain" } } : {}),
     ...(outputDirs === undefined || outputDirs.length === 0 ? {} : { outputDirs }),
-    ...(asked === undefined || Object.keys(asked).length === 0 ? {} : { limits: asked }),
+    ...(Object.keys(asked).length === 0 ? {} : { limits: asked }),
+    ...(budget === undefined || Object.keys(budget).length === 0 ? {} : { budget }),
+    ...(mcpServers === undefined || mcpServers.length === 0
+      ? {}
+      : { mcpServers: mcpServers.map(plainServer) }),
     ...(metadata === undefined || Object.keys(metadata).length === 0 ? {} : { metadata }),
+    ...(proxyEndpoints === undefined || proxyEndpoints.length === 0
+      ? {}
+      : { proxyEndpoints: proxyEndpoints.map(plainProxyEndpoint) }),
   };
 }

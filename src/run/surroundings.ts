@@ -1,7 +1,9 @@
 import { environmentVariables, layerEnvironment } from "../artifacts/artifacts.ts";
-import type { Surroundings } from "../sandbox/sandbox.ts";
+import type { BundleMount, Surroundings } from "../sandbox/sandbox.ts";
 import type { Drive } from "./drive.ts";
+import { envVarsOf } from "./environment.ts";
 import { openPlace } from "./provision.ts";
+import { mayCallSdk } from "./sdk-door-calls.ts";
 
 /**
  * What the run's own commands have around them: the layers that it captured, read-only at the paths they were captured
@@ -24,16 +26,20 @@ export async function surroundingsOf(
     layers.map(({ tree, path }) => ({ tree, mount_path: path, mount_as: null })),
   );
   const isBuild = captures.length > 0;
+  const network = hosts.length === 0 ? null : (await networkOf(drive)).sandboxNetwork();
+  const own = isBuild ? buildEnvironment : environmentVariables(found);
+  const given = envVarsOf(drive.ledger.state.snapshot, own, network?.environment ?? {});
   return {
     mounts: layers.map(({ tree, path }) => ({ source: tree, target: path })),
-    environment: isBuild ? buildEnvironment : environmentVariables(found),
+    environment: { ...given, ...own },
     bins: isBuild ? [] : found.PATH,
-    network: hosts.length === 0 ? null : (await networkOf(drive)).sandboxNetwork(),
+    network,
+    ...(isBuild ? { noModules: true } : { ...(await bundlesOf(drive)), ...(await sdkOf(drive)) }),
   };
 }
 
 /** Two installs of the same lock are the same tree only without what differs each time. */
-const buildEnvironment: Record<string, string> = {
+export const buildEnvironment: Record<string, string> = {
   PYTHONDONTWRITEBYTECODE: "1",
   // Inverted: 0 is what leaves compiled files out.
   PIP_NO_COMPILE: "0",
@@ -42,6 +48,19 @@ const buildEnvironment: Record<string, string> = {
   npm_config_audit: "false",
   npm_config_fund: "false",
 };
+
+/** Nothing of them is in a build: it would be another one for every run that was given something else. */
+async function bundlesOf({ bundles }: Drive): Promise<{ bundles?: BundleMount[] }> {
+  const mounts = await bundles.mounts();
+  return mounts.length === 0 ? {} : { bundles: mounts };
+}
+
+/** A build asks nothing of the gateway: what it installs would depend on more than its key says. */
+async function sdkOf(drive: Drive): Promise<{ sdk?: string }> {
+  if (!mayCallSdk(drive.power)) return {};
+  drive.sdk ??= drive.openSdk(await openPlace(drive));
+  return { sdk: (await drive.sdk).directory };
+}
 
 /** The run's network, opened once its place is there. */
 export async function networkOf(drive: Drive): Promise<NonNullable<Drive["network"]>> {

@@ -8,7 +8,10 @@ import {
   started,
   submitted,
 } from "../../test/support/journal-of.ts";
-import { foldState } from "./state.ts";
+import { assert } from "../base/assert.ts";
+import type { NewEvent } from "../contract/event.ts";
+import type { Message } from "../model/model.ts";
+import { applyEvent, foldState } from "./state.ts";
 import { type Restore, transcript } from "./transcript.ts";
 
 const asIs: Restore = async (value) => value;
@@ -95,5 +98,22 @@ describe("transcript()", () => {
       ],
     });
     expect(tool).toMatchObject({ results: [{ result: { out: "whole of result" } }] });
+  });
+
+  it("tells nothing that came after what the turn will say it has read: the next one tells it, once", async () => {
+    const said = (text: string): NewEvent => ({
+      type: "message.received",
+      data: { from_run_id: null, from: "somebody", text },
+    });
+    const state = foldState("ws", journalOf([...begun, said("early")]));
+    const readSeq = state.seq;
+    const events = journalOf([...begun, said("early"), said("late"), replied(1, [])]);
+    const late = events[readSeq];
+    assert(late, "there is a late message");
+    applyEvent(state, late);
+    const told = (messages: Message[]) =>
+      messages.flatMap((one) => (one.role === "user" ? [one.text] : []));
+    expect(told(await transcript(state, asIs, readSeq)).slice(1)).toEqual(["early"]);
+    expect(told(await transcript(state, asIs)).slice(1)).toEqual(["early", "late"]);
   });
 });

@@ -1,4 +1,7 @@
+import { agentsFile } from "../contract/bundle.ts";
+import type { ForkedFrom } from "../contract/submission.ts";
 import type { Message } from "../model/model.ts";
+import type { Instructions } from "./run-bundles.ts";
 import type { RunState, TurnState } from "./state.ts";
 
 /** Puts the long strings of an event's value back, which are kept as blobs. */
@@ -6,11 +9,23 @@ export type Restore = (value: unknown) => Promise<unknown>;
 
 /**
  * The journal folded into what the model is told: the prompt, then each turn as it came with the results of its calls.
- * Every call of a turn has a result by the time the next turn is asked for.
+ * Every call of a turn has a result by the time the next turn is asked for. Nothing that came after the event `readSeq` is
+ * told: while this is made something may be written down, and what the turn does not say it has read is told by the next.
  */
-export async function transcript(state: RunState, restore: Restore): Promise<Message[]> {
-  const messages: Message[] = [{ role: "user", text: state.snapshot.prompt.join("\n\n") }];
+export async function transcript(
+  state: RunState,
+  restore: Restore,
+  readSeq = state.seq,
+  instructions: readonly Instructions[] = [],
+): Promise<Message[]> {
+  const notes = state.notes.filter(({ seq }) => seq <= readSeq);
+  const messages = await firstMessages(state.snapshot, restore, instructions);
   for (const turn of state.turns) {
+    // An earlier version did not say what the model had read: it was told nothing between turns.
+    const read = turn.reply.read_seq ?? 0;
+    while (notes[0] !== undefined && notes[0].seq <= read) {
+      messages.push({ role: "user", text: String(await restore(notes.shift()?.text)) });
+    }
     messages.push({ role: "assistant", parts: await assistantParts(turn, restore) });
     if (turn.calls.length > 0) {
       const results = turn.calls.map(async ({ request, finished }) => ({
@@ -22,7 +37,34 @@ export async function transcript(state: RunState, restore: Restore): Promise<Mes
       for (const text of resolvedIn(turn)) messages.push({ role: "user", text });
     }
   }
+  for (const { text } of notes) {
+    messages.push({ role: "user", text: String(await restore(text)) });
+  }
   return messages;
+}
+
+/**
+ * The prompt, after the instructions that were given with it; a fork's after what the other run remembers, of which they
+ * are a part already.
+ */
+async function firstMessages(
+  { prompt, forked }: RunState["snapshot"],
+  restore: Restore,
+  instructions: readonly Instructions[],
+): Promise<Message[]> {
+  const text = prompt.join("\n\n");
+  if (forked === undefined) {
+    const given = instructions.map((one) => `[${agentsFile}: ${one.name}]\n${one.text.trim()}`);
+    return [{ role: "user", text: [...given, text].join("\n\n") }];
+  }
+  const blob = { blob: forked.transcript, bytes: 0, head: "" };
+  const remembered = JSON.parse(String(await restore(blob))) as Message[];
+  return [...remembered, { role: "user", text: `${forkNote(forked)}\n\n${text}` }];
+}
+
+/** A fork must not look for what is only in its memory. */
+function forkNote({ run_id, turn }: ForkedFrom): string {
+  return `[gateway] From here on this is a new run, a fork of ${run_id} after its turn ${turn}. /tmp and /workspace are new: they hold the input files and the content that you could see, and nothing that commands left behind. Content, artifacts and captured layers are there. Tasks, questions and approvals of the other run are not part of this one.`;
 }
 
 /** What a model is told of the answers that its calls waited for; their results are with the calls already. */

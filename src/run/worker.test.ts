@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { systemClock } from "../base/clock.ts";
+import { limits } from "../base/limits.ts";
 import { openLog } from "../base/log.ts";
 import { LetGo } from "./let-go.ts";
 import { openWorker, type RunSignals } from "./worker.ts";
@@ -11,8 +12,10 @@ interface Waiting {
 }
 
 /** A worker whose runs end when the test says so. */
-function open(caps: { runsMax?: number; runsPerWorkspaceMax?: number } = {}) {
+function open(caps: { runsMax?: number; runsPerWorkspaceMax?: number; pauses?: true } = {}) {
   const begun: Waiting[] = [];
+  const last: boolean[] = [];
+  const pauses: { ms: number; over: () => void }[] = [];
   const atWork = new Map<
     string,
     { signals: RunSignals; workspaceId: string; end: (error?: Error) => void }
@@ -22,9 +25,10 @@ function open(caps: { runsMax?: number; runsPerWorkspaceMax?: number } = {}) {
     store: { runs: { unfinished: () => unfinished() } } as never,
     runsMax: caps.runsMax ?? 100,
     runsPerWorkspaceMax: caps.runsPerWorkspaceMax ?? 100,
-    drive: (runId, workspaceId, signals) => {
+    drive: (runId, workspaceId, signals, isLast) => {
       expect(atWork.has(runId), `${runId} is driven once at a time`).toBe(false);
       begun.push({ runId, workspaceId });
+      last.push(isLast);
       return new Promise<void>((resolve, reject) => {
         const end = (error?: Error) => {
           atWork.delete(runId);
@@ -34,16 +38,24 @@ function open(caps: { runsMax?: number; runsPerWorkspaceMax?: number } = {}) {
         atWork.set(runId, { signals, workspaceId, end });
       });
     },
-    clock: systemClock,
+    clock: {
+      ...systemClock,
+      sleep: (ms, signal) =>
+        caps.pauses
+          ? new Promise((over) => pauses.push({ ms, over }))
+          : systemClock.sleep(ms, signal),
+    },
     log: openLog("silent"),
   });
   return {
-    ...{ worker, begun, atWork },
+    ...{ worker, begun, atWork, last, pauses },
     inStore: (answer: () => Promise<Waiting[]>) => {
       unfinished = answer;
     },
   };
 }
+
+const ofWs = (runId: string) => ({ runId, workspaceId: "ws", rootRunId: runId });
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -69,9 +81,9 @@ describe("a worker", () => {
           };
           for (const what of steps) {
             if ("submit" in what) {
-              const run = { runId: `run-${submitted.length}`, workspaceId: what.submit };
+              const run = { runId: `run-${100 + submitted.length}`, workspaceId: what.submit };
               submitted.push(run);
-              worker.enqueue(run.runId, run.workspaceId);
+              worker.enqueue({ ...run, rootRunId: run.runId });
             } else await endOne(what.end, what.how);
             expect(atWork.size).toBeLessThanOrEqual(runsMax);
             expect(worker.running()).toBe(atWork.size);
@@ -96,8 +108,8 @@ describe("a worker", () => {
     const read = Promise.withResolvers<Waiting[]>();
     inStore(() => read.promise);
     const starting = worker.start();
-    worker.enqueue("new", "ws");
-    worker.cancelled("old", "ws");
+    worker.enqueue(ofWs("new"));
+    worker.cancelled(ofWs("old"));
     const rows = ["old", "older", "new"].map((runId) => ({ runId, workspaceId: "ws" }));
     read.resolve(rows);
     await starting;
@@ -109,20 +121,41 @@ describe("a worker", () => {
 
   it("interrupts a run that was cancelled at work, and drives one that waits without a place", async () => {
     const { worker, atWork } = open({ runsMax: 1 });
-    worker.enqueue("works", "ws");
-    worker.enqueue("waits", "ws");
+    worker.enqueue(ofWs("works"));
+    worker.enqueue(ofWs("waits"));
     expect([...atWork.keys()]).toEqual(["works"]);
-    worker.cancelled("waits", "ws");
+    worker.cancelled(ofWs("waits"));
     expect([...atWork.keys()]).toEqual(["works", "waits"]);
     expect(atWork.get("works")?.signals.signal.aborted).toBe(false);
-    worker.cancelled("works", "ws");
+    worker.cancelled(ofWs("works"));
     expect(atWork.get("works")?.signals.signal.aborted).toBe(true);
     expect(atWork.get("works")?.signals.stopping.aborted).toBe(false);
   });
 
+  it("drives a run again that it could not drive, at growing distances, and says when for the last time", async () => {
+    const { worker, atWork, last, pauses } = open({ pauses: true });
+    worker.enqueue(ofWs("run"));
+    for (let time = 1; time < limits.driveAttempts; time++) {
+      atWork.get("run")?.end(new Error("A defect"));
+      await settled();
+      expect(atWork.size).toBe(0);
+      pauses.at(-1)?.over();
+      await settled();
+    }
+    expect(last).toEqual([false, false, false, false, false, true]);
+    const grown = pauses.map(({ ms }) => ms);
+    expect(grown).toEqual([...grown].sort((a, b) => a - b));
+    atWork.get("run")?.end(new Error("A defect"));
+    await settled();
+    expect(pauses).toHaveLength(limits.driveAttempts - 1);
+    // What somebody else has for it to do begins anew.
+    worker.enqueue(ofWs("run"));
+    expect(last.at(-1)).toBe(false);
+  });
+
   it("drains: it takes nothing more, lets steps end, and stops what is late", async () => {
     const { worker, atWork, begun } = open({ runsMax: 2 });
-    for (const runId of ["quick", "slow", "waiting"]) worker.enqueue(runId, "ws");
+    for (const runId of ["quick", "slow", "waiting"]) worker.enqueue(ofWs(runId));
     const closing = worker.close(20);
     const { quick, slow } = Object.fromEntries(atWork) as Record<
       string,
@@ -138,8 +171,8 @@ describe("a worker", () => {
     expect(slow?.signals.signal.aborted).toBe(true);
     slow?.end();
     await closing;
-    worker.enqueue("late", "ws");
-    worker.cancelled("waiting", "ws");
+    worker.enqueue(ofWs("late"));
+    worker.cancelled(ofWs("waiting"));
     expect(begun.map(({ runId }) => runId)).toEqual(["quick", "slow"]);
   });
 });

@@ -1,7 +1,8 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Store } from "../store/store.ts";
-import { LetGo } from "./let-go.ts";
+import { openDriveAgain } from "./drive-again.ts";
+import { openTreeQueue, type QueuedRun } from "./tree-queue.ts";
 
 /** How a worker stops a run that it drives. */
 export interface RunSignals {
@@ -21,24 +22,32 @@ export interface WorkerOptions {
   store: Pick<Store, "runs">;
   runsMax: number;
   runsPerWorkspaceMax: number;
-  /** Drives one run until it has ended or must be let go (`LetGo`). */
-  drive: (runId: string, workspaceId: string, signals: RunSignals) => Promise<void>;
+  /**
+   * Drives one run until it has ended or must be let go (`LetGo`). What else it throws makes it be driven again, after a
+   * while; `isLast`: not any more after this time.
+   */
+  drive: (
+    runId: string,
+    workspaceId: string,
+    signals: RunSignals,
+    isLast: boolean,
+  ) => Promise<void>;
   clock: Clock;
   log: Log;
 }
 
 /**
- * Admits runs, oldest first, up to the caps of the gateway and of each workspace, and drives each. Nothing is polled:
- * a submission, an end and a cancellation are what moves it. The queue itself is in the store: this list of ids is
+ * Admits runs up to the caps of the gateway and of each workspace, in the order of `TreeQueue`, and drives each. Nothing is
+ * polled: a submission, an end and a cancellation are what moves it. The queue itself is in the store: this list of ids is
  * read from it at the start (I3).
  */
 export interface Worker {
   /** Takes over every run that has not ended. */
   start(): Promise<void>;
   /** There is something to do for the run: it is new, or the answer that it waited for is there. */
-  enqueue(runId: string, workspaceId: string): void;
+  enqueue(run: QueuedRun): void;
   /** The run was cancelled or stopped: it is interrupted, or, when it waits, driven to its end without waiting for a place. */
-  cancelled(runId: string, workspaceId: string): void;
+  cancelled(run: QueuedRun): void;
   /** An approval was taken back: every call that runs by it loses its network. */
   revoked(approvalId: string): void;
   running(): number;
@@ -47,7 +56,6 @@ export interface Worker {
 }
 
 interface AtWork {
-  workspaceId: string;
   /** It was given something to do while it was at work, perhaps after it had looked for the last time. */
   again: boolean;
   interrupt: (reason: string) => void;
@@ -62,82 +70,101 @@ const endingMax = 16;
 
 export function openWorker(options: WorkerOptions): Worker {
   const { store, runsMax, runsPerWorkspaceMax, clock, log } = options;
-  const waiting = new Map<string, string>();
+  const queue = openTreeQueue();
   const atWork = new Map<string, AtWork>();
   const perWorkspace = new Map<string, number>();
   const draining = new AbortController();
+  const { signal } = draining;
+  const driveAgain = openDriveAgain({
+    ...{ clock, log, draining: signal },
+    again: (run) => enqueue(run),
+  });
 
-  const begin = (runId: string, workspaceId: string) => {
-    waiting.delete(runId);
+  const begin = (run: QueuedRun) => {
+    const { runId, workspaceId, rootRunId } = run;
+    queue.delete(run);
+    queue.began(rootRunId);
     perWorkspace.set(workspaceId, (perWorkspace.get(workspaceId) ?? 0) + 1);
-    const { signals, ...strings } = openSignals(draining.signal);
+    const { signals, ...strings } = openSignals(signal);
     const done = options
-      .drive(runId, workspaceId, signals)
-      .catch((error: unknown) => {
-        if (error instanceof LetGo) log.info({ run: runId, reason: error.message }, "run.let_go");
-        else log.error({ run: runId, err: error }, "run.drive_failed");
-      })
+      .drive(runId, workspaceId, signals, driveAgain.isLast(runId))
+      .then(
+        () => driveAgain.well(runId),
+        (error: unknown) => driveAgain.failed(run, error),
+      )
       .finally(() => {
         const again = atWork.get(runId)?.again;
         atWork.delete(runId);
-        if (again) waiting.set(runId, workspaceId);
+        queue.ended(rootRunId);
+        if (again) queue.add(run);
         perWorkspace.set(workspaceId, (perWorkspace.get(workspaceId) ?? 1) - 1);
         admit();
       });
-    atWork.set(runId, { workspaceId, again: false, done, ...strings });
+    atWork.set(runId, { again: false, done, ...strings });
   };
 
+  const isFull = (workspaceId: string) =>
+    (perWorkspace.get(workspaceId) ?? 0) >= runsPerWorkspaceMax;
+
   const admit = () => {
-    if (draining.signal.aborted) return;
-    for (const [runId, workspaceId] of waiting) {
-      if (atWork.size >= runsMax) return;
-      if ((perWorkspace.get(workspaceId) ?? 0) >= runsPerWorkspaceMax) continue;
-      begin(runId, workspaceId);
+    while (!draining.signal.aborted && atWork.size < runsMax) {
+      const next = queue.next(isFull);
+      if (next === undefined) return;
+      begin(next);
     }
+  };
+
+  const enqueue = (run: QueuedRun) => {
+    const busy = atWork.get(run.runId);
+    if (busy) {
+      busy.again = true;
+      return;
+    }
+    queue.add(run);
+    admit();
   };
 
   return {
     async start() {
-      for (const { runId, workspaceId, status } of await store.runs.unfinished()) {
+      for (const { status, ...run } of await store.runs.unfinished()) {
         if (status === "waiting") continue;
         // The door is open already: a run that was submitted or cancelled meanwhile has a worker.
-        if (!atWork.has(runId)) waiting.set(runId, workspaceId);
+        if (!atWork.has(run.runId)) queue.add(run);
       }
       admit();
     },
-    enqueue(runId, workspaceId) {
-      const run = atWork.get(runId);
-      if (run) {
-        run.again = true;
-        return;
-      }
-      waiting.set(runId, workspaceId);
-      admit();
-    },
-    cancelled(runId, workspaceId) {
-      const run = atWork.get(runId);
-      if (run) {
-        run.again = true;
-        run.interrupt("The run was cancelled");
+    enqueue,
+    cancelled(run) {
+      const busy = atWork.get(run.runId);
+      if (busy) {
+        busy.again = true;
+        busy.interrupt("The run was cancelled");
       } else if (draining.signal.aborted) return;
-      else if (atWork.size < runsMax + endingMax) begin(runId, workspaceId);
-      else waiting.set(runId, workspaceId);
+      else if (atWork.size < runsMax + endingMax) begin(run);
+      else queue.add(run);
     },
     revoked(approvalId) {
       for (const run of atWork.values()) run.cut(approvalId);
     },
     running: () => atWork.size,
     async close(drainMs) {
-      draining.abort(new Error("The gateway is stopping"));
-      const all = Promise.allSettled([...atWork.values()].map(({ done }) => done));
-      const waited = new AbortController();
-      const late = clock.sleep(drainMs, waited.signal).catch(() => undefined);
-      await Promise.race([all, late]);
-      waited.abort();
-      for (const run of atWork.values()) run.stop("The gateway is stopping");
-      await all;
+      draining.abort(new Error(stopping));
+      await drain([...atWork.values()], clock, drainMs);
     },
   };
+}
+
+const stopping = "The gateway is stopping";
+
+/** Gives runs the time to reach the end of their step, then stops those that have not. */
+async function drain(atWork: readonly AtWork[], clock: Clock, drainMs: number): Promise<void> {
+  const all = Promise.allSettled(atWork.map(({ done }) => done));
+  const waited = new AbortController();
+  const late = clock.sleep(drainMs, waited.signal).catch(() => undefined);
+  await Promise.race([all, late]);
+  waited.abort();
+  for (const run of atWork) run.stop(stopping);
+  await all;
 }
 
 /** What a run that is driven listens to, and the ends of it that the worker holds. */

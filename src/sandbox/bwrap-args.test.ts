@@ -22,7 +22,7 @@ const spec: BwrapSpec = {
   runtime: "/data/runtime/x",
   toolchains: ["/opt/go"],
   toolchainBins: ["/opt/go/bin"],
-  place: { tmp: "/data/t", workspace: "/data/w", cache: "/data/c" },
+  place: { tmp: "/data/t", workspace: "/data/w", cache: "/data/c", own: "/data/o" },
   surroundings: bareSurroundings,
   seccompFd: 3,
   statusFd: 5,
@@ -53,6 +53,7 @@ describe("the options of bwrap", () => {
       at("--tmpfs", "/dev/shm"),
       at("--remount-ro", "/dev"),
       at("--ro-bind", "/opt/go", "/opt/go"),
+      at("--ro-bind", "/data/o", "/airlock-run"),
       at("--bind", "/data/t", "/tmp"),
       at("--remount-ro", "/"),
       at("--ro-bind", "/data/runtime/x", "/airlock"),
@@ -90,7 +91,7 @@ describe("a gateway that dies while it writes the options", () => {
       ...{ dataDir, uidRange: { first: 600_000, last: 600_099 }, toolchains: [] },
       ...{ clock: systemClock, log: openLog("silent") },
     });
-    const request = { runId: "run_prefix", uid: runUid, outputDirs: [], files: [] };
+    const request = { runId: "run_prefix", uid: runUid, outputDirs: [], files: [], own: [] };
     place = await provisionPlace(host, request);
   });
   afterAll(async () => {
@@ -99,21 +100,14 @@ describe("a gateway that dies while it writes the options", () => {
   });
 
   async function start(args: string[]): Promise<boolean> {
-    const owner = isRoot ? { uid: runUid ?? 0, gid: 600_000 } : null;
-    const io = {
-      stdout: await host.pipes.take(owner ?? undefined),
-      stderr: await host.pipes.take(owner ?? undefined),
-      status: await host.pipes.takeUnbroken(),
-    };
-    const spawned = await spawnSandbox({
-      ...{ bwrap: host.bwrap, args, seccomp: host.seccomp, owner, ...io },
-      launch: ["1000000", "64"],
-      join: async () => undefined,
-    });
+    const owner = isRoot ? { uid: runUid ?? 0, gid: 600_000 } : undefined;
+    const starter = await host.starters.take();
+    const launch = ["1000000", "64"];
+    const spawned = spawnSandbox(starter, { args, seccomp: host.seccomp, owner, launch });
     spawned.hand("touch /tmp/ran");
-    for (const pipe of [io.stdout, io.stderr]) pipe.drain();
+    for (const pipe of [starter.stdout, starter.stderr]) pipe.drain();
     const ended = await spawned.ended;
-    for (const pipe of Object.values(io)) pipe.release();
+    starter.release();
     return ended.launched || ended.exitCode === 0 || existsSync(join(place.tmp, "ran"));
   }
 

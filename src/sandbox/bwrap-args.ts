@@ -1,5 +1,8 @@
-import { environmentOf } from "./environment.ts";
+import { agentMount } from "./agent-folder.ts";
+import { bundleArgs } from "./bundle-mounts.ts";
+import { environmentOf, sdkModules } from "./environment.ts";
 import type { HostLayout } from "./host-layout.ts";
+import { runFilesPath } from "./run-files.ts";
 import { configurationPath, type Place, type Surroundings } from "./sandbox.ts";
 
 export interface BwrapSpec {
@@ -10,7 +13,7 @@ export interface BwrapSpec {
   toolchains: string[];
   /** Directories of those that hold programs. */
   toolchainBins: string[];
-  place: Pick<Place, "tmp" | "workspace" | "cache">;
+  place: Pick<Place, "tmp" | "workspace" | "cache" | "own" | "agent">;
   surroundings: Surroundings;
   seccompFd: number;
   statusFd: number;
@@ -40,13 +43,18 @@ export function bwrapArgs(spec: BwrapSpec): string[] {
     ...memoryArgs(),
     // Before the run's own directories, so that a toolchain can never be mounted over one of them.
     ...readOnlyAtOwnPath(spec.toolchains),
+    ...["--ro-bind", spec.place.own, runFilesPath],
+    ...scriptArgs(spec),
     ...networkArgs(spec.surroundings),
     ...["--bind", spec.place.tmp, "/tmp"],
     ...["--bind", spec.place.workspace, "/workspace"],
     ...["--bind", spec.place.cache, "/cache"],
     // After the run's own directories, in which some of them lie.
     ...spec.surroundings.mounts.flatMap(({ source, target }) => ["--ro-bind", source, target]),
+    ...bundleArgs(spec.surroundings.bundles ?? []),
     ...["--dir", "/airlock", "--symlink", "airlock", "/antpath"],
+    // Where Node looks for modules from `/tmp` and `/workspace` in the end.
+    ...(spec.surroundings.noModules ? [] : ["--symlink", sdkModules.slice(1), "/node_modules"]),
     // After every mount point exists: making one needs a writable root.
     ...["--remount-ro", "/"],
     ...["--ro-bind", spec.runtime, "/airlock"],
@@ -59,6 +67,16 @@ function readOnlyAtOwnPath(directories: readonly string[]): string[] {
 
 /** Where the relay finds the egress socket inside. */
 export const egressDirectory = "/run/airlock";
+
+/** Where the SDK finds its socket inside. */
+export const sdkDirectory = "/run/airlock-sdk";
+
+function scriptArgs({ place, surroundings }: BwrapSpec): string[] {
+  return [
+    ...(surroundings.agent && place.agent ? ["--ro-bind", place.agent, agentMount] : []),
+    ...(surroundings.sdk ? ["--ro-bind", surroundings.sdk, sdkDirectory] : []),
+  ];
+}
 
 function networkArgs({ network }: Surroundings): string[] {
   if (network === null) return [];

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { mkdir, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import { killProcess, waitUntil } from "./processes.ts";
@@ -37,27 +38,40 @@ export function killMembers(directory: string): void {
  * die still writes to its directories.
  */
 export async function emptyAndRemove(directory: string, clock: Clock): Promise<void> {
-  const gone = () => {
+  const gone = async () => {
     if (membersOf(directory).length > 0) {
       killMembers(directory);
       return false;
     }
-    return removeDirectory(directory);
+    return rmdir(directory).then(
+      () => true,
+      (error: unknown) => {
+        if (!isGone(error) && !isInUse(error)) throw error;
+        return isGone(error);
+      },
+    );
   };
   if (await waitUntil(gone, emptyWithinMs, clock)) return;
   throw new Error(`Control group ${directory} is not empty after ${emptyWithinMs} ms`);
 }
 
-/** The kernel counts a dying process a moment longer than it lists it. */
-export function removeDirectory(directory: string): boolean {
+/** Makes the directories of a group. Not on the main thread: they wait while the kernel moves any process, for milliseconds. */
+export async function makeDirectories(directories: readonly string[]): Promise<void> {
+  await Promise.all(directories.map((directory) => mkdir(directory)));
+}
+
+/** Removes the directory that holds groups, unless some are in use. */
+export function removeDirectory(directory: string): void {
   try {
     rmdirSync(directory);
-    return true;
   } catch (error) {
-    if (isGone(error)) return true;
-    if (error instanceof Error && "code" in error && error.code === "EBUSY") return false;
-    throw error;
+    if (!isGone(error) && !isInUse(error)) throw error;
   }
+}
+
+/** The kernel counts a dying process a moment longer than it lists it. */
+function isInUse(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "EBUSY";
 }
 
 /** The groups below a directory; none when it is not there. */

@@ -14,6 +14,10 @@ export interface GroupLimits {
 
 /** The control group of one command. */
 export interface Group {
+  /** Where a process joins that writes 0 to `cgroup.procs` of each. */
+  directories: readonly string[];
+  /** May be set anew at any time. */
+  limit(limits: GroupLimits): void;
   /** Moves a process in, before it has children. */
   join(pid: number): Promise<void>;
   /** The processes in it, as host pids. */
@@ -35,7 +39,7 @@ export interface Group {
 
 export interface Cgroups {
   version: "cgroup2" | "cgroup1";
-  create(limits: GroupLimits): Promise<Group>;
+  create(): Promise<Group>;
   /** Ends and removes the groups that an earlier gateway on the same data directory left behind. */
   sweep(): Promise<void>;
   /** Removes the directory of this data directory's groups, unless some are still in use. */
@@ -74,7 +78,8 @@ export async function openCgroups(dataDir: string, clock: Clock): Promise<Cgroup
 
 /** A directory may be ours while moving a process into it is not; only doing it tells. */
 async function canJoin(cgroups: Cgroups): Promise<boolean> {
-  const group = await cgroups.create({ memoryBytes: 64 * 1024 * 1024, processes: 4 });
+  const group = await cgroups.create();
+  group.limit({ memoryBytes: 64 * 1024 * 1024, processes: 4 });
   const child = spawn("sleep", ["60"], { stdio: "ignore", env: { PATH: "/usr/bin:/bin" } });
   const ended = once(child, "exit");
   try {

@@ -3,13 +3,14 @@ import { accessSync, constants, existsSync, mkdirSync, writeFileSync } from "nod
 import { writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import type { CgroupOptions, Cgroups, Group, GroupLimits } from "./cgroup.ts";
+import type { CgroupOptions, Cgroups, Group } from "./cgroup.ts";
 import { findHierarchy, isForbidden } from "./cgroup.ts";
 import {
   countOf,
   emptyAndRemove,
   groupsBelow,
   killMembers,
+  makeDirectories,
   membersOf,
   readCount,
   removeDirectory,
@@ -45,15 +46,13 @@ export async function openCgroup1(options: CgroupOptions): Promise<Cgroups | nul
   }
   return {
     version: "cgroup1",
-    async create(limits) {
+    async create() {
       // Doctor, on the same data directory, may have removed it when it was empty.
       if (!parents.every((parent) => existsSync(parent))) makeParents();
       const name = randomUUID();
-      return openGroup(
-        parents.map((parent) => join(parent, name)),
-        limits,
-        options,
-      );
+      const directories = parents.map((parent) => join(parent, name));
+      await makeDirectories(directories);
+      return openGroup(directories, options);
     },
     async sweep() {
       for (const group of parents.flatMap(groupsBelow)) await emptyAndRemove(group, options.clock);
@@ -80,16 +79,18 @@ function cpuParent(name: string): string | undefined {
 }
 
 /** The directories are those of memory, of pids, and of cpu where there is one. */
-function openGroup(directories: string[], limits: GroupLimits, options: CgroupOptions): Group {
+function openGroup(directories: string[], options: CgroupOptions): Group {
   const [memory = "", pids = ""] = directories;
-  for (const directory of directories) mkdirSync(directory);
-  const bytes = String(limits.memoryBytes);
-  writeFileSync(join(memory, "memory.limit_in_bytes"), bytes);
-  // Memory and swap together; the file is missing where the kernel does not count swap.
-  const withSwap = join(memory, "memory.memsw.limit_in_bytes");
-  if (existsSync(withSwap)) writeFileSync(withSwap, bytes);
-  writeFileSync(join(pids, "pids.max"), String(limits.processes));
   return {
+    directories,
+    limit({ memoryBytes, processes }) {
+      const bytes = String(memoryBytes);
+      writeFileSync(join(memory, "memory.limit_in_bytes"), bytes);
+      // Memory and swap together; the file is missing where the kernel does not count swap.
+      const withSwap = join(memory, "memory.memsw.limit_in_bytes");
+      if (existsSync(withSwap)) writeFileSync(withSwap, bytes);
+      writeFileSync(join(pids, "pids.max"), String(processes));
+    },
     async join(pid) {
       // Not on the main thread: the kernel may take milliseconds to move a process.
       const file = "cgroup.procs";

@@ -2,13 +2,14 @@ import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import type { CgroupOptions, Cgroups, Group, GroupLimits } from "./cgroup.ts";
+import type { CgroupOptions, Cgroups, Group } from "./cgroup.ts";
 import { findHierarchy, isForbidden } from "./cgroup.ts";
 import {
   countOf,
   emptyAndRemove,
   groupsBelow,
   killMembers,
+  makeDirectories,
   membersOf,
   readCount,
   removeDirectory,
@@ -43,10 +44,12 @@ export async function openCgroup2(options: CgroupOptions): Promise<Cgroups | nul
   }
   return {
     version: "cgroup2",
-    async create(limits) {
+    async create() {
       // Doctor, on the same data directory, may have removed it when it was empty.
       if (!existsSync(parent)) makeParent(parent);
-      return openGroup(join(parent, randomUUID()), limits, options);
+      const directory = join(parent, randomUUID());
+      await makeDirectories([directory]);
+      return openGroup(directory, options);
     },
     async sweep() {
       for (const group of groupsBelow(parent)) await emptyAndRemove(group, options.clock);
@@ -89,14 +92,16 @@ function listed(group: string, file: string): string[] {
   return readFileSync(join(group, file), "latin1").trim().split(" ");
 }
 
-function openGroup(directory: string, limits: GroupLimits, options: CgroupOptions): Group {
-  mkdirSync(directory);
-  writeFileSync(join(directory, "memory.max"), String(limits.memoryBytes));
-  const swap = join(directory, "memory.swap.max");
-  if (existsSync(swap)) writeFileSync(swap, "0");
-  writeFileSync(join(directory, "pids.max"), String(limits.processes));
+function openGroup(directory: string, options: CgroupOptions): Group {
   const killFile = join(directory, "cgroup.kill");
   return {
+    directories: [directory],
+    limit({ memoryBytes, processes }) {
+      writeFileSync(join(directory, "memory.max"), String(memoryBytes));
+      const swap = join(directory, "memory.swap.max");
+      if (existsSync(swap)) writeFileSync(swap, "0");
+      writeFileSync(join(directory, "pids.max"), String(processes));
+    },
     join: (pid) => writeFile(join(directory, "cgroup.procs"), String(pid)),
     members: () => membersOf(directory),
     count: () => countOf(directory),

@@ -11,13 +11,16 @@ test("what the gateway was started with does not reach a command", async () => {
   const script = `
     import { closeInheritedFds } from ${JSON.stringify(door)};
     import { openRoom } from ${JSON.stringify(room)};
-    const open = () => run("for fd in /proc/self/fd/*; do echo \${fd##*/}; done");
-    const { run, close } = await openRoom();
+    const open = async () => {
+      const { run, close } = await openRoom();
+      const { stdout } = await run("for fd in /proc/self/fd/*; do echo \${fd##*/}; done");
+      await close();
+      return stdout;
+    };
     const before = await open();
     const closed = closeInheritedFds();
     const after = await open();
-    console.log(JSON.stringify({ before: before.stdout, closed, after: after.stdout }));
-    await close();`;
+    console.log(JSON.stringify({ before, closed, after }));`;
   const secret = openSync("/etc/passwd", "r");
   const stdio: ("ignore" | "pipe" | "inherit" | number)[] = Array(20).fill("ignore");
   const child = spawn(process.execPath, ["--input-type=module", "-e", script], {

@@ -2,7 +2,9 @@ import { execFile } from "node:child_process";
 import { readdirSync, readlinkSync, statSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { promisify } from "node:util";
+import { TreeError } from "../base/below.ts";
 import type { Log } from "../base/log.ts";
+import { walkTree } from "../base/tree.ts";
 import type { Place } from "./sandbox.ts";
 
 const run = promisify(execFile);
@@ -23,13 +25,17 @@ export interface DirectoryUse {
 /**
  * What a run's directories use, hard links counted once. `du` descends by descriptor however deep
  * the tree is, and does not hold up our own thread while it does. Undefined when it could not be
- * measured.
+ * measured. `maybeFew`: there were few files when it was looked at last, or it never was. Then they are counted right here,
+ * in less time than it takes to start a program.
  */
 export async function measureDirectories(
   place: Place,
   log: Log,
   countFiles: boolean,
+  maybeFew: boolean,
 ): Promise<DirectoryUse | undefined> {
+  const small = maybeFew ? measureSmall(place) : undefined;
+  if (small !== undefined) return small;
   const directories = [place.tmp, place.workspace, place.cache];
   const [blocks, inodes] = await Promise.all([
     sumOf(["-skx", "--", ...directories]),
@@ -45,6 +51,39 @@ export async function measureDirectories(
     files: inodes && (inodes.sum ?? 0),
     isPartial: blocks.complaint.includes("Permission denied"),
   };
+}
+
+/** As many entries as are looked at between two turns of our own thread. */
+export const smallEntries = 256;
+
+/** Undefined when there is more, or something cannot be looked into. */
+function measureSmall(place: Place): DirectoryUse | undefined {
+  try {
+    return countFew([place.tmp, place.workspace, place.cache]);
+  } catch (error) {
+    // Something else is in the place of a directory, or was changed under our eyes: that is not for us to say.
+    if (error instanceof TreeError) return undefined;
+    throw error;
+  }
+}
+
+function countFew(roots: readonly string[]): DirectoryUse | undefined {
+  let bytes = 0;
+  let files = 0;
+  const linked = new Set<bigint>();
+  for (const root of roots) {
+    for (const entry of walkTree(root, { maxEntries: smallEntries })) {
+      if (!["file", "directory", "symlink", "other"].includes(entry.type)) return undefined;
+      if (entry.nlink > 1 && entry.type !== "directory") {
+        if (linked.has(entry.ino)) continue;
+        linked.add(entry.ino);
+      }
+      files += 1;
+      bytes += entry.diskBytes;
+      if (files > smallEntries) return undefined;
+    }
+  }
+  return { bytes, files, isPartial: false };
 }
 
 async function sumOf(args: string[]): Promise<{ sum: number | undefined; complaint: string }> {

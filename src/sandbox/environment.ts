@@ -28,6 +28,10 @@ export function sandboxEnvironment(bins: readonly string[], bash: boolean): Reco
   };
 }
 
+/** Where the SDK is: found last, so that it can shadow nothing. */
+const sdkPackages = "/airlock/sdk/python";
+export const sdkModules = "/airlock/sdk/js";
+
 /** The environment of one sandbox: every sandbox's own, what leads out of it, and what its caller adds. */
 export function environmentOf(
   toolchainBins: readonly string[],
@@ -39,7 +43,13 @@ export function environmentOf(
     ...sandboxEnvironment([...bins, ...toolchainBins], bash),
     ...network?.environment,
     ...environment,
+    PYTHONPATH: behind(environment.PYTHONPATH, sdkPackages),
+    NODE_PATH: behind(environment.NODE_PATH, sdkModules),
   };
+}
+
+function behind(paths: string | undefined, last: string): string {
+  return paths === undefined || paths === "" ? last : `${paths}:${last}`;
 }
 
 /** Names that change what the launcher or the dynamic linker does before the command begins, or where it looks first. */

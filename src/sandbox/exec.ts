@@ -12,6 +12,7 @@ import {
   type Place,
   type Surroundings,
 } from "./sandbox.ts";
+import { refuseSecrets } from "./secret-variables.ts";
 import type { Spares } from "./spares.ts";
 import type { SpawnEnd } from "./spawn.ts";
 import { startWatchdog } from "./watchdog.ts";
@@ -32,6 +33,7 @@ export async function execInSandbox(
   spares?: Spares,
 ): Promise<ExecResult> {
   refuseUnspeakable(request.command);
+  refuseSecrets(request.secrets ?? {}, surroundingsOf(request));
   const started = host.clock.monotonic();
   const outcome =
     (await runInSpare(host, place, request, spares)) ?? (await runInNew(host, place, request));
@@ -94,7 +96,7 @@ async function runCommand(
   const { spawned, tree, group, place } = sandbox;
   const { limits, onOutput } = request;
   // Before anything else: it runs while we prepare to listen, and what it says waits in its pipes.
-  if (!request.signal.aborted) spawned.hand(request.command);
+  if (!request.signal.aborted) spawned.hand(request.command, request.secrets);
   let reason: KillReason | undefined;
   const kill = (why: KillReason) => {
     reason ??= why;
@@ -106,6 +108,7 @@ async function runCommand(
       killedBytes: limits.outputKilledBytes,
       onFlood: () => kill("output_limit"),
       onText: onOutput && ((offset, text) => onOutput(stream, offset, text)),
+      cleaner: request.cleaner,
     });
     sandbox[stream].listen(opened.add);
     return opened;
@@ -172,10 +175,10 @@ function endOf(
   return { type: "exited", exitCode: exitCode ?? 137 };
 }
 
-function failureOf({ exitCode, signal, code }: SpawnEnd, stderr: Buffer): Problem {
+function failureOf({ exitCode, code }: SpawnEnd, stderr: Buffer): Problem {
   const ending =
     exitCode === undefined
-      ? `bwrap ended with ${signal ?? `exit code ${code}`}`
+      ? `bwrap ended with ${code === null ? "no exit code" : `exit code ${code}`}`
       : `the launcher ended with exit code ${exitCode}`;
   return sandboxFailure(stderr.toString("utf8"), ending);
 }

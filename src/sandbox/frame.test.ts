@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { Writable } from "node:stream";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { commandFrame } from "./frame.ts";
@@ -16,7 +15,7 @@ let place: Place;
 beforeAll(async () => {
   dataDir = newDataDir();
   host = await openHost(optionsFor(dataDir));
-  const request = { runId: "run_frame", uid: runUid, outputDirs: [], files: [] };
+  const request = { runId: "run_frame", uid: runUid, outputDirs: [], files: [], own: [] };
   place = await provisionPlace(host, request);
 });
 afterAll(async () => {
@@ -28,7 +27,7 @@ afterAll(async () => {
 async function runs(bytes: string): Promise<boolean> {
   const sandbox = await openOne(host, place, testLimits, bareSurroundings, () => undefined);
   for (const pipe of [sandbox.stdout, sandbox.stderr]) pipe.drain();
-  (sandbox.spawned.bwrap.stdio as unknown as Writable[])[6]?.end(bytes);
+  sandbox.spawned.hear.end(bytes);
   const { launched } = await sandbox.spawned.ended;
   await sandbox.close();
   return launched || existsSync(join(place.tmp, "ran"));

@@ -22,9 +22,13 @@ export function makeMountPoints(
   place: Place,
   mounts: readonly Mount[],
   owner: Owner | undefined,
+  most?: number,
 ): void {
   if (mounts.length === 0) return;
-  checkMountTargets(mounts.map(({ target }) => target));
+  checkMountTargets(
+    mounts.map(({ target }) => target),
+    most,
+  );
   for (const { source, target } of mounts) {
     const [, top = "", ...names] = target.split("/");
     if (top !== "tmp" && top !== "workspace") continue;

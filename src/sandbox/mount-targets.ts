@@ -1,12 +1,12 @@
 import { mountProblem, mountsMax, nestedMounts } from "../base/mount-path.ts";
 import { Problem } from "../contract/problem.ts";
 
-/** Refuses with `invalid_request`, naming the target, unless all can be mounted side by side. */
-export function checkMountTargets(targets: string[]): void {
-  if (targets.length > mountsMax) {
+/** Refuses with `invalid_request`, naming the target, unless all can be mounted side by side and are not more than `most`. */
+export function checkMountTargets(targets: string[], most = mountsMax): void {
+  if (targets.length > most) {
     throw new Problem(
       "invalid_request",
-      `Cannot mount ${targets.length} directories: expected at most ${mountsMax}`,
+      `Cannot mount ${targets.length} directories: expected at most ${most}`,
     );
   }
   for (const target of targets) {

@@ -1,16 +1,16 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import { Problem } from "../contract/problem.ts";
 import { bwrapArgs, egressDirectory } from "./bwrap-args.ts";
-import type { Cgroups, Group } from "./cgroup.ts";
+import type { Cgroups, Group, GroupLimits } from "./cgroup.ts";
 import type { HostLayout } from "./host-layout.ts";
 import { type Identity, ownerOf } from "./identity.ts";
 import { makeDirectories } from "./own-directories.ts";
-import type { OutputPipe, OutputPipes } from "./pipes.ts";
+import type { OutputPipe } from "./pipes.ts";
 import { lowerPriority } from "./priority.ts";
 import type { ProcessScan } from "./process-scan.ts";
 import { isAlive, killProcess, readStat, waitUntil } from "./processes.ts";
 import type { Proof } from "./proof.ts";
+import type { Removals } from "./removals.ts";
 import {
   type ExecLimits,
   egressSocketName,
@@ -19,6 +19,7 @@ import {
   type Surroundings,
 } from "./sandbox.ts";
 import { type SpawnedSandbox, seccompFd, spawnSandbox, statusFd } from "./spawn.ts";
+import type { Starters } from "./starters.ts";
 import type { Starts } from "./starts.ts";
 import type { Toolchains } from "./toolchains.ts";
 import type { DiskState } from "./watchdog.ts";
@@ -36,10 +37,11 @@ export interface ExecHost {
   cargo: boolean;
   identity: Identity;
   cgroups: Cgroups | null;
-  pipes: OutputPipes;
+  starters: Starters;
   starts: Starts;
   disk: Map<string, DiskState>;
   processes: ProcessScan;
+  removals: Removals;
   /** Groups of ended sandboxes that are still being removed: nobody waits for them but the end. */
   leaving: Set<Promise<void>>;
   clock: Clock;
@@ -85,32 +87,17 @@ export async function openOne(
   surroundings: Surroundings,
   startDone: () => void,
 ): Promise<OpenedSandbox> {
-  const owner = ownerOf(host.identity, place.uid);
-  let group: Group | undefined;
-  const taken: OutputPipe[] = [];
-  const giveBack = () => {
-    for (const pipe of taken) pipe.release();
-    if (group !== undefined) removeLater(host, group);
-  };
   try {
     await host.proof?.renew();
     makeDirectories(host, place, surroundings);
-    group = await openGroup(host, limits);
-    const stdout = await host.pipes.take(owner);
-    taken.push(stdout);
-    const stderr = await host.pipes.take(owner);
-    taken.push(stderr);
-    const status = await host.pipes.takeUnbroken();
-    taken.push(status);
-    const spawned = await spawnSandbox({
-      bwrap: host.bwrap,
+    const starter = await host.starters.take();
+    const { group, stdout, stderr, release } = starter;
+    group?.limit(groupLimits(limits));
+    const spawned = spawnSandbox(starter, {
       args: argsFor(host, place, surroundings),
       seccomp: host.seccomp,
       launch: launchWords(limits, group, surroundings),
-      ...{ owner: owner ?? null, stdout, stderr, status },
-      join: async (pid) => group?.join(pid),
-    }).catch((error: unknown) => {
-      throw unavailable(host, place, error);
+      owner: ownerOf(host.identity, place.uid),
     });
     void spawned.ready.then(startDone);
     const tree = followTree(spawned, group, host.clock);
@@ -119,11 +106,11 @@ export async function openOne(
     const close = async () => {
       tree.kill();
       for (const pipe of [stdout, stderr]) pipe.drain();
+      await spawned.ended;
       try {
-        await spawned.ended;
         await tree.gone();
       } finally {
-        giveBack();
+        release();
       }
     };
     return {
@@ -135,32 +122,15 @@ export async function openOne(
     };
   } catch (error) {
     startDone();
-    giveBack();
     throw error;
   }
-}
-
-function unavailable(host: ExecHost, place: Place, cause: unknown): Problem {
-  const uid = place.uid ?? process.getuid?.();
-  const message = `Cannot start ${host.bwrap} as uid ${uid}: ${String(cause)}`;
-  return new Problem("sandbox_unavailable", message, undefined, { cause });
-}
-
-/** The group goes behind the answer's back: what it held is gone, and its name is its own. */
-function removeLater(host: ExecHost, group: Group): void {
-  const removed = group.remove().catch((error: unknown) => {
-    host.log.error({ err: error }, "sandbox.group_left");
-  });
-  host.leaving.add(removed);
-  void removed.then(() => host.leaving.delete(removed));
 }
 
 /** bwrap itself is two of the processes: the one outside that waits, and pid 1 inside. */
 const ownProcesses = 2;
 
-async function openGroup(host: ExecHost, limits: BornLimits): Promise<Group | undefined> {
-  const { memoryBytes, processes } = limits;
-  return host.cgroups?.create({ memoryBytes, processes: processes + ownProcesses });
+function groupLimits({ memoryBytes, processes }: BornLimits): GroupLimits {
+  return { memoryBytes, processes: processes + ownProcesses };
 }
 
 /**
@@ -214,12 +184,12 @@ function followTree(spawned: SpawnedSandbox, group: Group | undefined, clock: Cl
   function killAll(): void {
     if (isOver) return;
     if (init !== undefined && isInitAlive()) killProcess(init.pid);
-    spawned.bwrap.kill("SIGKILL");
+    spawned.kill();
     group?.kill();
   }
   // When bwrap ends, its command has: what is left in the background dies now, and with it the
   // pipes it holds.
-  spawned.bwrap.once("exit", killAll);
+  void spawned.exited.then(killAll);
   return {
     init: () => init?.pid,
     /**

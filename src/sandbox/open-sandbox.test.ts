@@ -72,8 +72,8 @@ describe("a sandbox is refused", () => {
   test("with a bwrap that runs the command with no sandbox around it", async () => {
     // Does all that bwrap does but isolating: speaks the status protocol and runs the very command.
     const body = [
-      `echo '{ "child-pid": '$$' }' >&5; echo ready >&6; read -r lines <&6`,
-      `command=$(head -n "$lines" <&6); echo started >&6; exec 6>&-`,
+      `echo '{ "child-pid": '$$' }' >&5; echo ready >&7; read -r lines <&6`,
+      `command=$(head -n "$lines" <&6); echo started >&7; exec 6<&- 7>&-`,
       `cd ${dir}; PATH=/usr/bin:/bin sh -c "$command"; echo '{ "exit-code": 0 }' >&5`,
     ];
     const message = await refusal({ bwrap: fakeBwrap(body.join("\n")) });
@@ -146,8 +146,8 @@ describe("a bwrap that is replaced while the gateway runs", () => {
     try {
       // Speaks the protocol and runs what it is told to, with no sandbox around it.
       const body = [
-        `echo '{ "child-pid": '$$' }' >&5; echo ready >&6; read -r lines <&6`,
-        `command=$(head -n "$lines" <&6); echo started >&6; exec 6>&-`,
+        `echo '{ "child-pid": '$$' }' >&5; echo ready >&7; read -r lines <&6`,
+        `command=$(head -n "$lines" <&6); echo started >&7; exec 6<&- 7>&-`,
         `cd ${dir}; PATH=/usr/bin:/bin sh -c "$command"; echo '{ "exit-code": 0 }' >&5`,
       ];
       place(own, body.join("\n"));
@@ -201,7 +201,7 @@ if (isRoot) {
       const room = await openRoom();
       try {
         for (const uid of [null, 0, 599_999, 600_100]) {
-          const request = { runId: "run_uid", uid, outputDirs: [], files: [] };
+          const request = { runId: "run_uid", uid, outputDirs: [], files: [], own: [] };
           await expect(room.sandbox.provision(request)).rejects.toThrow("in the uid range");
           const exec = { command: "true", limits: testLimits, signal: AbortSignal.timeout(9999) };
           const place = { ...room.place, uid };

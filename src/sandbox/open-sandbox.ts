@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { assert } from "../base/assert.ts";
+import { placeAgentFolder } from "./agent-folder.ts";
 import { type BwrapProgram, findBwrap } from "./bwrap-program.ts";
 import { openCgroups } from "./cgroup.ts";
 import { execInSandbox, surroundingsOf } from "./exec.ts";
@@ -10,24 +11,33 @@ import { openClosedPlace, openFreshCache, removeOnce } from "./once-place.ts";
 import { openNext } from "./open-next.ts";
 import type { ExecHost } from "./open-one.ts";
 import { makeDirectories } from "./own-directories.ts";
-import { openOutputPipes } from "./pipes.ts";
-import { clearPath, listPlace, openNetworkDirectory, writeFiles } from "./place-files.ts";
+import { openSandboxPipes, type SandboxPipes } from "./pipes.ts";
+import { clearPath, listPlace, openSocketDirectory, writeFiles } from "./place-files.ts";
 import { type PlacesHost, provisionPlace, runDirectory } from "./places.ts";
 import { openProcessScan } from "./process-scan.ts";
 import { markOf, openProof } from "./proof.ts";
 import { readTools } from "./read-tools.ts";
-import { removeTree } from "./remove.ts";
+import { openRemovals } from "./removals.ts";
+import { retainPlace } from "./retain.ts";
 import { stageFiles, stageRuntime } from "./runtime.ts";
-import { bareSurroundings, type Place, type Sandbox, type SandboxOptions } from "./sandbox.ts";
+import {
+  bareSurroundings,
+  type ExecRequest,
+  type Place,
+  type Sandbox,
+  type SandboxOptions,
+  type Surroundings,
+} from "./sandbox.ts";
 import { seccompFilter } from "./seccomp.ts";
 import { selfTest } from "./self-test.ts";
 import { openSpares } from "./spares.ts";
 import { stageContent } from "./stage.ts";
+import { openStarters } from "./starters.ts";
 import { openStarts } from "./starts.ts";
 import { listRunDirectories, sweepSandboxes } from "./sweep.ts";
 import { openToolchains } from "./toolchains.ts";
 
-export type OpenedHost = ExecHost & PlacesHost & { program: BwrapProgram };
+export type OpenedHost = ExecHost & PlacesHost & { program: BwrapProgram; pipes: SandboxPipes };
 
 /** Finds and prepares everything that commands need, and proves nothing yet. */
 export async function openHost(options: SandboxOptions): Promise<OpenedHost> {
@@ -44,12 +54,17 @@ export async function openHost(options: SandboxOptions): Promise<OpenedHost> {
   const cargo = [...toolchains.bins, ...programDirectories].some((bin) =>
     existsSync(join(bin, "cargo")),
   );
+  const bwrap = program.path;
+  const cgroups = await openCgroups(dataDir, clock);
+  const pipes = openSandboxPipes(dataDir);
+  const leaving = new Set<Promise<void>>();
   return {
-    ...{ program, bwrap: program.path, seccomp, identity, dataDir, toolchains, runtime, cargo },
-    ...{ layout: readHostLayout(), cgroups: await openCgroups(dataDir, clock) },
-    ...{ pipes: openOutputPipes(dataDir), disk: new Map(), processes: openProcessScan(clock) },
-    ...{ clock, log },
-    ...{ starts: openStarts(), leaving: new Set<Promise<void>>() },
+    ...{ program, bwrap, seccomp, identity, dataDir, toolchains, runtime, cargo },
+    ...{ layout: readHostLayout(), cgroups, pipes, disk: new Map() },
+    ...{ processes: openProcessScan(clock), clock, log, leaving },
+    removals: openRemovals(dataDir, log),
+    starters: openStarters({ bwrap, cgroups, pipes, leaving, log }),
+    starts: openStarts(),
   };
 }
 
@@ -59,16 +74,7 @@ export async function openHost(options: SandboxOptions): Promise<OpenedHost> {
  * nothing ever runs without (I7).
  */
 export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
-  const unproved = await openHost(options);
-  const { bwrap } = unproved;
-  const mark = markOf(bwrap);
-  try {
-    await selfTest(unproved);
-  } catch (error) {
-    await closeHost(unproved);
-    throw error;
-  }
-  const host = { ...unproved, proof: openProof(bwrap, mark, () => selfTest(unproved)) };
+  const host = await openProvedHost(options);
   const spares = openSpares(host);
   const next = openNext(spares, host.clock);
   const running = new Map<string, Promise<unknown>>();
@@ -85,12 +91,20 @@ export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
     next.cancel(runId);
     await spares.discard(runId);
   };
+  const leave = async (runId: string) => {
+    assert(!running.has(runId), "a run is left while no command of it is running");
+    await discard(runId);
+    host.disk.delete(join(runDirectory(host, runId), "workspace"));
+  };
   return {
     isolation: {
       ...{ grade: host.cgroups ? "A" : "B", limits, ownUid: host.identity !== null },
       sandbox: `bubblewrap ${host.program.version}`,
     },
-    provision: (request) => provisionPlace(host, request),
+    async provision(request) {
+      const place = await provisionPlace(host, request);
+      return request.agent ? placeAgentFolder(place, request.agent) : place;
+    },
     async exec(place, request) {
       assert(!running.has(place.runId), "a run runs one command at a time");
       const signal = AbortSignal.any([request.signal, closing.signal]);
@@ -103,8 +117,8 @@ export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
       } finally {
         running.delete(place.runId);
         // One that sees nothing of the run is thrown away with its directories.
-        if (!signal.aborted && !place.once) {
-          next.soon(place, request.limits, surroundingsOf(request));
+        if (!signal.aborted && !place.once && !request.isLast) {
+          next.soon(place, request.limits, usualSurroundings(request));
         }
       }
     },
@@ -117,13 +131,16 @@ export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
     toolsInside: once(() => readTools(host)),
     discard,
     async remove(runId) {
-      assert(!running.has(runId), "a run is removed while no command of it is running");
-      await discard(runId);
-      host.disk.delete(join(runDirectory(host, runId), "workspace"));
-      return removeTree(runDirectory(host, runId), host.log);
+      await leave(runId);
+      return host.removals.remove(runDirectory(host, runId));
+    },
+    async retain(runId) {
+      await leave(runId);
+      return retainPlace(host, runId);
     },
     async sweep() {
       await spares.discardAll();
+      await host.starters.discard();
       return sweepSandboxes(host);
     },
     runDirectories: () => listRunDirectories(host),
@@ -137,6 +154,19 @@ export async function openSandbox(options: SandboxOptions): Promise<Sandbox> {
   };
 }
 
+async function openProvedHost(options: SandboxOptions) {
+  const unproved = await openHost(options);
+  const { bwrap } = unproved;
+  const mark = markOf(bwrap);
+  try {
+    await selfTest(unproved);
+  } catch (error) {
+    await closeHost(unproved);
+    throw error;
+  }
+  return { ...unproved, proof: openProof(bwrap, mark, () => selfTest(unproved)) };
+}
+
 /** What is done with a run's directories while none of its commands is running: `idle` sees to that. */
 function directoriesOf(host: OpenedHost, idle: (place: Place) => Place) {
   const directories: Pick<
@@ -146,6 +176,7 @@ function directoriesOf(host: OpenedHost, idle: (place: Place) => Place) {
     | "openFreshCache"
     | "removeOnce"
     | "networkDirectory"
+    | "sdkDirectory"
     | "makeDirectories"
     | "list"
     | "write"
@@ -158,7 +189,8 @@ function directoriesOf(host: OpenedHost, idle: (place: Place) => Place) {
       host.disk.delete(place.workspace);
       await removeOnce(host, place);
     },
-    networkDirectory: (place) => openNetworkDirectory(host, place),
+    networkDirectory: (place) => openSocketDirectory(host, place, "egress"),
+    sdkDirectory: (place) => openSocketDirectory(host, place, "sdk"),
     makeDirectories: (place, surroundings) => makeDirectories(host, idle(place), surroundings),
     list(place, most, surroundings) {
       makeDirectories(host, idle(place), surroundings);
@@ -168,6 +200,12 @@ function directoriesOf(host: OpenedHost, idle: (place: Place) => Place) {
     clear: (place, path, isLayer) => clearPath(host, idle(place), path, isLayer),
   };
   return directories;
+}
+
+/** What the next command will have around it, unless it says otherwise. */
+function usualSurroundings(request: ExecRequest): Surroundings {
+  const { noModules: _, ...usual } = surroundingsOf(request);
+  return usual;
 }
 
 /** Asks once; a failure is asked again. */
@@ -183,7 +221,8 @@ function once<T>(ask: () => Promise<T>): () => Promise<T> {
 }
 
 export async function closeHost(host: OpenedHost): Promise<void> {
-  await Promise.all(host.leaving);
+  await host.starters.close();
+  await Promise.all([...host.leaving, host.removals.close()]);
   host.pipes.close();
   host.cgroups?.close();
 }

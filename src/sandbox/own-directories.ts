@@ -1,3 +1,5 @@
+import { mountsMax } from "../base/mount-path.ts";
+import { bundlesElsewhere } from "./bundle-mounts.ts";
 import { keepRegistryInTmp } from "./cargo-home.ts";
 import { type Identity, ownerOf } from "./identity.ts";
 import { makeMountPoints } from "./mount-points.ts";
@@ -13,6 +15,9 @@ export function makeDirectories(
   surroundings: Surroundings,
 ): void {
   const owner = ownerOf(host.identity, place.uid);
-  makeMountPoints(place, surroundings.mounts, owner);
+  const { mounts, bundles = [] } = surroundings;
+  const given = bundlesElsewhere(bundles);
+  // Those that the run was given were counted when it was submitted, and take no place from its layers.
+  makeMountPoints(place, [...mounts, ...given], owner, mountsMax + given.length);
   if (host.cargo) keepRegistryInTmp(place, surroundings, owner);
 }

@@ -11,17 +11,18 @@ import {
   readdirSync,
   rmSync,
 } from "node:fs";
+import { rm } from "node:fs/promises";
 import { Socket } from "node:net";
 import { basename, join } from "node:path";
+import type { Writable } from "node:stream";
 import { promisify } from "node:util";
 import type { Owner } from "../base/tree.ts";
 import { Problem } from "../contract/problem.ts";
 
 const run = promisify(execFile);
 
-/** One real pipe: what a command writes into `writeFd` is heard by whoever listens. */
+/** The reading end of a pipe. */
 export interface OutputPipe {
-  writeFd: number;
   /**
    * Calls back with what is said, from the first byte on; nothing is read before somebody listens. The bytes are
    * valid only during the call: a flood goes through one buffer and leaves no garbage.
@@ -31,63 +32,48 @@ export interface OutputPipe {
   drain(): void;
   /** Resolves once the last writer has gone and all that it said was heard. */
   closed: Promise<void>;
-  /**
-   * Closes the gateway's own writing end, once the command has its copy: the reader ends with the
-   * last writer.
-   */
-  handOver(): void;
-  /** Gives the pipe back, once no process of the command is left. */
-  release(): void;
 }
 
-export interface OutputPipes {
-  take(owner: Owner | undefined): Promise<OutputPipe>;
-  /** One whose writer holds both ends, so that it can go on writing when the gateway is gone. */
-  takeUnbroken(): Promise<OutputPipe>;
+/** What is said by one sandbox, and what it is told: descriptors of its starter (see `starter-script.ts`). */
+const spoken = ["stdout", "stderr", "status", "say"] as const;
+const told = ["seccomp", "args", "hear"] as const;
+
+/** The pipes of one sandbox, which are used by one at a time. */
+export type SlotPipes = Record<(typeof spoken)[number], OutputPipe> & {
+  /** Gives the two that the command may open by name to the uid of its run, and nobody else. */
+  give(owner: Owner | undefined): void;
+  /**
+   * Closes the gateway's own copies of the other ends, once the starter has its own: a reader ends with the last writer.
+   */
+  handOver(): Record<(typeof told)[number], Writable>;
+  /** Closes them, once no process of the sandbox is left. */
+  close(): void;
+};
+
+export interface SandboxPipes {
+  /** Makes the pipes of one sandbox at a time, and answers with their directory. */
+  make(): Promise<string>;
+  /** Opens the gateway's ends. */
+  open(directory: string): SlotPipes;
+  /** Removes pipes that nobody opens any more. */
+  remove(directory: string): Promise<void>;
   /** Removes what an earlier gateway on the same data directory left behind. */
   sweep(): void;
   close(): void;
 }
 
 /**
- * Pipes for the output of commands. Node's own are sockets, and a socket cannot be opened as
- * `/dev/stdout`, which half of all scripts do; so these are FIFOs below the data directory, where
- * nobody else can pass, given to the uid of the command that uses them. They are made when needed
- * and used again.
+ * Pipes to and from sandboxes. Node's own are sockets, and a socket cannot be opened as `/dev/stdout`, which half of all
+ * scripts do, nor by name, which a starter does; so these are FIFOs below the data directory, where nobody else can pass.
+ * They are used again and again.
  */
-export function openOutputPipes(dataDir: string): OutputPipes {
+export function openSandboxPipes(dataDir: string): SandboxPipes {
   // A directory for each opening: doctor may look at a data directory whose gateway is running.
   const directory = join(dataDir, "pipes", randomUUID());
-  const free: string[] = [];
-  async function take(owner: Owner | undefined, writing: number): Promise<OutputPipe> {
-    const path = free.pop() ?? (await makeFifo(directory));
-    // Its last user may have changed the mode, and it must be openable for the next one, and
-    // nobody else.
-    chmodSync(path, 0o600);
-    if (owner) chownSync(path, owner.uid, owner.gid);
-    // The reader first: a writer would wait for it. Only the reader may be non-blocking, the
-    // command must not be.
-    const readFd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const writeFd = openSync(path, writing);
-    const { destroy, ...reader } = openReader(readFd);
-    let isOpen = true;
-    const handOver = () => {
-      if (isOpen) closeSync(writeFd);
-      isOpen = false;
-    };
-    return {
-      ...reader,
-      ...{ writeFd, handOver },
-      release() {
-        handOver();
-        destroy();
-        free.push(path);
-      },
-    };
-  }
   return {
-    take: (owner) => take(owner, constants.O_WRONLY),
-    takeUnbroken: () => take(undefined, constants.O_RDWR),
+    make: () => makeSlot(join(directory, randomUUID())),
+    open: openSlot,
+    remove: (slot) => rm(slot, { recursive: true, force: true }),
     close() {
       rmSync(directory, { recursive: true, force: true });
     },
@@ -96,6 +82,57 @@ export function openOutputPipes(dataDir: string): OutputPipes {
         if (name === basename(directory)) continue;
         rmSync(join(dataDir, "pipes", name), { recursive: true, force: true });
       }
+    },
+  };
+}
+
+const { O_RDONLY, O_WRONLY, O_RDWR, O_NONBLOCK } = constants;
+
+function openSlot(path: string): SlotPipes {
+  // Its last user may have changed the mode, and it must be openable for the next one, and nobody else.
+  for (const name of ["stdout", "stderr"]) chmodSync(join(path, name), 0o600);
+  const standIns: number[] = [];
+  const streams: { destroy(): unknown }[] = [];
+  const read = (name: (typeof spoken)[number]): OutputPipe => {
+    // The reader first: a writer would wait for it. Only the reader may be non-blocking, the command must not be.
+    const { destroy, ...reader } = openReader(openSync(join(path, name), O_RDONLY | O_NONBLOCK));
+    streams.push({ destroy });
+    standIns.push(openSync(join(path, name), O_WRONLY));
+    return reader;
+  };
+  const [stdout, stderr, status, say] = [
+    read("stdout"),
+    read("stderr"),
+    read("status"),
+    read("say"),
+  ];
+  // Both ends, so that a starter that opens one does not wait for the other.
+  for (const name of told) standIns.push(openSync(join(path, name), O_RDWR | O_NONBLOCK));
+  const letGo = () => {
+    for (const fd of standIns.splice(0)) closeSync(fd);
+  };
+  const write = (name: (typeof told)[number]): Writable => {
+    const fd = openSync(join(path, name), O_WRONLY | O_NONBLOCK);
+    const socket = new Socket({ fd, readable: false, writable: true });
+    // One that ends early closes its ends of the pipes; what that means is in how it ended.
+    socket.on("error", () => socket.destroy());
+    streams.push(socket);
+    return socket;
+  };
+  return {
+    ...{ stdout, stderr, status, say },
+    give(owner) {
+      if (owner === undefined) return;
+      for (const name of ["stdout", "stderr"]) chownSync(join(path, name), owner.uid, owner.gid);
+    },
+    handOver() {
+      const [seccomp, args, hear] = [write("seccomp"), write("args"), write("hear")];
+      letGo();
+      return { seccomp, args, hear };
+    },
+    close() {
+      letGo();
+      for (const stream of streams) stream.destroy();
     },
   };
 }
@@ -139,11 +176,12 @@ function openReader(fd: number) {
   };
 }
 
-async function makeFifo(directory: string): Promise<string> {
-  const path = join(directory, randomUUID());
+async function makeSlot(directory: string): Promise<string> {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const names = [...spoken, ...told].map((name) => join(directory, name));
   try {
-    await run("mkfifo", ["--", path], { env: { PATH: "/usr/bin:/bin" }, cwd: "/" });
+    const options = { env: { PATH: "/usr/bin:/bin" }, cwd: "/" };
+    await run("mkfifo", ["-m", "600", "--", ...names], options);
   } catch (error) {
     throw new Problem(
       "sandbox_unavailable",
@@ -153,5 +191,5 @@ async function makeFifo(directory: string): Promise<string> {
       { cause: error },
     );
   }
-  return path;
+  return directory;
 }

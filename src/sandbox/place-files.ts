@@ -12,16 +12,20 @@ import type { ListedEntry, Listing, Place, WrittenFile } from "./sandbox.ts";
 
 const areas = ["tmp", "workspace"] as const;
 
-/** Makes the directory of the egress socket, on the way to which only the run's own uid may pass. */
-export function openNetworkDirectory(host: PlacesHost, place: Place): string {
+/** Makes the directory of a socket of the run, on the way to which only the run's own uid may pass. */
+export function openSocketDirectory(
+  host: PlacesHost,
+  place: Place,
+  name: "egress" | "sdk",
+): string {
   const owner = ownerOf(host.identity, place.uid);
   const root = openRoot(dirname(place.tmp));
   try {
-    closeSync(openDirectoryBelow(root, "egress", { mode: 0o700, owner }));
+    closeSync(openDirectoryBelow(root, name, { mode: 0o700, owner }));
   } finally {
     closeSync(root);
   }
-  return join(dirname(place.tmp), "egress");
+  return join(dirname(place.tmp), name);
 }
 
 /** What lies in the run's directories; undefined when it is more than `most`, or cannot all be read. */

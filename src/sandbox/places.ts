@@ -12,6 +12,7 @@ import {
 } from "../base/tree.ts";
 import { Problem } from "../contract/problem.ts";
 import { type Identity, ownerOf } from "./identity.ts";
+import { placeRunFiles, runFilesName } from "./run-files.ts";
 import type { Place, PlaceRequest } from "./sandbox.ts";
 
 /** Where the directories of runs are, and who owns them. */
@@ -55,6 +56,7 @@ export async function provisionPlace(host: PlacesHost, request: PlaceRequest): P
           ...{ owner, temporary },
         });
       }
+      await placeRunFiles(root, request.own, { owner, temporary });
     } finally {
       closeSync(temporary);
     }
@@ -64,15 +66,15 @@ export async function provisionPlace(host: PlacesHost, request: PlaceRequest): P
   return {
     runId: request.runId,
     ...{ tmp: join(directory, "tmp"), workspace: join(directory, "workspace") },
-    ...{ cache: join(directory, "cache"), uid: request.uid },
+    ...{ cache: join(directory, "cache"), own: join(directory, runFilesName), uid: request.uid },
   };
 }
 
-/** Empty directories of a run in a directory of their own. */
+/** Empty directories of a run in a directory of their own. What shows it to its sandboxes stays the same. */
 export function openPlaceAt(
   host: PlacesHost,
   directory: string,
-  { runId, uid }: Pick<Place, "runId" | "uid">,
+  { runId, uid, own }: Pick<Place, "runId" | "uid" | "own">,
 ): Place {
   const owner = ownerOf(host.identity, uid);
   mkdirSync(directory, { recursive: true });
@@ -85,7 +87,7 @@ export function openPlaceAt(
   const [tmp, workspace, cache] = ["tmp", "workspace", "cache"].map((name) =>
     join(directory, name),
   );
-  return { runId, uid, tmp: tmp ?? "", workspace: workspace ?? "", cache: cache ?? "" };
+  return { runId, uid, own, tmp: tmp ?? "", workspace: workspace ?? "", cache: cache ?? "" };
 }
 
 /** An empty cache of a run in a directory of its own. */

@@ -20,8 +20,7 @@ export function lowerPriority(
   spawned: SpawnedSandbox,
   tree: { init(): number | undefined },
 ): void {
-  const { pid } = spawned.bwrap;
-  if (pid !== undefined) unlessGone(() => setPriority(pid, lowest));
+  unlessGone(() => setPriority(spawned.pid, lowest));
   if (!existsSync("/proc/self/autogroup")) return;
   void spawned.ready.then(async () => {
     for (let attempt = 0; attempt < attempts; attempt++) {
@@ -30,7 +29,7 @@ export function lowerPriority(
       const launcher = host.processes.below(init ?? -1).find(({ ppid }) => ppid === init);
       if (launcher !== undefined && lowerSession(launcher.pid)) return;
       await host.clock.sleep(pauseMs);
-      if (spawned.bwrap.exitCode !== null || spawned.bwrap.signalCode !== null) return;
+      if (spawned.hasExited()) return;
     }
   });
 }

@@ -119,12 +119,12 @@ const spinMs = 2;
  * `timeoutMs` went by.
  */
 export async function waitUntil(
-  done: () => boolean,
+  done: () => boolean | Promise<boolean>,
   timeoutMs: number,
   clock: Clock,
 ): Promise<boolean> {
   const start = clock.monotonic();
-  for (let pause = 1; !done(); ) {
+  for (let pause = 1; !(await done()); ) {
     const waited = clock.monotonic() - start;
     if (waited > timeoutMs) return false;
     if (waited < spinMs) await nextTurn();

@@ -1,7 +1,9 @@
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { promisify } from "node:util";
+import { TreeError } from "../base/below.ts";
 import type { Log } from "../base/log.ts";
+import { walkTree } from "../base/tree.ts";
 
 const run = promisify(execFile);
 /** Millions of small files take minutes. */
@@ -14,7 +16,7 @@ const removeWithinMs = 30 * 60_000;
  * without. False when something is left.
  */
 export async function removeTree(path: string, log: Log): Promise<boolean> {
-  if (!existsSync(path)) return true;
+  if (!existsSync(path) || removeSmall(path)) return true;
   const options = { env: { PATH: "/usr/bin:/bin" }, cwd: "/", timeout: removeWithinMs };
   const attempt = (program: string, args: string[]) =>
     run(program, args, options).catch((error: { stderr?: string }) => {
@@ -24,4 +26,39 @@ export async function removeTree(path: string, log: Log): Promise<boolean> {
   if (process.getuid?.() !== 0) await attempt("chmod", ["-R", "u+rwx", "--", path]);
   await attempt("rm", ["-rf", "--", path]);
   return !existsSync(path);
+}
+
+/** As many entries as are removed between two turns of our own thread. */
+const smallEntries = 256;
+
+/**
+ * A few files are gone in less time than it takes to start a program. Nothing of the run is running any more, so what was
+ * looked at is what is removed. False: there is more, or something is in the way, and all or some of it is left.
+ */
+function removeSmall(path: string): boolean {
+  try {
+    if (!isSmallTree(path)) return false;
+    rmSync(path, { recursive: true, force: true });
+    return !existsSync(path);
+  } catch (error) {
+    // What an ordinary user may not remove is opened up first, by the programs.
+    if (error instanceof Error && "code" in error) return false;
+    throw error;
+  }
+}
+
+/** Whether a directory has a few plain entries, all of which can be looked at. Only while nothing of the run is running. */
+export function isSmallTree(path: string): boolean {
+  try {
+    let entries = 0;
+    for (const { type } of walkTree(path, { maxEntries: smallEntries, maxDepth: 16 })) {
+      entries += 1;
+      const isPlain = ["file", "directory", "symlink", "other"].includes(type);
+      if (!isPlain || entries > smallEntries) return false;
+    }
+    return true;
+  } catch (error) {
+    if (error instanceof TreeError || (error instanceof Error && "code" in error)) return false;
+    throw error;
+  }
 }

@@ -63,7 +63,7 @@ export async function openRoom(options: Partial<SandboxOptions> = {}): Promise<R
   const sandbox = await openSandbox({ ...optionsFor(dataDir), ...options });
   const place = await sandbox.provision({
     ...{ runId: "run_test", uid: runUid },
-    ...{ outputDirs: [], files: [] },
+    ...{ outputDirs: [], files: [], own: [] },
   });
   return {
     ...{ dataDir, sandbox, place },

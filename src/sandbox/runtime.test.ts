@@ -23,6 +23,7 @@ test("everything staged can be read by everybody and written by nobody else", ()
     process.umask(umask);
   }
   for (const entry of walkTree(runtime)) {
+    if (entry.type === "symlink") continue;
     const shown = `${entry.path} ${entry.mode.toString(8)}`;
     expect([shown, entry.mode & 0o022, entry.mode & 0o004]).toEqual([shown, 0, 0o004]);
   }

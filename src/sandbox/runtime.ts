@@ -24,7 +24,11 @@ import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { canonicalJson } from "../base/canonical-json.ts";
 import { walkTree } from "../base/tree.ts";
+import { agentMount } from "./agent-folder.ts";
+import { bundleLinks } from "./bundle-mounts.ts";
 import { etcDirectories, etcFiles } from "./host-layout.ts";
+import { runFileNames, runFilesPath } from "./run-files.ts";
+import { agentPath } from "./sandbox.ts";
 
 /** Programs that the host does not have below `/usr` and that we bring along. */
 export interface Provided {
@@ -93,7 +97,16 @@ function ownEntries(): Entry[] {
     data: Buffer.alloc(0),
     mode: 0o444,
   }));
-  return [...entries, ...mountPoints];
+  const links = [
+    ...bundleLinks,
+    ...runFileNames.map((path) => ({ path, target: `${runFilesPath}/${path}` })),
+  ];
+  // The same program under the name that code for another gateway knows.
+  return [
+    ...[...entries, ...mountPoints, ...links],
+    { path: "antpath", target: "airlock" },
+    { path: basename(agentPath), target: agentMount },
+  ];
 }
 
 function providedEntries(provided: Provided): Entry[] {

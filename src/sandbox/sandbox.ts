@@ -12,13 +12,17 @@ import type { Pieces } from "../base/tree.ts";
 import type { Abi } from "../contract/layer.ts";
 import type { Isolation } from "../contract/run.ts";
 
-/** The two directories of a run, kept between its calls, and who owns them. */
+/** The directories of a run, kept between its calls, and who owns them. */
 export interface Place {
   runId: string;
   /** Host paths. `/tmp`, `/workspace` and the caches inside; never interpreted on the host. */
   tmp: string;
   workspace: string;
   cache: string;
+  /** What the run's sandboxes show of it below `/airlock`, and cannot change: see `PlaceRequest`. */
+  own: string;
+  /** The folder of the agent whose script the run is, as its sandbox shows it. */
+  agent?: string;
   /** The run's host uid, or null when the gateway is an ordinary user. */
   uid: number | null;
   /** Some of it is for one command only, so no sandbox is opened in it in advance. */
@@ -31,6 +35,22 @@ export interface PlaceRequest {
   outputDirs: string[];
   /** Input files for `/workspace`. */
   files: { path: string; executable: boolean; sha256: string; read: () => Promise<Pieces> }[];
+  /**
+   * Small files that every sandbox of the run shows, whatever else it has: `run-token`, `index.json` and `.credentials` are
+   * at `/airlock/<name>`. Only the run's uid can read them.
+   */
+  own: readonly RunFile[];
+  /**
+   * The folder of the agent whose script the run is: at `/airlock/agent`, which the script cannot change, and each name of
+   * its top in `/tmp` as a link, so that paths relative to the working directory find it.
+   */
+  agent?: readonly ClosedFile[];
+}
+
+export interface RunFile {
+  /** One name, without a slash. */
+  name: string;
+  data: Buffer;
 }
 
 export interface ExecLimits {
@@ -82,6 +102,12 @@ export interface Mount {
   target: string;
 }
 
+/** A bundle that the run was given: a directory that only the gateway can change. */
+export interface BundleMount extends Mount {
+  /** `/airlock/skills/<name>`, `/airlock/files/<name>`, or a path where layers can be mounted as well. */
+  target: string;
+}
+
 /** What leads out of one sandbox, to the hosts that the egress socket allows and nowhere else. */
 export interface SandboxNetwork {
   /** The host directory in which the run's egress socket is, under the name `egressSocketName`. */
@@ -104,6 +130,14 @@ export interface Surroundings {
   bins: string[];
   /** Null: no route out, and nothing that listens for one. */
   network: SandboxNetwork | null;
+  /** The skills and files that the run was given. */
+  bundles?: BundleMount[];
+  /** The folder of the agent whose script the run is. */
+  agent?: true;
+  /** The host directory of the socket `sdkSocketName`, through which the SDK reaches the gateway. */
+  sdk?: string;
+  /** The command may install packages of Node: npm would take the `/node_modules` of the SDK for a project to install into. */
+  noModules?: true;
 }
 
 export const bareSurroundings: Surroundings = {
@@ -120,6 +154,18 @@ export interface ExecRequest {
   limits: ExecLimits;
   signal: AbortSignal;
   onOutput?: (stream: "stdout" | "stderr", offset: number, text: string) => void;
+  /** Secrets in the environment of this command alone: in no argument, and in no sandbox before it is handed over. */
+  secrets?: Readonly<Record<string, string>>;
+  /** What the command says goes through one of these for each stream, before anything of it is kept or shown. */
+  cleaner?: () => OutputCleaner;
+  /** The run has no other command: no sandbox is opened in advance for the next one. */
+  isLast?: boolean;
+}
+
+/** Cuts out of a stream what nobody may see, wherever it is cut into pieces. A piece may be overwritten after `push`. */
+export interface OutputCleaner {
+  push(chunk: Uint8Array): Uint8Array;
+  end(): Uint8Array;
 }
 
 /** One content to place at `/tmp/<name>`. */
@@ -206,6 +252,8 @@ export interface Sandbox {
   removeOnce(once: Place): Promise<void>;
   /** Makes the directory of the run's egress socket, which its sandboxes can reach and nobody else. */
   networkDirectory(place: Place): string;
+  /** The same for the socket of the SDK. */
+  sdkDirectory(place: Place): string;
   /**
    * Makes the empty directories below `/tmp` and `/workspace` that a command with these surroundings needs, so that what is
    * there is what the command will find. Only while nothing of the run is running.
@@ -236,6 +284,11 @@ export interface Sandbox {
   discard(runId: string): Promise<void>;
   /** Removes the run's directories, however deep or strange. False when something could not be removed. */
   remove(runId: string, uid: number | null): Promise<boolean>;
+  /**
+   * Removes all of a run's directories but `/tmp` and `/workspace`: its token, its sockets, its caches. False when something
+   * could not be removed. True as well when there are none.
+   */
+  retain(runId: string): Promise<boolean>;
   /** Kills what an earlier gateway left behind, and lists the run directories on disk. */
   sweep(): Promise<{ runDirectories: string[] }>;
   /** The run directories on disk. Kills nothing, so it may be asked while runs are at work. */
@@ -262,9 +315,19 @@ export const egressSocketName = "egress.sock";
 export const relayPort = 3128;
 /** Where `stageConfiguration` is mounted inside. */
 export const configurationPath = "/airlock-config";
+/** The name of the SDK's socket in its directory. */
+export const sdkSocketName = "sdk.sock";
+/** Where the folder of a script agent is inside. */
+export const agentPath = "/airlock/agent";
+/** Files of a run (`PlaceRequest.own`) that its script reads, and their paths inside. */
+export const scriptFileNames = { input: "input", meta: "meta" } as const;
+export const inputPath = "/airlock-run/input";
+export const metaPath = "/airlock-run/meta";
 
+export { filesPath, skillsPath } from "./bundle-mounts.ts";
 export { closeInheritedFds } from "./close-fds.ts";
 export { runDoctor } from "./doctor.ts";
 export { openSandbox } from "./open-sandbox.ts";
+export { secretVariableProblem } from "./secret-variables.ts";
 export { syncFilesystem } from "./sync-filesystem.ts";
 export { type ToolRemedy, toolRemedies } from "./tools-inside.ts";

@@ -57,7 +57,7 @@ export async function probe(
 ): Promise<ExecResult> {
   const runId = `${probePrefix}${randomUUID()}`;
   const uid = host.identity?.first ?? null;
-  const place = await provisionPlace(host, { runId, uid, outputDirs: [], files: [] });
+  const place = await provisionPlace(host, { runId, uid, outputDirs: [], files: [], own: [] });
   try {
     const signal = new AbortController().signal;
     const result = await execInSandbox(host, place, { command, limits: probeLimits, signal });

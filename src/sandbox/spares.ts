@@ -54,8 +54,7 @@ export function openSpares(host: ExecHost, most = 2 * availableParallelism()): S
         host.log.error({ run_id: runId, err: error }, "sandbox.spare_left");
       });
     };
-    sandbox.spawned.bwrap.once("exit", onExit);
-    if (hasEnded(sandbox)) onExit();
+    void sandbox.spawned.exited.then(onExit);
   }
 
   async function discard(runId: string): Promise<void> {
@@ -100,7 +99,7 @@ export function openSpares(host: ExecHost, most = 2 * availableParallelism()): S
       spares.delete(place.runId);
       const sandbox = await spare.opened;
       const fits = spare.key === keyOf(place, limits, surroundings);
-      if (fits && sandbox !== undefined && !hasEnded(sandbox)) return sandbox;
+      if (fits && sandbox !== undefined && !sandbox.spawned.hasExited()) return sandbox;
       await end(place.runId, spare);
       return undefined;
     },
@@ -111,15 +110,10 @@ export function openSpares(host: ExecHost, most = 2 * availableParallelism()): S
   };
 }
 
-function hasEnded(sandbox: OpenedSandbox): boolean {
-  const { bwrap } = sandbox.spawned;
-  return bwrap.exitCode !== null || bwrap.signalCode !== null;
-}
-
 /** Everything that is fixed when a sandbox starts. */
 function keyOf(place: Place, limits: BornLimits, surroundings: Surroundings): string {
-  const { runId, tmp, workspace, cache, uid } = place;
+  const { runId, tmp, workspace, cache, own, agent = null, uid } = place;
   const { memoryBytes, processes, diskBytes } = limits;
-  const own = [runId, tmp, workspace, cache, uid, memoryBytes, processes, diskBytes];
-  return canonicalJson([...own, surroundings]);
+  const born = [runId, tmp, workspace, cache, own, agent, uid, memoryBytes, processes, diskBytes];
+  return canonicalJson([...born, surroundings]);
 }

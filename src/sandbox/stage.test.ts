@@ -100,7 +100,7 @@ describe("staging", () => {
     const staged = await stage(...names.map((name) => request(name, "x")));
     expect(staged.refused.map(({ name }) => name)).toEqual(names);
     expect(readdirSync(dirname(room.place.tmp)).sort()).toEqual([
-      ...["cache", "staging", "tmp", "workspace"],
+      ...["cache", "own", "staging", "tmp", "workspace"],
     ]);
   });
 
@@ -133,7 +133,7 @@ describe("provisioning", () => {
   test("places inputs and output directories, owned by the run", async () => {
     const runId = "run_inputs";
     const place = await room.sandbox.provision({
-      ...{ runId, uid: runUid, outputDirs: ["/workspace/out/deep", "/tmp/results"] },
+      ...{ runId, uid: runUid, outputDirs: ["/workspace/out/deep", "/tmp/results"], own: [] },
       files: [file("a/run.sh", "#!/bin/sh\necho ran", true), file("data", "x")],
     });
     const said = await room.sandbox.exec(place, {
@@ -154,14 +154,18 @@ describe("provisioning", () => {
       room.sandbox.provision({
         ...{ runId: "run_again", uid: runUid, outputDirs: ["/workspace/out"] },
         files: [file("f", "whole")],
+        own: [{ name: "index.json", data: Buffer.from("{}") }],
       });
     const place = await provision();
     writeFileSync(join(place.workspace, "f"), "who");
     writeFileSync(join(dirname(place.tmp), "staging", "placing-left"), "half");
     rmSync(join(place.workspace, "out"), { recursive: true });
+    rmSync(join(place.own, "index.json"));
+    writeFileSync(join(place.own, "left"), "of another time");
     expect(await provision()).toEqual(place);
     expect(readFileSync(join(place.workspace, "f"), "utf8")).toBe("whole");
     expect(existsSync(join(place.workspace, "out"))).toBe(true);
+    expect(readdirSync(place.own)).toEqual(["index.json"]);
     expect(readdirSync(join(dirname(place.tmp), "staging"))).toEqual([]);
     await room.sandbox.remove("run_again", runUid);
   });
@@ -173,7 +177,7 @@ describe("provisioning", () => {
       mkdirSync(join(directory, path), { recursive: true, mode: 0o700 });
     }
     const place = await room.sandbox.provision({
-      ...{ runId, uid: runUid, outputDirs: ["/workspace/out"], files: [] },
+      ...{ runId, uid: runUid, outputDirs: ["/workspace/out"], files: [], own: [] },
     });
     const said = await room.sandbox.exec(place, {
       command: "touch /tmp/1 ~/2 ~/out/3 /cache/4",
@@ -194,7 +198,7 @@ describe("provisioning", () => {
     mkdirSync(join(directory, "workspace"), { recursive: true });
     symlinkSync(outside, join(directory, "workspace", "a"));
     const provision = room.sandbox.provision({
-      ...{ runId: "run_link", uid: runUid, outputDirs: [] },
+      ...{ runId: "run_link", uid: runUid, outputDirs: [], own: [] },
       files: [file("a/f", "x")],
     });
     await expect(provision).rejects.toThrow();
@@ -204,7 +208,7 @@ describe("provisioning", () => {
 
   test("an input that is not what its digest says is refused", async () => {
     const provision = room.sandbox.provision({
-      ...{ runId: "run_wrong", uid: runUid, outputDirs: [] },
+      ...{ runId: "run_wrong", uid: runUid, outputDirs: [], own: [] },
       files: [{ ...file("f", "x"), sha256: digest("y") }],
     });
     await expect(provision).rejects.toMatchObject({ code: "digest_mismatch" });
@@ -216,7 +220,7 @@ describe("removing", () => {
   test("takes away whatever a run left, and follows no link", async () => {
     const runId = "run_strange";
     const place = await room.sandbox.provision({
-      ...{ runId, uid: runUid, outputDirs: [], files: [] },
+      ...{ runId, uid: runUid, outputDirs: [], files: [], own: [] },
     });
     const canary = join(room.dataDir, "canary");
     writeFileSync(canary, "alive");

@@ -5,6 +5,7 @@ import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { limits } from "../base/limits.ts";
 import { openRoom, type Room, removeAll, testLimits } from "./room.testing.ts";
 import { bareSurroundings, egressSocketName, type Place, type Surroundings } from "./sandbox.ts";
 
@@ -42,6 +43,15 @@ describe("a layer", () => {
     expect(said.stdout).toBe("hellohellohellohellosaid\n/opt/a/bin/say\n1\n");
     expect(said.stderr.match(/Read-only file system/g)).toHaveLength(4);
     expect(readdirSync(layer)).toEqual(["bin", "word"]);
+  });
+
+  test("has its place beside as many bundles as a run may be given", async () => {
+    const bundles = Array.from({ length: limits.runBundles }, (_, at) => {
+      return { source: layer, target: `/opt/given/${at}` };
+    });
+    const mounts = [{ source: layer, target: "/opt/a" }];
+    const said = await run("cat /opt/a/word /opt/given/63/word", { mounts, bundles });
+    expect(said.stdout).toBe("hellohello");
   });
 
   test("is there in the sandbox that was opened in advance, and not in the next without it", async () => {

@@ -92,7 +92,7 @@ test("groups that an earlier gateway left are emptied and removed", async () => 
   const before = await openCgroups(dataDir, systemClock);
   const later = await openCgroups(dataDir, systemClock);
   expect(later?.version).toBe(before?.version);
-  const left = await before?.create({ memoryBytes: 64 * 1024 * 1024, processes: 10 });
+  const left = await before?.create();
   const child = spawn("/bin/sleep", [uniqueSleep()], { stdio: "ignore" });
   const ended = once(child, "exit");
   await left?.join(child.pid ?? -1);

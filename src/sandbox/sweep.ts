@@ -6,7 +6,7 @@ import { launcher } from "./bwrap-args.ts";
 import type { Cgroups } from "./cgroup.ts";
 import type { Identity } from "./identity.ts";
 import { oncePrefix } from "./once-place.ts";
-import type { OutputPipes } from "./pipes.ts";
+import type { SandboxPipes } from "./pipes.ts";
 import {
   commandLineOf,
   isAlive,
@@ -17,13 +17,15 @@ import {
   realUid,
   waitUntil,
 } from "./processes.ts";
+import type { Removals } from "./removals.ts";
 import { removeTree } from "./remove.ts";
 
 export interface SweepHost {
   dataDir: string;
   identity: Identity;
   cgroups: Cgroups | null;
-  pipes: OutputPipes;
+  pipes: SandboxPipes;
+  removals: Removals;
   clock: Clock;
   log: Log;
 }
@@ -49,6 +51,7 @@ export async function sweepSandboxes(host: SweepHost): Promise<{ runDirectories:
   for (const name of names.filter((found) => found.startsWith(probePrefix))) {
     await removeTree(join(host.dataDir, "runs", name), host.log);
   }
+  await host.removals.sweep();
   return { runDirectories: listRunDirectories(host) };
 }
 
@@ -92,7 +95,7 @@ function isForsaken(pid: number, ppid: number): boolean {
   return !isSandboxStart(commandLineOf(ppid));
 }
 
-/** Whether this is how `spawn.ts` calls bwrap. */
+/** Whether this is how a starter calls bwrap. */
 function isSandboxStart([program, ...words]: string[]): boolean {
   return (
     /(^|\/)bwrap[^/]*$/.test(program ?? "") && words.slice(2, 4).join(" ") === `-- ${launcher}`

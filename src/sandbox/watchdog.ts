@@ -1,7 +1,7 @@
 import { statfsSync, statSync } from "node:fs";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import { measureDeleted, measureDirectories } from "./disk-use.ts";
+import { measureDeleted, measureDirectories, smallEntries } from "./disk-use.ts";
 import { type ProcessStat, proportionalBytes } from "./processes.ts";
 import type { Place } from "./sandbox.ts";
 
@@ -95,7 +95,7 @@ export function startWatchdog(options: WatchOptions): Watchdog {
     },
     isOverDisk() {
       const short = clock.monotonic() - started < shortMs;
-      return isOverDisk(options, () => [], short ? walkEveryMs : shortMs);
+      return isOverDisk(options, undefined, short ? walkEveryMs : shortMs);
     },
   };
 }
@@ -113,7 +113,8 @@ function isOverMemory(tree: ProcessStat[], limit: number): boolean {
 /** A free-space reading costs microseconds and a walk much more, so a walk needs a reason. */
 async function isOverDisk(
   options: WatchOptions,
-  members: () => number[],
+  /** Undefined: they are gone. */
+  members: (() => number[]) | undefined,
   everyMs: number,
 ): Promise<boolean> {
   const { place, diskBytes, clock } = options;
@@ -133,9 +134,11 @@ async function isOverDisk(
   // Few files since the last count, or none at all yet: what has not been used up need not be counted.
   const lostFiles = last === undefined ? filesMax : last.countedFreeFiles - free.freeFiles;
   const counts = lostFiles >= filesMax / 8 || began - (last?.countedAt ?? 0) >= walkEveryMs;
-  const walked = await measureDirectories(place, options.log, counts);
+  const isIdle = members === undefined;
+  const maybeFew = isIdle || last === undefined || last.files <= smallEntries;
+  const walked = await measureDirectories(place, options.log, counts, maybeFew);
   if (walked === undefined) return false;
-  const deleted = await measureDeleted(members(), statSync(place.workspace).dev);
+  const deleted = await measureDeleted(members?.() ?? [], statSync(place.workspace).dev);
   let usedBytes = walked.bytes + deleted;
   if (walked.isPartial && last !== undefined) {
     // What it hides is charged by what the filesystem lost: too much at times, but hiding must not

@@ -2,7 +2,7 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { newApprovalId, newId } from "../contract/ids.ts";
-import { AirlockApiError, AirlockClient, isApprovalAnswered } from "./sdk.ts";
+import { AirlockClient, ApiError, isApprovalAnswered } from "./sdk.ts";
 
 const id = newApprovalId();
 let server: Server | undefined;
@@ -78,13 +78,9 @@ describe("approvals", () => {
     });
     const error = await client.approvals.approve(id).catch((thrown: unknown) => thrown);
     expect(isApprovalAnswered(error) && error.approval).toEqual(approval);
-    expect(error).toBeInstanceOf(AirlockApiError);
-    const { status, code, name } = error as AirlockApiError;
-    expect([status, code, name]).toEqual([
-      409,
-      "approval_answered",
-      "AirlockApprovalAnsweredError",
-    ]);
+    expect(error).toBeInstanceOf(ApiError);
+    const { status, code, name } = error as ApiError;
+    expect([status, code, name]).toEqual([409, "approval_answered", "ApprovalAnsweredError"]);
   });
 
   it("never gives an answer twice by itself, and a stop as often as it takes", async () => {

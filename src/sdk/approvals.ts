@@ -30,7 +30,7 @@ export interface ApprovalCalls {
   all(options?: { status?: ApprovalStatus } & Signal): AsyncGenerator<Approval>;
   /** Exactly what would run, what scopes would have allowed, and what is other than last time. */
   get(approvalId: string, options?: Signal): Promise<ApprovalDetail>;
-  /** Lets it run. A second answer throws an `AirlockApprovalAnsweredError` with the first. */
+  /** Lets it run. A second answer throws an `ApprovalAnsweredError` with the first. */
   approve(approvalId: string, options?: ApproveOptions): Promise<Approval>;
   /** Refuses it; the agent reads the reason. A second answer throws as that of `approve`. */
   deny(approvalId: string, options?: { reason?: string } & Signal): Promise<Approval>;

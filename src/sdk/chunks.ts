@@ -1,4 +1,4 @@
-import { AirlockNetworkError } from "./errors.ts";
+import { NetworkError } from "./errors.ts";
 
 /**
  * The body of an answer, piece by piece. A connection that says nothing for `idleMs` is given up as
@@ -8,14 +8,14 @@ import { AirlockNetworkError } from "./errors.ts";
 export async function* chunks(
   response: Response,
   idleMs: number,
-  signal?: AbortSignal,
+  ...signals: readonly (AbortSignal | undefined)[]
 ): AsyncGenerator<Uint8Array> {
   if (response.body === null) return;
   const reader = response.body.getReader();
   let finished = false;
   try {
     while (true) {
-      const { done, value } = await withinIdle(reader.read(), idleMs, signal);
+      const { done, value } = await withinIdle(reader.read(), idleMs, signals);
       if (done) {
         finished = true;
         return;
@@ -23,10 +23,10 @@ export async function* chunks(
       yield value;
     }
   } catch (error) {
-    if (signal?.aborted || error instanceof AirlockNetworkError) throw error;
-    throw new AirlockNetworkError({
+    if (error instanceof NetworkError || signals.some((signal) => signal?.aborted)) throw error;
+    throw new NetworkError({
       code: "connection_lost",
-      message: "The connection to the gateway broke in the middle of an answer",
+      message: "The network connection to the gateway broke in the middle of an answer",
       cause: error,
     });
   } finally {
@@ -36,16 +36,25 @@ export async function* chunks(
   }
 }
 
-/** The whole body as text. */
+/** Far above any answer of a gateway. */
+const answerBytesMax = 256 * 1024 * 1024;
+/** Of an answer that is no success more would only be cut later. */
+const refusalBytesMax = 4 * 1024 * 1024;
+
+/** The body as text. One that has no end is cut, and its connection let go: what is held is bounded (I9). */
 export async function readText(
   response: Response,
   idleMs: number,
-  signal?: AbortSignal,
+  ...signals: readonly (AbortSignal | undefined)[]
 ): Promise<string> {
+  const bytesMax = response.ok ? answerBytesMax : refusalBytesMax;
   const decoder = new TextDecoder();
   let text = "";
-  for await (const chunk of chunks(response, idleMs, signal)) {
+  let bytes = 0;
+  for await (const chunk of chunks(response, idleMs, ...signals)) {
     text += decoder.decode(chunk, { stream: true });
+    bytes += chunk.length;
+    if (bytes > bytesMax) break;
   }
   return text + decoder.decode();
 }
@@ -67,20 +76,28 @@ export async function joined(pieces: AsyncIterable<Uint8Array>): Promise<Uint8Ar
   return bytes;
 }
 
-function withinIdle<T>(read: Promise<T>, idleMs: number, signal?: AbortSignal): Promise<T> {
+/** Listens for as long as the read takes and no longer: a signal may outlive any number of answers. */
+function withinIdle<T>(
+  read: Promise<T>,
+  idleMs: number,
+  signals: readonly (AbortSignal | undefined)[],
+): Promise<T> {
   return new Promise((resolve, reject) => {
-    const onAbort = () => settle(() => reject(signal?.reason));
+    const onAbort = () => {
+      const aborted = signals.find((signal) => signal?.aborted);
+      settle(() => reject(aborted?.reason));
+    };
     const timer = setTimeout(() => {
-      const message = `The gateway said nothing for ${idleMs} ms in the middle of an answer`;
-      settle(() => reject(new AirlockNetworkError({ code: "connection_silent", message })));
+      const message = `The network brought nothing of the gateway for ${idleMs} ms in the middle of an answer`;
+      settle(() => reject(new NetworkError({ code: "connection_silent", message })));
     }, idleMs);
     const settle = (end: () => void) => {
       clearTimeout(timer);
-      signal?.removeEventListener("abort", onAbort);
+      for (const signal of signals) signal?.removeEventListener("abort", onAbort);
       end();
     };
-    if (signal?.aborted) return onAbort();
-    signal?.addEventListener("abort", onAbort, { once: true });
+    if (signals.some((signal) => signal?.aborted)) return onAbort();
+    for (const signal of signals) signal?.addEventListener("abort", onAbort, { once: true });
     read.then(
       (value) => settle(() => resolve(value)),
       (error: unknown) => settle(() => reject(error)),

@@ -22,7 +22,7 @@ export async function downloadBytes(
   const { to, onProgress, signal } = options;
   const headers = { accept: "*/*" };
   const response = await transport.open({ method: "GET", ...request, headers, signal });
-  const pieces = counted(chunks(response, transport.idleMs, signal), onProgress);
+  const pieces = counted(chunks(response, transport.idleMs, signal, transport.closing), onProgress);
   return to === undefined ? await joined(pieces) : await saveTo(to, pieces);
 }
 

@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
-import { lstatSync, mkdtempSync, rmSync } from "node:fs";
+import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -24,4 +24,18 @@ it("writes into a pipe or a device and leaves it what it is", async () => {
   expect(saved).toEqual({ path: pipe, bytes: 9 });
   expect(await read).toBe("all of it");
   expect(lstatSync(pipe).isFIFO()).toBe(true);
+});
+
+it("writes a file whose name is as long as a name can be", async () => {
+  const inside = mkdtempSync(join(directory, "long-"));
+  const path = join(inside, `${"n".repeat(251)}.txt`);
+  const saved = await saveTo(
+    path,
+    (async function* () {
+      yield Buffer.from("whole");
+    })(),
+  );
+  expect(saved).toEqual({ path, bytes: 5 });
+  expect(readFileSync(path, "utf8")).toBe("whole");
+  expect(readdirSync(inside)).toHaveLength(1);
 });

@@ -1,4 +1,8 @@
+import { bundleLimits } from "../contract/bundle.ts";
+import { SkillBundleValidationError } from "./bundle-error.ts";
 import { AirlockError } from "./errors.ts";
+import { fewAtOnce } from "./few-at-once.ts";
+import type { ZipFile } from "./zip.ts";
 
 /** What was written, and where. */
 export interface SavedFile {
@@ -36,7 +40,9 @@ export async function openPath(
  */
 export async function saveTo(path: string, source: AsyncIterable<Uint8Array>): Promise<SavedFile> {
   const fs = await nodeFs("to");
-  const temporary = `${path}.${crypto.randomUUID()}.part`;
+  const { dirname, join } = await import("node:path");
+  // Not behind the name: that may be as long as a name can be.
+  const temporary = join(dirname(path), `.${crypto.randomUUID()}.part`);
   let bytes = 0;
   const write = async (target: string, flags: string) => {
     const file = await fs.promises.open(target, flags);
@@ -66,6 +72,133 @@ export async function saveTo(path: string, source: AsyncIterable<Uint8Array>): P
     });
   }
   return { path, bytes };
+}
+
+/** What tools leave in a folder, and nobody means to send. */
+const leftBehind = ["node_modules", "__pycache__"];
+const folderEntriesMax = 1_000;
+
+/**
+ * Every file below a directory, in order of their paths, with where it is. What is hidden (its name begins with a dot) and
+ * what tools leave behind is left out; a link is refused, because what it leads to is not in the directory.
+ */
+export async function listFolder(
+  dir: string,
+  field: string,
+): Promise<{ path: string; at: string }[]> {
+  const fs = await nodeFs(field);
+  const found: { path: string; at: string }[] = [];
+  const refuse = (message: string, cause?: unknown) =>
+    new AirlockError({ code: "file_unreadable", message: `${field}: ${message}`, cause });
+  const walk = async (inside: string): Promise<void> => {
+    const place = inside === "" ? dir : `${dir}/${inside}`;
+    for (const entry of await fs.promises.readdir(place, { withFileTypes: true })) {
+      if (entry.name.startsWith(".") || leftBehind.includes(entry.name)) continue;
+      const path = inside === "" ? entry.name : `${inside}/${entry.name}`;
+      const at = `${dir}/${path}`;
+      if (entry.isDirectory()) await walk(path);
+      else if (entry.isFile()) found.push({ path, at });
+      else
+        throw refuse(
+          `${JSON.stringify(at)} is no regular file; copy what is meant into the folder`,
+        );
+      if (found.length > folderEntriesMax) {
+        throw refuse(`${JSON.stringify(dir)} has more than ${folderEntriesMax} files`);
+      }
+    }
+  };
+  try {
+    await walk("");
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    throw refuse(`cannot read ${JSON.stringify(dir)}: ${error.message}`, error);
+  }
+  return found.sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/** What belongs to tools and systems, and to no bundle. Everything else is meant, hidden files as well. */
+const notMeant = [...[".git", ".hg", ".svn", ".DS_Store", "Thumbs.db"], ...leftBehind];
+const readsAtOnce = 16;
+
+/** Whether there is a directory at the path; throws when there is nothing. */
+export async function isFolder(path: string, field: string): Promise<boolean> {
+  const fs = await nodeFs(field);
+  return reading(field, path, async () => (await fs.promises.stat(path)).isDirectory());
+}
+
+/**
+ * The files below a directory with their bytes, for the bundle `what`. Links, and whatever is no regular file, are left out:
+ * what they lead to is not in the directory. Stops before it reads more than a bundle may have.
+ */
+export async function readFolder(dir: string, field: string, what: string): Promise<ZipFile[]> {
+  const fs = await nodeFs(field);
+  const found: string[] = [];
+  const walk = async (inside: string): Promise<void> => {
+    for (const entry of await fs.promises.readdir(`${dir}/${inside}`, { withFileTypes: true })) {
+      if (notMeant.includes(entry.name)) continue;
+      if (entry.isDirectory()) await walk(`${inside}${entry.name}/`);
+      else if (entry.isFile()) found.push(`${inside}${entry.name}`);
+      if (found.length > bundleLimits.files) {
+        const message = `has more than ${bundleLimits.files} files in ${JSON.stringify(dir)}`;
+        throw new SkillBundleValidationError(what, [{ path: null, message }]);
+      }
+    }
+  };
+  await reading(field, dir, () => walk(""));
+  const total = { bytes: 0 };
+  return fewAtOnce(found, readsAtOnce, (path) =>
+    readFile(`${dir}/${path}`, path, { field, what, total }),
+  );
+}
+
+/** One file with its bytes, under its own name, for the bundle `what`. */
+export async function readOneFile(path: string, field: string, what: string): Promise<ZipFile> {
+  const fs = await nodeFs(field);
+  // Before it is opened: opening a pipe waits for somebody to write, and a device has no end.
+  await reading(field, path, async () => {
+    if ((await fs.promises.stat(path)).isFile()) return;
+    const message = `${field}: cannot read ${JSON.stringify(path)}: it is not a regular file`;
+    throw new AirlockError({ code: "file_unreadable", message });
+  });
+  const name = path.split(/[\\/]/).at(-1) ?? path;
+  return readFile(path, name, { field, what, total: { bytes: 0 } });
+}
+
+/** `total` is shared by the files of a bundle: none is read whose bytes would be too many. */
+async function readFile(
+  at: string,
+  path: string,
+  { field, what, total }: { field: string; what: string; total: { bytes: number } },
+): Promise<ZipFile> {
+  const fs = await nodeFs(field);
+  return reading(field, at, async () => {
+    const file = await fs.promises.open(at, "r");
+    try {
+      const { mode, size } = await file.stat();
+      total.bytes += size;
+      if (total.bytes > bundleLimits.bytes) {
+        const message = `has more than ${bundleLimits.bytes} bytes, with ${JSON.stringify(at)}`;
+        throw new SkillBundleValidationError(what, [{ path: null, message }]);
+      }
+      const bytes = await file.readFile();
+      return { path, mode: (mode & 0o100) === 0 ? 0o644 : 0o755, bytes };
+    } finally {
+      await file.close();
+    }
+  });
+}
+
+async function reading<T>(field: string, path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof AirlockError || !isSystemError(error)) throw error;
+    throw new AirlockError({
+      code: "file_unreadable",
+      message: `${field}: cannot read ${JSON.stringify(path)}: ${error.message}`,
+      cause: error,
+    });
+  }
 }
 
 /** Whether something is there that is neither a file nor a directory. */

@@ -16,9 +16,9 @@ export interface InputSource {
   executable?: boolean;
 }
 
-/** The `files` of a submission, and the parts that carry what is too large for JSON, by slot. */
+/** Inputs by their places in `files` of a submission, and the parts that carry what is too large for JSON, by slot. */
 export interface PreparedFiles {
-  files: Record<string, unknown>[];
+  files: Map<number, Record<string, unknown>>;
   parts: Map<string, Blob>;
 }
 
@@ -32,10 +32,12 @@ const inlineBytesMax = 64 * 1024;
  * Decides for every input whether it travels inside the JSON or beside it. Opens files, but reads
  * none.
  */
-export async function prepareFiles(sources: readonly InputSource[]): Promise<PreparedFiles> {
-  const prepared: PreparedFiles = { files: [], parts: new Map() };
+export async function prepareFiles(
+  sources: ReadonlyMap<number, InputSource>,
+): Promise<PreparedFiles> {
+  const prepared: PreparedFiles = { files: new Map(), parts: new Map() };
   let inlineBytes = 0;
-  for (const [index, source] of sources.entries()) {
+  for (const [index, source] of sources) {
     const { content, bytes, from, ...rest } = source;
     const field = `files[${index}]`;
     if ([content, bytes, from].filter((given) => given !== undefined).length !== 1) {
@@ -44,7 +46,8 @@ export async function prepareFiles(sources: readonly InputSource[]): Promise<Pre
     const weight = content === undefined ? bytes?.length : new TextEncoder().encode(content).length;
     if (weight !== undefined && inlineBytes + weight <= inlineBytesMax) {
       inlineBytes += weight;
-      prepared.files.push({ ...rest, ...(bytes ? { contentBase64: base64(bytes) } : { content }) });
+      const inline = bytes ? { contentBase64: base64(bytes) } : { content };
+      prepared.files.set(index, { ...rest, ...inline });
       continue;
     }
     const slot = `f${index}`;
@@ -54,7 +57,8 @@ export async function prepareFiles(sources: readonly InputSource[]): Promise<Pre
         : { blob: from ?? new Blob([content ?? copy(bytes)]), executable: false };
     if (!(opened.blob instanceof Blob)) throw invalid(`${field}.from`, "must be a path or a Blob");
     prepared.parts.set(slot, opened.blob);
-    prepared.files.push({ ...(opened.executable ? { executable: true } : {}), ...rest, slot });
+    const mode = opened.executable ? { executable: true } : {};
+    prepared.files.set(index, { ...mode, ...rest, slot });
   }
   return prepared;
 }

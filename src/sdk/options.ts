@@ -1,10 +1,11 @@
 import { defaultBaseUrl } from "../contract/defaults.ts";
 import { AirlockError } from "./errors.ts";
+import { SecretString } from "./secret-string.ts";
 import type { TransportOptions } from "./transport.ts";
 
 export interface ClientOptions {
   /** An API token. The gateway wrote the first one to `<data dir>/admin-token`. */
-  token: string;
+  token: string | SecretString;
   /**
    * Where the gateway is: `http://127.0.0.1:7475` unless told otherwise. A path is kept, a trailing
    * slash is not.
@@ -30,7 +31,8 @@ export interface ClientOptions {
  * show the token.
  */
 export function checkOptions(options: ClientOptions): TransportOptions {
-  const token = options?.token;
+  const given = options?.token;
+  const token = given instanceof SecretString ? given.unwrap() : given;
   if (typeof token !== "string" || token === "") {
     throw wrong("token", "is required: an API token of the gateway");
   }

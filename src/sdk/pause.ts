@@ -1,19 +1,23 @@
 /**
- * Waits `ms` milliseconds; rejects with the signal's reason when it aborts first. The client runs
+ * Waits `ms` milliseconds; rejects with a signal's reason when one aborts first. The client runs
  * in a browser too, so it brings its own.
  */
-export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+export function pause(ms: number, ...signals: readonly (AbortSignal | undefined)[]): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(signal.reason);
-    const onAbort = () => {
+    const leave = () => {
       clearTimeout(timer);
-      reject(signal?.reason);
+      for (const signal of signals) signal?.removeEventListener("abort", onAbort);
+    };
+    const onAbort = () => {
+      leave();
+      reject(signals.find((signal) => signal?.aborted)?.reason);
     };
     const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", onAbort);
+      leave();
       resolve();
     }, ms);
-    signal?.addEventListener("abort", onAbort, { once: true });
+    if (signals.some((signal) => signal?.aborted)) return onAbort();
+    for (const signal of signals) signal?.addEventListener("abort", onAbort, { once: true });
   });
 }
 

@@ -1,8 +1,14 @@
 import type { RunEvent } from "../contract/event.ts";
 import type { Output } from "../contract/output.ts";
-import type { Run } from "../contract/run.ts";
+import type { ProxyCall, ProxyEnvelope } from "../contract/proxy-call.ts";
+import { isEnd, type Run } from "../contract/run.ts";
+import type { RunTree } from "../contract/run-tree.ts";
+import { asyncDispose } from "./dispose.ts";
 import type { DownloadOptions } from "./download.ts";
+import { ApiError } from "./errors.ts";
 import type { SavedFile } from "./files.ts";
+import type { ForkOptions } from "./fork.ts";
+import type { ProxyRequest } from "./proxy-calls.ts";
 import type { AirlockClient, EventStream } from "./sdk.ts";
 import type { OutputSelector } from "./selector.ts";
 import type { StreamOptions } from "./stream.ts";
@@ -23,6 +29,10 @@ export class RunRef {
 
   get(options?: { signal?: AbortSignal }): Promise<Run> {
     return this.#client.getRun(this.id, options);
+  }
+
+  tree(options?: { signal?: AbortSignal }): Promise<RunTree> {
+    return this.#client.tree(this.id, options);
   }
 
   stream<Options extends StreamOptions = StreamOptions>(options?: Options): EventStream<Options> {
@@ -59,6 +69,18 @@ export class RunRef {
     return this.#client.download(this.id, options);
   }
 
+  proxyCalls(options?: { signal?: AbortSignal }): AsyncGenerator<ProxyCall> {
+    return this.#client.proxyCalls(this.id, options);
+  }
+
+  proxy(endpoint: string, request?: ProxyRequest): Promise<ProxyEnvelope> {
+    return this.#client.proxy(this.id, endpoint, request);
+  }
+
+  fork(options?: ForkOptions): Promise<RunRef> {
+    return this.#client.fork(this.id, options);
+  }
+
   cancel(options?: { signal?: AbortSignal }): Promise<Run> {
     return this.#client.cancelRun(this.id, options);
   }
@@ -69,5 +91,18 @@ export class RunRef {
 
   delete(options?: { signal?: AbortSignal }): Promise<void> {
     return this.#client.deleteRun(this.id, options);
+  }
+
+  /**
+   * What leaving a block does to `await using run = …`: a run that has not ended is cancelled, and its end is waited for, so
+   * that nothing of the block works on after it. One that has ended, or was deleted, stays as it is.
+   */
+  async [asyncDispose](): Promise<void> {
+    try {
+      const run = await this.cancel();
+      if (!isEnd(run.status)) await this.wait();
+    } catch (error) {
+      if (!(error instanceof ApiError && error.code === "run_deleted")) throw error;
+    }
   }
 }

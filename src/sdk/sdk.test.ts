@@ -8,16 +8,16 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { newId } from "../contract/ids.ts";
 import {
-  AirlockApiError,
   AirlockClient,
   AirlockError,
-  type AirlockIdempotencyConflictError,
-  AirlockNetworkError,
+  ApiError,
+  type IdempotencyConflictError,
   isIdempotencyConflict,
   isInsufficientScope,
   isNotFound,
   isRateLimited,
   isUnauthorized,
+  NetworkError,
   type Output,
   selectOutput,
 } from "./sdk.ts";
@@ -244,7 +244,7 @@ describe("submitting", () => {
     const baseUrl = await answering(409, JSON.stringify(body), { "x-request-id": "req_1" });
     const error = await failure(new AirlockClient({ token, baseUrl }).submitRun(submission));
     expect(isIdempotencyConflict(error)).toBe(true);
-    expect((error as AirlockIdempotencyConflictError).existingRunId).toBe(runId);
+    expect((error as IdempotencyConflictError).existingRunId).toBe(runId);
     expect(error).toMatchObject({ status: 409, requestId: "req_1", message: "Key in use" });
   });
 });
@@ -274,7 +274,7 @@ describe("answers", () => {
     });
     const client = new AirlockClient({ token, baseUrl, maxRetries: 1 });
     const error = await failure(client.getRun(runId));
-    expect(error).toBeInstanceOf(AirlockNetworkError);
+    expect(error).toBeInstanceOf(NetworkError);
     expect(error.message).toContain(`Cannot reach the gateway at ${baseUrl}: `);
     expect(asked).toBe(2);
     await failure(client.tokens.create({ name: "ci", scopes: ["runs"] }));
@@ -286,7 +286,7 @@ describe("answers", () => {
     const baseUrl = await answering(429, JSON.stringify(body), { "retry-after": "3600" });
     const error = await failure(new AirlockClient({ token, baseUrl }).getRun(runId));
     expect(isRateLimited(error)).toBe(true);
-    expect((error as AirlockApiError).retryAfterMs).toBe(3_600_000);
+    expect((error as ApiError).retryAfterMs).toBe(3_600_000);
   });
 
   it("tells what came when it is not JSON, but never the token", async () => {
@@ -310,7 +310,7 @@ describe("answers", () => {
     for (const [status, code, guard] of cases) {
       const baseUrl = await answering(status, JSON.stringify({ error: { code, message: "No" } }));
       const error = await failure(new AirlockClient({ token, baseUrl }).getRun(runId));
-      expect(error).toBeInstanceOf(AirlockApiError);
+      expect(error).toBeInstanceOf(ApiError);
       expect(guard(error)).toBe(true);
       expect(cases.filter(([, , other]) => other(error))).toHaveLength(1);
     }
@@ -354,7 +354,7 @@ describe("answers", () => {
       response.writeHead(307, { location: "/elsewhere" }).end();
     });
     const client = new AirlockClient({ token, baseUrl, maxRetries: 0 });
-    expect(await failure(client.getRun(runId))).toBeInstanceOf(AirlockNetworkError);
+    expect(await failure(client.getRun(runId))).toBeInstanceOf(NetworkError);
     expect(paths).toEqual([`/api/runs/${runId}`]);
   });
 });
@@ -407,7 +407,7 @@ describe("downloading", () => {
     const to = join(dir, "run.zip");
     await writeFile(to, "the one from yesterday");
     const error = await failure(new AirlockClient({ token, baseUrl }).download(runId, { to }));
-    expect(error).toBeInstanceOf(AirlockNetworkError);
+    expect(error).toBeInstanceOf(NetworkError);
     expect(await readFile(to, "utf8")).toBe("the one from yesterday");
     expect(await readdir(dir)).toEqual(["run.zip"]);
   });

@@ -3,56 +3,51 @@
  * only reading an input from a path and `download({ to })` need Node. It reads no environment
  * variable: every input is an argument.
  */
+import type { AttestationKey } from "../contract/attestation.ts";
 import type { LiveEvent, RunEvent } from "../contract/event.ts";
 import type { ExplainRequest, Explanation } from "../contract/explanation.ts";
 import type { Output } from "../contract/output.ts";
+import type { ProxyCall, ProxyEnvelope } from "../contract/proxy-call.ts";
 import type { Run, RunStatus } from "../contract/run.ts";
-import type { NewToken, Token, Whoami } from "../contract/token.ts";
+import type { RunTree } from "../contract/run-tree.ts";
+import type { Whoami } from "../contract/token.ts";
 import type { DoctorReport, GcReport, VerifyReport } from "../contract/upkeep.ts";
+import { type AgentCalls, openAgentCalls } from "./agents.ts";
 import { type ApprovalCalls, openApprovalCalls } from "./approvals.ts";
 import { type ArtifactCalls, openArtifactCalls } from "./artifacts.ts";
+import {
+  type AgentsMdCalls,
+  bundlePlaces,
+  type FileCalls,
+  openBundleCalls,
+  type SkillCalls,
+} from "./bundle-calls.ts";
+import { asyncDispose } from "./dispose.ts";
 import { type DownloadOptions, downloadBytes } from "./download.ts";
-import { AirlockApiError } from "./errors.ts";
+import { ApiError } from "./errors.ts";
 import type { SavedFile } from "./files.ts";
+import { type ForkOptions, forkRequest } from "./fork.ts";
+import { type InteractionCalls, openInteractionCalls } from "./interactions.ts";
 import { type LayerCalls, openLayerCalls } from "./layers.ts";
 import { type ClientOptions, checkOptions } from "./options.ts";
+import { callProxy, listProxyCalls, type ProxyCallPage, type ProxyRequest } from "./proxy-calls.ts";
 import { RunRef } from "./run-ref.ts";
+import { openSecretCalls, type SecretCalls } from "./secrets.ts";
 import { type OutputSelector, selectOutput } from "./selector.ts";
 import { type StreamOptions, streamEvents } from "./stream.ts";
 import { type SubmitOptions, submitRequest } from "./submit.ts";
-import { type ApiRequest, openTransport, type Signal, type Transport } from "./transport.ts";
+import { openTokenCalls, type TokenCalls } from "./tokens.ts";
+import {
+  type ApiRequest,
+  openTransport,
+  type PageOptions,
+  pages,
+  type Signal,
+  type Transport,
+} from "./transport.ts";
 import { type WaitOptions, waitForEnd } from "./wait.ts";
 
-export type {
-  Approval,
-  ApprovalDetail,
-  ApprovalScope,
-  ApprovalStatus,
-} from "../contract/approval.ts";
-export type { Artifact } from "../contract/artifact.ts";
-export type { ArtifactProof } from "../contract/artifact-proof.ts";
-export type { LiveEvent, RunEvent } from "../contract/event.ts";
-export { isEvent, liveEventTypes } from "../contract/event.ts";
-export type { ExplainRequest, Explanation } from "../contract/explanation.ts";
-export type { Abi, Layer } from "../contract/layer.ts";
-export type { Output } from "../contract/output.ts";
-export type { EndStatus, Run, RunStatus } from "../contract/run.ts";
-export { isEnd } from "../contract/run.ts";
-export type { Scope, Token, Whoami } from "../contract/token.ts";
-export type { DoctorReport, GcReport, VerifyReport } from "../contract/upkeep.ts";
-export type { ApprovalCalls, ApprovalListOptions, ApproveOptions } from "./approvals.ts";
-export type { ArtifactCalls, ArtifactCreateOptions, ArtifactExportOptions } from "./artifacts.ts";
-export type { DownloadOptions } from "./download.ts";
-export * from "./errors.ts";
-export type { SavedFile } from "./files.ts";
-export type { InputSource } from "./input-files.ts";
-export type { LayerCalls, LayerImportOptions, LayerSource } from "./layers.ts";
-export type { ClientOptions } from "./options.ts";
-export { RunRef } from "./run-ref.ts";
-export { type OutputSelector, selectOutput } from "./selector.ts";
-export type { StreamOptions } from "./stream.ts";
-export type { SubmitOptions } from "./submit.ts";
-export type { WaitOptions } from "./wait.ts";
+export * from "./exports.ts";
 
 /** What a stream yields: live events only when they were asked for. */
 export type EventStream<Options extends StreamOptions> = AsyncGenerator<
@@ -81,17 +76,37 @@ export class AirlockClient {
   /** Questions that agents asked people: listed, answered and taken back. */
   readonly approvals: ApprovalCalls;
 
+  /** Agents of the workspace: installed, listed, exported and deleted. */
+  readonly agents: AgentCalls;
+  /** What agents ask people: listed and answered. */
+  readonly interactions: InteractionCalls;
+
   /** Layers of the workspace: listed, verified, exported and imported. */
   readonly layers: LayerCalls;
 
   /** Artifacts of the workspace: made, started, proved and exported. */
   readonly artifacts: ArtifactCalls;
 
+  /** Skills, instructions and files of the workspace: uploaded once, given to any number of runs. */
+  readonly skills: SkillCalls;
+  readonly agentsMd: AgentsMdCalls;
+  readonly files: FileCalls;
+
+  /** Secrets of the workspace: set, listed and deleted; never read. */
+  readonly secrets: SecretCalls;
+
   /** Throws at once, naming the option, when one cannot be used. */
   constructor(options: ClientOptions) {
     this.#transport = openTransport(checkOptions(options));
     this.approvals = openApprovalCalls(this.#transport);
+    this.agents = openAgentCalls(this.#transport);
+    this.interactions = openInteractionCalls(this.#transport);
     this.layers = openLayerCalls(this.#transport);
+    this.skills = openBundleCalls(this.#transport, bundlePlaces.skills);
+    this.agentsMd = openBundleCalls(this.#transport, bundlePlaces.agentsMd);
+    this.files = openBundleCalls(this.#transport, bundlePlaces.files);
+    this.secrets = openSecretCalls(this.#transport);
+    this.tokens = openTokenCalls(this.#transport);
     this.artifacts = openArtifactCalls(this.#transport, (runId) => this.run(runId));
   }
 
@@ -105,6 +120,12 @@ export class AirlockClient {
     return new RunRef(this, run.id);
   }
 
+  /** A new run that remembers another one up to a turn, by default the newest. Secrets are given again. */
+  async fork(runId: string, options: ForkOptions = {}): Promise<RunRef> {
+    const { run } = await this.#json<{ run: Run }>(forkRequest(`${at(runId)}/fork`, options));
+    return new RunRef(this, run.id);
+  }
+
   /** A handle on a run by its id; asks nothing. */
   run(runId: string): RunRef {
     return new RunRef(this, runId);
@@ -112,6 +133,11 @@ export class AirlockClient {
 
   async getRun(runId: string, options: Signal = {}): Promise<Run> {
     return (await this.#json<{ run: Run }>({ method: "GET", path: at(runId), ...options })).run;
+  }
+
+  /** The tree to which a run belongs: its first run, with those that each started. */
+  tree(runId: string, options: Signal = {}): Promise<RunTree> {
+    return this.#json({ method: "GET", path: `${at(runId)}/tree`, ...options });
   }
 
   /**
@@ -159,7 +185,7 @@ export class AirlockClient {
     try {
       await this.#json({ method: "DELETE", path: at(runId), ...options });
     } catch (error) {
-      if (!(error instanceof AirlockApiError && error.code === "run_deleted")) throw error;
+      if (!(error instanceof ApiError && error.code === "run_deleted")) throw error;
     }
   }
 
@@ -237,14 +263,33 @@ export class AirlockClient {
   }
 
   /**
-   * Everything of a run as one zip: its record, its events, its outputs, and a manifest that says
-   * what is missing.
+   * Everything of a run as one zip: its record, its events, its outputs, a manifest that says what
+   * is missing, and the gateway's signature under all of that.
    */
   download(runId: string, options: DownloadOptions & { to: string }): Promise<SavedFile>;
   download(runId: string, options?: DownloadOptions): Promise<Uint8Array>;
   download(runId: string, options?: DownloadOptions): Promise<SavedFile | Uint8Array>;
   async download(runId: string, options: DownloadOptions = {}): Promise<SavedFile | Uint8Array> {
     return await downloadBytes(this.#transport, { path: `${at(runId)}/archive` }, options);
+  }
+
+  /** One page of the calls of a run's proxy endpoints. At most 1,000 a page. */
+  listProxyCalls(runId: string, options: PageOptions = {}): Promise<ProxyCallPage> {
+    return listProxyCalls(this.#transport, runId, options);
+  }
+
+  /** All calls of a run's proxy endpoints, fetched page by page as the loop goes on. */
+  proxyCalls(runId: string, options: Signal = {}): AsyncGenerator<ProxyCall> {
+    const list = (page: PageOptions) => this.listProxyCalls(runId, page);
+    return pages(options, list, ({ proxyCalls }) => proxyCalls);
+  }
+
+  /**
+   * Calls a proxy endpoint of a run from outside of its sandbox: under the same policy, from the same budget, and recorded
+   * like any other. What the upstream answers is in the envelope, a 404 too. Throws a `ProxyProblem`.
+   */
+  proxy(runId: string, endpoint: string, request: ProxyRequest = {}): Promise<ProxyEnvelope> {
+    return callProxy(this.#transport, runId, endpoint, request);
   }
 
   /** What the policy would say of calls. */
@@ -256,23 +301,32 @@ export class AirlockClient {
     },
   };
 
+  /**
+   * Ends what this client has under way, its streams without an error, and refuses what comes later. Runs go on: they are the
+   * gateway's.
+   */
+  close(): void {
+    this.#transport.close();
+  }
+
+  /** Leaving the block of an `await using` closes the client. */
+  async [asyncDispose](): Promise<void> {
+    this.close();
+  }
+
   /** What this token is, what it opens, and what the gateway allows its workspace. */
   whoami(options: Signal = {}): Promise<Whoami> {
     return this.#json({ method: "GET", path: "/api/whoami", ...options });
   }
 
+  /** The public key with which archives of this gateway are verified. */
+  async attestationKey(options: Signal = {}): Promise<AttestationKey> {
+    const path = "/api/attestation-key";
+    return (await this.#json<{ key: AttestationKey }>({ method: "GET", path, ...options })).key;
+  }
+
   /** API tokens; they need the scope `admin`. The secret of a new one is shown this once. */
-  readonly tokens = {
-    create: (token: NewToken, options: Signal = {}): Promise<{ token: Token; secret: string }> =>
-      this.#json({ method: "POST", path: "/api/tokens", json: token, ...options }),
-    list: async (options: Signal = {}): Promise<Token[]> =>
-      (await this.#json<{ tokens: Token[] }>({ method: "GET", path: "/api/tokens", ...options }))
-        .tokens,
-    revoke: async (tokenId: string, options: Signal = {}): Promise<void> => {
-      const path = `/api/tokens/${encodeURIComponent(tokenId)}`;
-      await this.#json({ method: "DELETE", path, ...options });
-    },
-  };
+  readonly tokens: TokenCalls;
 
   /** Checks every chain, row and blob of the gateway. Takes as long as reading all of them. */
   async verify(options: Signal = {}): Promise<VerifyReport> {

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { newId } from "../contract/ids.ts";
-import { AirlockApiError, AirlockClient, AirlockNetworkError, AirlockTimeoutError } from "./sdk.ts";
+import { AirlockClient, ApiError, NetworkError, TimeoutError } from "./sdk.ts";
 
 const token = "alk_test_0123456789abcdef";
 const runId = newId("run");
@@ -165,7 +165,7 @@ describe("streaming", () => {
 
   it("throws when trying again cannot help", async () => {
     const { asked, client } = await gateway({ events: 1, status: () => 404 });
-    await expect(all(client.stream(runId))).rejects.toBeInstanceOf(AirlockApiError);
+    await expect(all(client.stream(runId))).rejects.toBeInstanceOf(ApiError);
     expect(asked).toHaveLength(1);
   });
 
@@ -240,7 +240,7 @@ describe("waiting", () => {
   it("says at the deadline why it never learnt anything", async () => {
     const { client } = await gateway({ events: 1, runStatus: () => "down" });
     const error = await client.wait(runId, { timeoutMs: 300 }).catch((thrown: unknown) => thrown);
-    expect(error).toBeInstanceOf(AirlockNetworkError);
+    expect(error).toBeInstanceOf(NetworkError);
   });
 
   it("throws at the deadline with the run and its last status", async () => {
@@ -250,7 +250,7 @@ describe("waiting", () => {
       open: () => undefined,
     });
     const error = await client.wait(runId, { timeoutMs: 100 }).catch((thrown: unknown) => thrown);
-    expect(error).toBeInstanceOf(AirlockTimeoutError);
+    expect(error).toBeInstanceOf(TimeoutError);
     expect(error).toMatchObject({ runId, lastStatus: "running", code: "wait_timeout" });
   });
 

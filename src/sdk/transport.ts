@@ -1,6 +1,6 @@
 import { errorOf, parseAnswer } from "./answer.ts";
 import { readText } from "./chunks.ts";
-import { AirlockApiError, AirlockError, AirlockNetworkError } from "./errors.ts";
+import { AirlockError, ApiError, NetworkError } from "./errors.ts";
 import { backOff, pause } from "./pause.ts";
 
 export interface TransportOptions {
@@ -16,7 +16,7 @@ export interface TransportOptions {
 }
 
 export interface ApiRequest {
-  method: "GET" | "POST" | "DELETE";
+  method: "GET" | "POST" | "PUT" | "DELETE";
   path: string;
   query?: Record<string, string | number | undefined>;
   headers?: Record<string, string>;
@@ -24,7 +24,9 @@ export interface ApiRequest {
   form?: FormData;
   /** A body of bytes, streamed from wherever the Blob has them. */
   raw?: { blob: Blob; type: string; onProgress?: ((bytes: number) => void) | undefined };
-  /** Sending it twice does no harm, so the transport may. GET and DELETE always are. */
+  /** Must not end up in an error, whoever repeats it on the way. */
+  hidden?: readonly string[];
+  /** Sending it twice does no harm, so the transport may. All but POST always are. */
   repeatable?: boolean;
   /** The answer takes as long as the work: no limit for its first byte. */
   patient?: boolean;
@@ -65,6 +67,10 @@ export interface Transport {
   /** The status of an unauthenticated probe. */
   status(path: string, signal?: AbortSignal): Promise<number>;
   readonly idleMs: number;
+  /** Ends what is under way, and refuses what comes later. */
+  close(): void;
+  /** Aborted by `close`, with the error that says so; whoever reads a body listens to it. */
+  readonly closing: AbortSignal;
 }
 
 /** A `Retry-After` longer than this is the caller's decision, not ours. */
@@ -78,10 +84,11 @@ const firstRetryMs = 250;
 export function openTransport(options: TransportOptions): Transport {
   const { token, baseUrl, idleMs, fetch } = options;
 
-  // Something on the way may echo the request: the token must not end up in an error (I6).
-  const scrub = (text: string) => (token.length < 8 ? text : text.replaceAll(token, "[token]"));
+  const closing = new AbortController();
 
   async function once(request: ApiRequest): Promise<Response> {
+    closing.signal.throwIfAborted();
+    request.signal?.throwIfAborted();
     const started = performance.now();
     const log = (end: string) => {
       const ms = Math.round(performance.now() - started);
@@ -89,7 +96,8 @@ export function openTransport(options: TransportOptions): Transport {
         `[airlock] ${request.method} ${request.path} -> ${end.replace("%", `${ms}ms`)}`,
       );
     };
-    const limit = deadline(request.patient ? undefined : options.timeoutMs, request.signal);
+    const firstByteMs = request.patient ? undefined : options.timeoutMs;
+    const limit = deadline(firstByteMs, [request.signal, closing.signal]);
     try {
       const response = await fetch(urlOf(baseUrl, request), {
         method: request.method,
@@ -103,6 +111,7 @@ export function openTransport(options: TransportOptions): Transport {
       return response;
     } catch (error) {
       if (request.signal?.aborted) throw request.signal.reason;
+      closing.signal.throwIfAborted();
       log("no answer %");
       throw unreachable(baseUrl, limit.passed() ? options.timeoutMs : undefined, error);
     } finally {
@@ -120,11 +129,12 @@ export function openTransport(options: TransportOptions): Transport {
       try {
         const response = await once(request);
         if (response.ok) return await use(response);
-        throw errorOf(response, scrub(await readText(response, idleMs, request.signal)));
+        const text = await readText(response, idleMs, request.signal, closing.signal);
+        throw errorOf(response, scrub(text, token, request.hidden), request.path);
       } catch (error) {
         const wait = waitBeforeNext(error, attempt);
         if (wait === undefined || attempt > retries) throw error;
-        await pause(wait, request.signal);
+        await pause(wait, request.signal, closing.signal);
       }
     }
   }
@@ -134,24 +144,36 @@ export function openTransport(options: TransportOptions): Transport {
     open: (request) => retrying(request, (response) => response),
     json: (request) =>
       retrying(request, async (response) => {
-        const text = await readText(response, idleMs, request.signal);
+        const text = await readText(response, idleMs, request.signal, closing.signal);
         if (response.status === 204) return {};
         const answer = parseAnswer(text);
-        if (answer === undefined) throw errorOf(response, scrub(text));
-        return answer;
+        if (answer !== undefined) return answer;
+        throw errorOf(response, scrub(text, token, request.hidden), request.path);
       }),
+    close: () => closing.abort(closed()),
+    closing: closing.signal,
     async status(path, signal) {
       const response = await once({ method: "GET", path, signal });
-      await readText(response, idleMs, signal);
+      await readText(response, idleMs, signal, closing.signal);
       return response.status;
     },
   };
 }
 
+/** Something on the way may echo the request: what it was sent with must not end up in an error (I6). */
+function scrub(text: string, token: string, hidden: readonly string[] = []): string {
+  let bare = token.length < 8 ? text : text.replaceAll(token, "[token]");
+  for (const secret of hidden) {
+    const escaped = JSON.stringify(secret).slice(1, -1);
+    bare = bare.replaceAll(secret, "[secret]").replaceAll(escaped, "[secret]");
+  }
+  return bare;
+}
+
 /** Milliseconds until the next try, or nothing when trying again would not help. */
 function waitBeforeNext(error: unknown, attempt: number): number | undefined {
-  if (error instanceof AirlockNetworkError) return backOff(attempt, firstRetryMs);
-  if (!(error instanceof AirlockApiError)) return undefined;
+  if (error instanceof NetworkError) return backOff(attempt, firstRetryMs);
+  if (!(error instanceof ApiError)) return undefined;
   const busy = error.status === 429 || error.status === 503;
   const wait = error.retryAfterMs;
   return busy && wait !== undefined && wait <= longestRetryAfterMs ? wait : undefined;
@@ -201,13 +223,13 @@ function counting(onProgress: (bytes: number) => void) {
 }
 
 /**
- * A signal that follows the caller's and ends after `ms`; `release` leaves the caller's to go on
- * with the body.
+ * A signal that follows others and ends after `ms`; `release` leaves these to go on with the body. Nothing stays behind on
+ * them: a client, and its signals, may see any number of requests.
  */
-function deadline(ms: number | undefined, outer: AbortSignal | undefined) {
+function deadline(ms: number | undefined, others: readonly (AbortSignal | undefined)[]) {
   const controller = new AbortController();
   let late = false;
-  const onAbort = () => controller.abort(outer?.reason);
+  const onAbort = () => controller.abort(others.find((signal) => signal?.aborted)?.reason);
   const timer =
     ms === undefined
       ? undefined
@@ -215,16 +237,21 @@ function deadline(ms: number | undefined, outer: AbortSignal | undefined) {
           late = true;
           controller.abort();
         }, ms);
-  if (outer?.aborted) onAbort();
-  else outer?.addEventListener("abort", onAbort, { once: true });
+  if (others.some((signal) => signal?.aborted)) onAbort();
+  else for (const signal of others) signal?.addEventListener("abort", onAbort, { once: true });
   return {
     signal: controller.signal,
     passed: () => late,
     release: () => {
       clearTimeout(timer);
-      outer?.removeEventListener("abort", onAbort);
+      for (const signal of others) signal?.removeEventListener("abort", onAbort);
     },
   };
+}
+
+function closed(): AirlockError {
+  const message = "The client was closed; make a new one to go on";
+  return new AirlockError({ code: "client_closed", message });
 }
 
 function unreachable(baseUrl: string, lateMs: number | undefined, error: unknown): AirlockError {
@@ -237,9 +264,9 @@ function unreachable(baseUrl: string, lateMs: number | undefined, error: unknown
     lateMs === undefined
       ? chain(error).at(-1)?.message || String(error)
       : `no answer in ${lateMs} ms`;
-  return new AirlockNetworkError({
+  return new NetworkError({
     code: lateMs === undefined ? "unreachable" : "request_timeout",
-    message: `Cannot reach the gateway at ${baseUrl}: ${reason}`,
+    message: `Cannot reach the gateway at ${baseUrl}: network error: ${reason}`,
     cause: error,
   });
 }

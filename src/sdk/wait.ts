@@ -1,11 +1,13 @@
 import { isEnd, type Run } from "../contract/run.ts";
-import { AirlockTimeoutError } from "./errors.ts";
+import { TimeoutError } from "./errors.ts";
 import { backOff, pause } from "./pause.ts";
 import { passes, type StreamDoors, streamEvents } from "./stream.ts";
 
 export interface WaitOptions {
   /** Milliseconds. None: as long as the run's own limits let it go on. */
   timeoutMs?: number;
+  /** How often the run is asked for where no event stream gets through, in milliseconds. Default 1,000. */
+  intervalMs?: number;
   signal?: AbortSignal;
 }
 
@@ -18,7 +20,7 @@ const timerMaxMs = 2_147_483_647;
 /**
  * Resolves with the run once it has ended. It listens to the event stream, so it neither polls nor
  * comes late, and it outlives a gateway that restarts. A run that has already ended is returned
- * whatever the deadline; otherwise the deadline throws an `AirlockTimeoutError`. An aborted signal
+ * whatever the deadline; otherwise the deadline throws a `TimeoutError`. An aborted signal
  * rejects with its reason.
  */
 export async function waitForEnd(doors: StreamDoors, options: WaitOptions): Promise<Run> {
@@ -34,12 +36,15 @@ export async function waitForEnd(doors: StreamDoors, options: WaitOptions): Prom
   try {
     let run = await record(doors, limit.signal, signal);
     if (isEnd(run.status)) return run;
-    for await (const event of streamEvents(doors, { since: run.lastSeq, signal: limit.signal })) {
+    const { intervalMs } = options;
+    const follow = { since: run.lastSeq, signal: limit.signal };
+    const events = streamEvents(doors, { ...follow, ...(intervalMs ? { intervalMs } : {}) });
+    for await (const event of events) {
       if (event.type === "run.finished") break;
     }
     run = await record(doors, limit.signal, signal, run);
     if (isEnd(run.status)) return run;
-    throw new AirlockTimeoutError(run.id, run.status, timeoutMs ?? 0);
+    throw new TimeoutError(run.id, run.status, timeoutMs ?? 0);
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", onAbort);

@@ -1,13 +1,22 @@
 import type { NewEvent, RunEvent } from "../contract/event.ts";
 import { writeApprovals } from "./approvals-write.ts";
 import { addArtifact, addRef } from "./artifacts.ts";
+import { writeBudget } from "./budgets-write.ts";
+import { writePins } from "./bundles-hold.ts";
 import { artifactOf, blobsOf, contentsOf, layersOf, outputsOf } from "./derived.ts";
+import { writeExecutions } from "./executions-fold.ts";
 import type { RunState } from "./fold.ts";
+import { writeInteractions } from "./interactions-write.ts";
+import { writeKnowledge } from "./knowledge-write.ts";
 import { addLayer, holdByRun } from "./layers.ts";
 import type { Linked } from "./link.ts";
 import { addProof } from "./proofs.ts";
+import { addProxyCall } from "./proxy-calls.ts";
 import { columnsOf } from "./run-row.ts";
 import type { Statements } from "./statements.ts";
+import { builtRow } from "./tree-rows.ts";
+import { freeUid } from "./uids.ts";
+import { writeWait } from "./waits.ts";
 import type { Tx } from "./writer.ts";
 
 export interface AppendTo {
@@ -48,14 +57,24 @@ async function writeDerived(
   event: RunEvent,
 ): Promise<void> {
   await writeApprovals(tx, statements, run, event);
+  await writeExecutions(tx, statements, run, event);
+  await writeInteractions(tx, run, event);
+  await writeWait(tx, run, event);
+  await writeBudget(tx, statements, run, event);
   await writeBlobRefs(tx, run, event);
+  await writePins(tx, run, event);
   await writeOutputs(tx, run, event);
   await writeContents(tx, run, event);
   await writeLayers(tx, run, event);
   await writeArtifact(tx, run, event);
   if (event.type === "artifact.proved") await addProof(tx, run, event);
+  await writeKnowledge(tx, run, event);
+  if (event.type === "proxy.called") await addProxyCall(tx, statements, run, event);
   if (event.type === "run.finished") {
     await tx.deleteFrom("sealed_secrets").where("run_id", "=", run.runId).execute();
+    await tx.deleteFrom("proxy_reservations").where("run_id", "=", run.runId).execute();
+    // Nothing of the run's own is left that the uid could be taken for.
+    if (event.data.cleanup_status === "succeeded") await freeUid(tx, run.runId);
   }
 }
 
@@ -128,6 +147,12 @@ async function writeLayers(tx: Tx, run: AppendTo, event: RunEvent): Promise<void
 }
 
 async function writeArtifact(tx: Tx, run: AppendTo, event: RunEvent): Promise<void> {
+  const { rootRunId } = run;
+  const givenRefs = event.type === "run.forked" ? event.data.artifacts : [];
+  for (const { artifact_ref: ref, artifact_id: artifactId } of givenRefs) {
+    const own = { ref, artifactId, rootRunId, createdAt: event.time, expiresAt: null };
+    await addRef(tx, run.workspaceId, own);
+  }
   const built = artifactOf(event);
   if (built === undefined) return;
   await addArtifact(tx, run.workspaceId, {
@@ -144,6 +169,8 @@ async function writeArtifact(tx: Tx, run: AppendTo, event: RunEvent): Promise<vo
     createdAt: event.time,
     expiresAt: null,
   });
+  const row = builtRow(run, event);
+  if (row !== undefined) await tx.insertInto("built_artifacts").values(row).execute();
 }
 
 function callIdOf(event: RunEvent): string | null {

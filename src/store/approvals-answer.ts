@@ -4,8 +4,8 @@ import type { RunEvent } from "../contract/event.ts";
 import { isEnd } from "../contract/run.ts";
 import { findRefusal, findStanding } from "./approvals-cover.ts";
 import { findApproval } from "./approvals-row.ts";
+import type { ApprovalsTable } from "./approvals-schema.ts";
 import { appendTo } from "./journal.ts";
-import type { ApprovalsTable } from "./schema.ts";
 import type { Statements } from "./statements.ts";
 import type { Answered, AnswerToWrite, Resumed } from "./store.ts";
 import type { Tx } from "./writer.ts";
@@ -142,7 +142,8 @@ async function resolve(
   };
   const resolved = { type: "approval.resolved", data } as const;
   const events = await appendTo(at.tx, at.statements, run, [resolved], at.time);
-  return { resumed: [{ runId: run.id, workspaceId: run.workspace_id }], events };
+  const { id: runId, workspace_id: workspaceId, root_run_id: rootRunId } = run;
+  return { resumed: [{ runId, workspaceId, rootRunId }], events };
 }
 
 type Given = Omit<ApprovalAnswer, "request_id" | "call_id">;

@@ -53,7 +53,7 @@ describe("an answer", () => {
     const standing = approval({ scope: "agent_revision", note: "Fine" });
     const answered = await store.approvals.answer(workspaceId, first.request.request_id, standing);
     expect(answered?.resumed).toEqual(
-      [first, same].map(({ run }) => ({ runId: run.runId, workspaceId })),
+      [first, same].map(({ run }) => ({ runId: run.runId, workspaceId, rootRunId: run.runId })),
     );
     expect(await store.approvals.get(workspaceId, same.request.request_id)).toMatchObject({
       status: "approved",
@@ -198,7 +198,9 @@ describe("an answer", () => {
     await store.approvals.answer(workspaceId, first.request.request_id, standing);
     const late = await askingRun(store, workspaceId);
     const id = late.request.request_id;
-    expect(await store.approvals.settle(id)).toEqual([{ runId: late.run.runId, workspaceId }]);
+    expect(await store.approvals.settle(id)).toEqual([
+      { runId: late.run.runId, workspaceId, rootRunId: late.run.runId },
+    ]);
     expect(await statusOf(own, id)).toBe("approved");
     expect(await store.approvals.settle(id)).toEqual([]);
     await sound(own);

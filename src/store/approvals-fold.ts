@@ -3,7 +3,7 @@ import { canonicalJson } from "../base/canonical-json.ts";
 import type { ApprovalAnswer, ApprovalRequest } from "../contract/approval.ts";
 import type { EventData, RunEvent } from "../contract/event.ts";
 import type { AppendTo } from "./append.ts";
-import type { ApprovalsTable } from "./schema.ts";
+import type { ApprovalsTable } from "./approvals-schema.ts";
 
 /** Why a call cannot be run by an approval. */
 export type Unusable =

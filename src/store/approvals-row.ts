@@ -1,6 +1,7 @@
 import type { Kysely } from "kysely";
 import type { Approval, ApprovalStatus } from "../contract/approval.ts";
-import type { ApprovalsTable, Schema } from "./schema.ts";
+import type { ApprovalsTable } from "./approvals-schema.ts";
+import type { Schema } from "./schema.ts";
 import type { Statements } from "./statements.ts";
 
 /** One approval of one workspace; undefined when there is none, or it is somebody else's (I14). */

@@ -1,6 +1,7 @@
 import type { Kysely } from "kysely";
+import type { ApprovalsTable } from "./approvals-schema.ts";
 import { type Prepared, prepare } from "./prepared.ts";
-import type { ApprovalsTable, Schema } from "./schema.ts";
+import type { Schema } from "./schema.ts";
 
 /** The statements of approvals that calls wait for, compiled once. */
 export interface ApprovalStatements {

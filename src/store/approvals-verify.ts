@@ -9,7 +9,8 @@ import {
   revokedRow,
   spentRow,
 } from "./approvals-fold.ts";
-import type { ApprovalsTable, Schema } from "./schema.ts";
+import type { ApprovalsTable } from "./approvals-schema.ts";
+import type { Schema } from "./schema.ts";
 import type { Defect } from "./verify.ts";
 
 /** The rows of approvals that a journal gives, by id. */

@@ -11,7 +11,8 @@ import {
   revokedRow,
   spentRow,
 } from "./approvals-fold.ts";
-import type { ApprovalsTable, RunsTable } from "./schema.ts";
+import type { ApprovalsTable } from "./approvals-schema.ts";
+import type { RunsTable } from "./schema.ts";
 import type { Statements } from "./statements.ts";
 import type { Tx } from "./writer.ts";
 

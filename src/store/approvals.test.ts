@@ -185,7 +185,9 @@ describe("an approval", () => {
     clock.time += 30 * day - 1;
     expect(await store.approvals.expire()).toEqual([]);
     clock.time += 1;
-    expect(await store.approvals.expire()).toEqual([{ runId: run.runId, workspaceId }]);
+    expect(await store.approvals.expire()).toEqual([
+      { runId: run.runId, workspaceId, rootRunId: run.runId },
+    ]);
     expect(await store.approvals.nextExpiry()).toBeUndefined();
     clock.time = noon;
     const answered = await store.approvals.answer(workspaceId, request.request_id, approval());

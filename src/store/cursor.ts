@@ -1,4 +1,4 @@
-import { ApprovalId, RunId } from "../contract/ids.ts";
+import { ApprovalId, InteractionId, RunId } from "../contract/ids.ts";
 import { Problem } from "../contract/problem.ts";
 
 const version = "1:";
@@ -18,24 +18,38 @@ export function readCursor(cursor: string): string {
   return runId.data;
 }
 
-export interface ApprovalPlace {
+/** A place in a list that is ordered by when something was asked, and then by id. */
+export interface AskedPlace {
   /** When it was asked. */
   time: string;
   id: string;
 }
 
 /** Where a list of approvals goes on. */
-export function cursorAfterApproval({ time, id }: ApprovalPlace): string {
+export const cursorAfterApproval = cursorAfterAsked;
+
+/** The approval that a page ended with. Throws `invalid_request` for anything that `cursorAfterApproval` did not make. */
+export function readApprovalCursor(cursor: string): AskedPlace {
+  return readAsked(cursor, (id) => ApprovalId.safeParse(id).success);
+}
+
+/** Where a list of questions to people goes on. */
+export const cursorAfterInteraction = cursorAfterAsked;
+
+/** The question that a page ended with. Throws `invalid_request` for anything that `cursorAfterInteraction` did not make. */
+export function readInteractionCursor(cursor: string): AskedPlace {
+  return readAsked(cursor, (id) => InteractionId.safeParse(id).success);
+}
+
+function cursorAfterAsked({ time, id }: AskedPlace): string {
   return Buffer.from(`${version}${time} ${id}`).toString("base64url");
 }
 
-/** The approval that a page ended with. Throws `invalid_request` for anything that `cursorAfterApproval` did not make. */
-export function readApprovalCursor(cursor: string): ApprovalPlace {
+function readAsked(cursor: string, isId: (id: string) => boolean): AskedPlace {
   const text = Buffer.from(cursor, "base64url").toString();
   const [time = "", id = ""] = text.slice(version.length).split(" ");
   const place = { time, id };
-  const isPlace = ApprovalId.safeParse(id).success && isTime(time);
-  if (!isPlace || cursorAfterApproval(place) !== cursor) throw unusable(cursor);
+  if (!isId(id) || !isTime(time) || cursorAfterAsked(place) !== cursor) throw unusable(cursor);
   return place;
 }
 

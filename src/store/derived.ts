@@ -1,6 +1,7 @@
 import { referredBlobs } from "../contract/blob-ref.ts";
 import type { EventData, NewEvent } from "../contract/event.ts";
 import type { Output } from "../contract/output.ts";
+import type { RunSnapshot } from "../contract/submission.ts";
 
 type Written = NonNullable<EventData<"call.finished">["content"]>[number];
 
@@ -15,17 +16,20 @@ export function blobsOf(event: NewEvent): string[] {
 function namedBlobs(event: NewEvent): string[] {
   switch (event.type) {
     case "run.submitted":
-      return (event.data.submission.files ?? []).map(({ sha256 }) => sha256);
+      return submittedBlobs(event.data.submission);
     case "turn.replied":
       return [...referredBlobs([event.data.parts, event.data.calls])];
     case "call.finished": {
-      const { result, content = [], staged = [], stdout, stderr } = event.data;
+      const { result, content = [], staged = [], stdout, stderr, reply } = event.data;
       return [
-        ...referredBlobs(result),
+        ...referredBlobs([result, reply]),
         ...[...content, ...staged].map(({ sha256 }) => sha256),
         ...[stdout, stderr].flatMap((stream) => (stream ? [stream.blob] : [])),
       ];
     }
+    case "run.forked":
+      return event.data.content.map(({ sha256 }) => sha256);
+    case "message.received":
     case "approval.requested":
       return [...referredBlobs(event.data)];
     case "outputs.captured":
@@ -33,6 +37,11 @@ function namedBlobs(event: NewEvent): string[] {
     default:
       return [];
   }
+}
+
+function submittedBlobs({ files = [], agent, forked }: RunSnapshot): string[] {
+  const placed = [...files, ...(agent?.files ?? [])].map(({ sha256 }) => sha256);
+  return forked === undefined ? placed : [...placed, forked.transcript];
 }
 
 /** The outputs that a run has after this event; undefined when the event changes none. */
@@ -48,8 +57,10 @@ export function outputsOf(event: NewEvent): Output[] | undefined {
   }));
 }
 
-/** The layers that this event's call gave its run. */
+/** The layers that this event gave its run. */
 export function layersOf(event: NewEvent): NonNullable<EventData<"call.finished">["layers"]> {
+  if (event.type === "run.forked" || event.type === "environment.prepared")
+    return event.data.layers;
   return event.type === "call.finished" ? (event.data.layers ?? []) : [];
 }
 
@@ -58,13 +69,17 @@ export function artifactOf(event: NewEvent): EventData<"call.finished">["artifac
   return event.type === "call.finished" ? event.data.artifact : undefined;
 }
 
-/** The content that this event's call wrote, in the order of writing. */
+/** The content that this event's call wrote, or that a fork has from the beginning, in the order of writing. */
 export function contentsOf(event: NewEvent): Written[] {
-  const written = event.type === "call.finished" ? (event.data.content ?? []) : [];
-  return written.map(({ name, visibility, sha256, bytes }) => ({
+  return writtenBy(event).map(({ name, visibility, sha256, bytes }) => ({
     name,
     visibility,
     sha256,
     bytes,
   }));
+}
+
+function writtenBy(event: NewEvent): Written[] {
+  if (event.type === "run.forked") return event.data.content;
+  return event.type === "call.finished" ? (event.data.content ?? []) : [];
 }

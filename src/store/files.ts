@@ -1,11 +1,18 @@
 import type { Kysely } from "kysely";
 import type { Output } from "../contract/output.ts";
+import { isHeld } from "./bundles-hold.ts";
 import type { OutputsTable, Schema } from "./schema.ts";
 import type { ContentRow, RunFiles } from "./store.ts";
 
 const pageRows = 1000;
-/** Where blobs are named. A blob may be in both. */
-const holders = ["blob_refs", "artifact_blobs"] as const;
+/** Where blobs are named. A blob may be in several. */
+const holders = ["blob_refs", "artifact_blobs", "agent_blobs", "bundle_blobs"] as const;
+
+/** The rows of a holder that hold: those of a bundle only while somebody refers to its content. */
+function heldBy(db: Kysely<Schema>, table: (typeof holders)[number]) {
+  const rows = db.selectFrom(table).select("sha256");
+  return table === "bundle_blobs" ? rows.where(isHeld(table)) : rows;
+}
 
 /** What runs wrote: outputs, content, and which blobs anything refers to. */
 export function openRunFiles(reads: Kysely<Schema>): RunFiles {
@@ -41,9 +48,7 @@ export function openRunFiles(reads: Kysely<Schema>): RunFiles {
     },
     async isReferenced(sha256) {
       for (const table of holders) {
-        const row = await reads
-          .selectFrom(table)
-          .select("sha256")
+        const row = await heldBy(reads, table)
           .where("sha256", "=", sha256)
           .limit(1)
           .executeTakeFirst();
@@ -64,9 +69,7 @@ async function* referenced(
 ): AsyncIterable<string> {
   let last = "";
   for (;;) {
-    const rows = await db
-      .selectFrom(table)
-      .select("sha256")
+    const rows = await heldBy(db, table)
       .distinct()
       .where("sha256", ">", last)
       .orderBy("sha256")

@@ -90,7 +90,9 @@ function changes(state: RunState, event: Later): Partial<RunState> {
     case "call.started":
       return { calls: state.calls + 1 };
     case "approval.requested":
+    case "wait.started":
       return { status: "waiting" };
+    case "wait.resolved":
     case "approval.resolved":
       // A run that ends has its approvals cancelled, and stays where it is.
       return state.status === "waiting" ? { status: "running" } : {};
@@ -106,13 +108,26 @@ function changes(state: RunState, event: Later): Partial<RunState> {
       };
     case "run.cleaned":
       return { cleanupStatus: event.data.cleanup_status };
+    case "call.finished": {
+      const { reply } = event.data;
+      return reply === undefined ? {} : { lastText: headOf(reply) };
+    }
+    case "run.forked":
     case "run.resumed":
+    case "environment.prepared":
+    case "mcp.listed":
+    case "turn.lost":
     case "call.decided":
-    case "call.finished":
     case "outputs.captured":
     case "artifact.proved":
     case "egress.allowed":
     case "egress.denied":
+    case "proxy.called":
+    case "sdk.called":
+    case "secret.seen":
+    case "input.requested":
+    case "input.answered":
+    case "message.received":
     case "approval.revoked":
       return {};
     case "run.stopped":

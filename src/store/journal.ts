@@ -8,14 +8,16 @@ import type { EventType, NewEvent, RunEvent } from "../contract/event.ts";
 import { isEnd } from "../contract/run.ts";
 import { writeAppended } from "./append.ts";
 import { refuseUnusable } from "./approvals-write.ts";
+import { refuseOverBudget } from "./budgets-write.ts";
 import { link } from "./link.ts";
 import { rowsThatFit } from "./page.ts";
 import { findRun } from "./run-query.ts";
 import { eventOf, stateOf } from "./run-row.ts";
 import type { RunsTable, Schema } from "./schema.ts";
 import type { Statements } from "./statements.ts";
-import type { Appended, Fence, Journal, RunLease } from "./store.ts";
-import { submitRun } from "./submit.ts";
+import type { Appended, Begin, Fence, Journal, RunLease } from "./store.ts";
+import { earlierSubmission, submitRun } from "./submit.ts";
+import { takeFreeUid, uidOf } from "./uids.ts";
 import type { Tx, Writer } from "./writer.ts";
 
 /** What the parts of the store work with. */
@@ -65,7 +67,11 @@ export function openJournal(parts: Parts): Journal & { announce(events: RunEvent
         )
         .then((result) => result.submitted),
 
-    claim: (runId, epoch) => writer.write((tx) => claim(tx, statements, runId, epoch)),
+    earlier: (workspaceId, idempotencyKey, bodyHash) =>
+      earlierSubmission(reads, statements, { workspaceId, idempotencyKey, bodyHash }),
+
+    claim: async (runId, epoch, begin) =>
+      (await claimNow(parts, announce, { runId, epoch, begin, time: now() }))?.lease,
 
     append: (runId, fence, events) =>
       writer.write(
@@ -145,27 +151,45 @@ async function appendFenced(
   if (row.last_seq !== fence.seq) return { type: "behind", lastSeq: row.last_seq };
   if (events.length === 0) return { type: "appended", events: [] };
   await refuseUnusable(tx, statements, row, events, append.latest);
+  await refuseOverBudget(tx, statements, row, events);
   return { type: "appended", events: await appendTo(tx, statements, row, events, append.time) };
+}
+
+interface Claim {
+  runId: string;
+  epoch: number;
+  begin: Begin | undefined;
+  time: string;
+}
+
+function claimNow(
+  { writer, statements }: Parts,
+  announce: (events: RunEvent[]) => void,
+  asked: Claim,
+): ReturnType<typeof claim> {
+  return writer.write(
+    (tx) => claim(tx, statements, asked),
+    (claimed) => announce(claimed?.events ?? []),
+  );
 }
 
 async function claim(
   tx: Tx,
   statements: Statements,
-  runId: string,
-  epoch: number,
-): Promise<RunLease | undefined> {
+  claimed: Claim,
+): Promise<{ lease: RunLease; events: RunEvent[] } | undefined> {
+  const { runId, epoch, begin, time } = claimed;
   const row = await statements.runRow.first(tx, { runId });
   // A later start of the gateway has it: an old worker never takes a run back.
   if (!row || isEnd(row.status) || row.epoch > epoch) return undefined;
   await tx.updateTable("runs").set({ epoch }).where("id", "=", runId).execute();
+  const type = row.started_at === null ? "run.started" : "run.resumed";
+  const added: NewEvent[] = begin ? [{ type, data: { epoch } }] : [];
+  const events = begin ? await appendTo(tx, statements, { ...row, epoch }, added, time) : [];
+  const uid = begin?.uids ? await takeFreeUid(tx, runId, begin.uids) : await uidOf(tx, runId);
   const run = await findRun(tx, statements, row.workspace_id, runId);
   assert(run, `Run ${runId} is there in the transaction that claims it`);
-  const taken = await tx
-    .selectFrom("uids")
-    .select("uid")
-    .where("run_id", "=", runId)
-    .executeTakeFirst();
-  return { run, uid: taken?.uid ?? null, epoch };
+  return { lease: { run, uid: uid ?? null, epoch }, events };
 }
 
 async function latest(

@@ -1,5 +1,6 @@
 import { assert } from "../base/assert.ts";
 import { canonicalJson } from "../base/canonical-json.ts";
+import { wholeText } from "../base/whole-text.ts";
 import type { NewEvent, RunEvent } from "../contract/event.ts";
 import { isEnd } from "../contract/run.ts";
 import { chainHash, genesisHash } from "./chain.ts";
@@ -34,12 +35,12 @@ export function link(
   let next = state;
   const events: RunEvent[] = [];
   const rows: EventsTable[] = [];
-  for (const { type, data } of added) {
+  for (const { type, data: said } of added) {
     assert(
       next === undefined || !isEnd(next.status) || afterTheEnd.includes(type),
       `${type} was appended to ${run.runId}, which has ended`,
     );
-    const text = canonicalJson(data);
+    const { data, text } = written(said);
     const seq = (next?.lastSeq ?? 0) + 1;
     const previous = next?.head ?? genesisHash(run.runId);
     // A clock that was set back must not let a run end before it began. Times of one format compare as text.
@@ -61,4 +62,16 @@ export function link(
   }
   assert(next, `No event was appended to ${run.runId}`);
   return { state: next, events, rows };
+}
+
+/**
+ * What an event says, and its canonical JSON. Half a character, which a model may say, would be another text in a row than
+ * in the event from which the row follows: a sign stands for it in both.
+ */
+function written(said: NewEvent["data"]): { data: NewEvent["data"]; text: string } {
+  const text = canonicalJson(said);
+  // JSON is written with such halves escaped: to look for them there costs less than to walk every event.
+  if (!/\\ud[89a-f]/.test(text)) return { data: said, text };
+  const data = wholeText(said);
+  return { data, text: canonicalJson(data) };
 }

@@ -6,11 +6,15 @@ import { up as proofs } from "./migrations/0004-proofs.ts";
 import { up as lists } from "./migrations/0005-lists.ts";
 import { up as approvals } from "./migrations/0006-approvals.ts";
 import { up as approvalAnswers } from "./migrations/0007-approval-answers.ts";
+import { up as secretsAndProxyCalls } from "./migrations/0008-secrets-and-proxy-calls.ts";
+import { up as agentsAndTrees } from "./migrations/0009-agents-and-trees.ts";
+import { up as bundles } from "./migrations/0010-bundles.ts";
 import type { Schema } from "./schema.ts";
 
 /** Every migration, in order. Forward only: one is added at the end, none is ever changed or removed. */
 const migrations: ((db: Kysely<unknown>) => Promise<void>)[] = [
-  ...[init, cost, layers, proofs, lists, approvals, approvalAnswers],
+  ...[init, cost, layers, proofs, lists, approvals, approvalAnswers, secretsAndProxyCalls],
+  ...[agentsAndTrees, bundles],
 ];
 
 /** The database cannot be used as it is; the message tells the operator what is wrong and what to do. */

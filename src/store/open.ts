@@ -1,23 +1,35 @@
 import type { Kysely } from "kysely";
 import { Problem } from "../contract/problem.ts";
+import { openAgentRows } from "./agents.ts";
 import { openApprovalRows } from "./approvals.ts";
 import { openApprovalTime } from "./approvals-time.ts";
 import { openArtifacts } from "./artifacts.ts";
 import { openBroken } from "./broken.ts";
+import { openBudgets, settleLost } from "./budgets-rows.ts";
 import { openBuilds } from "./builds.ts";
+import { openBundleRows } from "./bundles.ts";
 import { makeDataDir } from "./data-dir.ts";
 import { type Database, openDatabase } from "./database.ts";
+import { openExecutions } from "./executions.ts";
 import { openRunFiles } from "./files.ts";
+import { openForks } from "./forks.ts";
+import { openInteractionRows } from "./interactions.ts";
 import { openJournal, type Parts } from "./journal.ts";
+import { openKnowledge } from "./knowledge.ts";
 import { openLayers } from "./layers.ts";
 import { lockDataDir } from "./lock.ts";
+import { openMessages } from "./messages.ts";
+import { openProxyAccounts } from "./proxy-accounts.ts";
 import { openRuns } from "./runs.ts";
 import type { Schema } from "./schema.ts";
+import { openSealedRows } from "./sealed-rows.ts";
 import { sqliteFault } from "./sqlite-errors.ts";
 import { compileStatements } from "./statements.ts";
 import type { SealedSecrets, Store, StoreOptions } from "./store.ts";
 import { openTokens } from "./tokens.ts";
 import { verifyStore } from "./verify.ts";
+import { openWaits } from "./waits.ts";
+import { openWorkspaceSecrets } from "./workspace-secrets.ts";
 import { openWriter, type Writer } from "./writer.ts";
 
 /**
@@ -46,6 +58,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     const approvalNow = openApprovalTime(clock);
     const parts: Parts = { writer, reads: db.reads, statements, clock, approvalNow, log };
     const { announce, ...journal } = openJournal(parts);
+    const time = new Date(clock.now()).toISOString();
+    await writer.write((tx) => settleLost(tx, statements, time), announce);
     return {
       journal,
       runs: openRuns(parts, announce),
@@ -53,9 +67,21 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       layers: openLayers(parts),
       artifacts: openArtifacts(parts),
       builds: openBuilds(parts),
+      agents: openAgentRows(parts),
+      bundles: openBundleRows(parts),
       approvals: openApprovalRows(parts, announce),
+      executions: openExecutions(parts),
+      forks: openForks(parts),
+      interactions: openInteractionRows(parts, announce),
+      messages: openMessages(parts, announce),
+      knowledge: openKnowledge(db.reads),
+      waits: openWaits(parts, announce),
       tokens: openTokens(parts),
       secrets: openSecrets(db.reads),
+      workspaceSecrets: openWorkspaceSecrets(parts),
+      sealed: openSealedRows(parts),
+      proxy: openProxyAccounts(parts),
+      budgets: openBudgets(parts),
       epoch,
       verify: (onProgress) => verifyStore(db, onProgress),
       async close() {

@@ -1,5 +1,6 @@
 import type { Kysely } from "kysely";
 import type { Run } from "../contract/run.ts";
+import type { WaitStarted } from "../contract/workflow.ts";
 import { runOf } from "./run-row.ts";
 import type { RunsTable, Schema } from "./schema.ts";
 import type { Statements } from "./statements.ts";
@@ -30,10 +31,21 @@ export async function toRun(
   if (!first) return undefined;
   const place =
     row.status === "queued" ? await statements.queuedUpTo.first(db, { runId }) : undefined;
-  const asked =
-    row.status === "waiting" ? await statements.pendingApproval.first(db, { runId }) : undefined;
-  return runOf(row, first.data, {
-    position: place?.queued ?? null,
-    approvalId: asked?.id ?? null,
-  });
+  const waiting = row.status === "waiting" ? await waitingOf(db, statements, runId) : null;
+  return runOf(row, first.data, { position: place?.queued ?? null, waiting });
+}
+
+async function waitingOf(
+  db: Kysely<Schema>,
+  statements: Statements,
+  runId: string,
+): Promise<Run["waiting"]> {
+  const asked = await statements.pendingApproval.first(db, { runId });
+  if (asked) return { on: "approval", approvalId: asked.id };
+  const row = await statements.waitOfRun.first(db, { runId });
+  if (row === undefined) return null;
+  const wait = JSON.parse(row.wait) as WaitStarted;
+  if (wait.interaction_id !== null) return { on: "input", interactionId: wait.interaction_id };
+  const groups = wait.groups.flatMap(({ tasks }) => tasks);
+  return { on: "children", runIds: [...new Set([...wait.tasks, ...groups])] };
 }

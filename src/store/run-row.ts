@@ -1,5 +1,6 @@
 import { canonicalJson } from "../base/canonical-json.ts";
 import type { EventData, RunEvent } from "../contract/event.ts";
+import { handoffOf } from "../contract/handoff.ts";
 import { type CleanupStatus, isEnd, type Run, type RunStatus } from "../contract/run.ts";
 import type { RunState } from "./fold.ts";
 import type { EventsTable, FoldColumns, RunsTable } from "./schema.ts";
@@ -66,7 +67,7 @@ export function stateOf(row: FoldColumns): RunState {
 export function runOf(
   row: RunsTable,
   firstData: string,
-  { position, approvalId }: { position: number | null; approvalId: string | null },
+  { position, waiting }: { position: number | null; waiting: Run["waiting"] },
 ): Run {
   const state = stateOf(row);
   const { submission }: EventData<"run.submitted"> = JSON.parse(firstData);
@@ -78,7 +79,11 @@ export function runOf(
     cleanup_status: state.cleanupStatus,
     message: state.message,
     queue: position === null ? null : { position },
-    waiting: approvalId === null ? null : { on: "approval", approvalId },
+    waiting,
+    rootRunId: row.root_run_id,
+    parentRunId: row.parent_run_id,
+    agent: row.agent,
+    handoff: isEnd(state.status) ? handoffOf(state.lastText) : null,
     model: state.model,
     reply: isEnd(state.status) ? state.lastText : null,
     metadata: submission.metadata ?? {},

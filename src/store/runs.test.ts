@@ -68,6 +68,17 @@ describe("submissions", () => {
     expect(await store.journal.submit({ ...first, runId: newId("run") })).toMatchObject({
       type: "existing",
     });
+    // A task was let in with its tree (weakness 33): it waits, and is not turned away.
+    const parent = {
+      ...{ run_id: first.runId, root_run_id: first.runId, call_id: newId("call"), depth: 1 },
+      ...{ group: "default", policy: "all" as const, async: true },
+    };
+    const task = sampleRun({ workspaceId, parent });
+    expect(await store.journal.submit(task)).toMatchObject({
+      ...{ type: "created", run: { status: "queued" } },
+    });
+    await store.journal.claim(task.runId, store.epoch);
+    await appendNext(store, task, startedEvents);
     await store.journal.claim(first.runId, store.epoch);
     await appendNext(store, first, startedEvents);
     expect(await store.journal.submit(sampleRun())).toMatchObject({ type: "created" });
@@ -218,6 +229,20 @@ describe("runs", () => {
       lastSeq: 4,
     });
   });
+
+  it("whose directories are kept are told of, and are to be cleaned once they are deleted", async () => {
+    const store = await openSampleStore(await tempDir("runs"));
+    const run = await claimedRun(store);
+    const uid = await store.runs.takeUid(run.runId, { first: 1000, last: 1010 });
+    await appendNext(store, run, finishedEvents("skipped"));
+    expect(await store.runs.uncleaned()).toEqual([]);
+    expect(await store.runs.retained(run.workspaceId)).toEqual([run.runId]);
+    expect(await store.runs.retained("wsp_another")).toEqual([]);
+    expect(await store.runs.retained(null)).toEqual([run.runId]);
+    await store.runs.delete(run.workspaceId, run.runId);
+    expect(await store.runs.retained(null)).toEqual([]);
+    expect(await store.runs.uncleaned()).toEqual([{ runId: run.runId, uid }]);
+  });
 });
 
 describe("host uids", () => {
@@ -237,6 +262,19 @@ describe("host uids", () => {
     });
     await store.runs.freeUid(b);
     expect(await store.runs.takeUid(d, range)).toBe(5002);
+  });
+
+  it("come with the claim that begins a run, and go with the end that has removed its directories", async () => {
+    const store = await openSampleStore(await tempDir("uids"));
+    const [first, second] = [await claimedRun(store), await claimedRun(store)];
+    const begin = (runId: string) => store.journal.claim(runId, store.epoch, { uids: range });
+    const status = "provisioning";
+    expect(await begin(first.runId)).toMatchObject({ uid: 5001, run: { status, lastSeq: 2 } });
+    expect(await begin(first.runId)).toMatchObject({ uid: 5001, run: { lastSeq: 3 } });
+    const types = (await store.journal.read(first.runId, 1, 10)).map(({ type }) => type);
+    expect(types).toEqual(["run.started", "run.resumed"]);
+    await appendNext(store, first, finishedEvents("succeeded"));
+    expect(await begin(second.runId)).toMatchObject({ uid: 5001 });
   });
 
   it("stay with a deleted run until its directories are gone", async () => {

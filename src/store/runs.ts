@@ -10,6 +10,7 @@ import { finalCleanups } from "./run-row.ts";
 import type { Schema } from "./schema.ts";
 import type { Statements } from "./statements.ts";
 import type { Runs } from "./store.ts";
+import { builtIn, tasksOf } from "./tasks.ts";
 import { freeUid, takeUid } from "./uids.ts";
 import type { Tx } from "./writer.ts";
 
@@ -27,7 +28,11 @@ export function openRuns(parts: Parts, announce: (events: RunEvent[]) => void): 
     list: (workspaceId, filter) => list(reads, statements, workspaceId, filter),
     unfinished: () => unfinished(reads),
     tree: (workspaceId, runId) => tree(reads, workspaceId, runId),
+    tasks: (workspaceId, runId) => tasksOf(reads, workspaceId, { parent: runId }),
+    treeTasks: (workspaceId, rootRunId) => tasksOf(reads, workspaceId, { root: rootRunId }),
+    built: (workspaceId, rootRunId) => builtIn(reads, workspaceId, rootRunId),
     uncleaned: () => uncleaned(reads),
+    retained: (workspaceId) => retained(reads, workspaceId),
     markCleaned: async (runId) => {
       await writer.write((tx) => markCleaned(tx, statements, runId, now()), announce);
     },
@@ -78,18 +83,17 @@ async function list(
   return sizes.length > page.length && last ? { runs, nextCursor: cursorAfter(last.id) } : { runs };
 }
 
-async function unfinished(
-  db: Kysely<Schema>,
-): Promise<{ runId: string; workspaceId: string; status: RunStatus }[]> {
+async function unfinished(db: Kysely<Schema>): ReturnType<Runs["unfinished"]> {
   const rows = await db
     .selectFrom("runs")
-    .select(["id", "workspace_id", "status"])
+    .select(["id", "workspace_id", "root_run_id", "status"])
     .where("status", "in", openStatuses)
     .orderBy("id")
     .execute();
   return rows.map((row) => ({
     runId: row.id,
     workspaceId: row.workspace_id,
+    rootRunId: row.root_run_id,
     status: row.status as RunStatus,
   }));
 }
@@ -135,6 +139,13 @@ async function uncleaned(db: Kysely<Schema>): Promise<{ runId: string; uid: numb
   return [...ended, ...deleted];
 }
 
+/** The runs that have ended and keep their directories. */
+async function retained(db: Kysely<Schema>, workspaceId: string | null): Promise<string[]> {
+  let query = db.selectFrom("runs").select("id").where("cleanup_status", "=", "skipped");
+  if (workspaceId !== null) query = query.where("workspace_id", "=", workspaceId);
+  return (await query.execute()).map(({ id }) => id);
+}
+
 async function markCleaned(
   tx: Tx,
   statements: Statements,
@@ -155,21 +166,31 @@ async function deleteRun(
   workspaceId: string,
   runId: string,
   time: string,
-): Promise<"deleted" | "not_finished" | "not_found"> {
+): ReturnType<Runs["delete"]> {
   const row = await statements.runRow.first(tx, { runId });
   if (!row || row.workspace_id !== workspaceId) return "not_found";
-  if (!isEnd(row.status)) return "not_finished";
-  // Events, outputs, content, references and secrets go with their run.
-  await tx.deleteFrom("runs").where("id", "=", runId).execute();
+  if (row.root_run_id !== runId) return { type: "a_task", rootRunId: row.root_run_id };
+  const tree = await tx
+    .selectFrom("runs")
+    .select(["id", "status", "cleanup_status"])
+    .where("root_run_id", "=", runId)
+    .execute();
+  if (tree.some(({ status }) => !isEnd(status))) return "not_finished";
+  // Events, outputs, content, references and secrets go with their runs.
+  await tx.deleteFrom("runs").where("root_run_id", "=", runId).execute();
   await tx
     .updateTable("idempotency_keys")
     .set({ deleted: 1 })
     .where("run_id", "=", runId)
     .execute();
-  const cleaned = finalCleanups.some((status) => status === row.cleanup_status) ? 1 : 0;
-  await tx
-    .insertInto("deleted_runs")
-    .values({ run_id: runId, workspace_id: workspaceId, deleted_at: time, cleaned })
-    .execute();
+  for (const { id, cleanup_status } of tree) {
+    const isFinal = finalCleanups.some((status) => status === cleanup_status);
+    // What was kept for its run goes now.
+    const cleaned = isFinal && cleanup_status !== "skipped" ? 1 : 0;
+    await tx
+      .insertInto("deleted_runs")
+      .values({ run_id: id, workspace_id: workspaceId, deleted_at: time, cleaned })
+      .execute();
+  }
   return "deleted";
 }

@@ -1,3 +1,14 @@
+import type { AgentBlobsTable, AgentRevisionsTable, AgentsTable } from "./agents-schema.ts";
+import type { ApprovalsTable } from "./approvals-schema.ts";
+import type {
+  BundleBlobsTable,
+  BundleContentsTable,
+  BundlesTable,
+  RunBundlesTable,
+} from "./bundles-schema.ts";
+import type { ExecutionsTable, InteractionsTable, WaitsTable } from "./interactions-schema.ts";
+import type { AgentStateTable, KnowledgeTable } from "./knowledge-tables.ts";
+
 /**
  * The tables as the queries see them. Portable on purpose: integers, text and blobs only; JSON is text, a yes or no is
  * 1 or 0, a time is ISO 8601 text. The migrations make them; a change here comes with a new migration.
@@ -25,6 +36,26 @@ export interface Schema {
   build_layers: BuildLayersTable;
   artifact_proofs: ArtifactProofsTable;
   approvals: ApprovalsTable;
+  workspace_secrets: WorkspaceSecretsTable;
+  proxy_calls: ProxyCallsTable;
+  proxy_used: ProxyUsedTable;
+  proxy_reservations: ProxyReservationsTable;
+  waits: WaitsTable;
+  built_artifacts: BuiltArtifactsTable;
+  interactions: InteractionsTable;
+  executions: ExecutionsTable;
+  knowledge: KnowledgeTable;
+  agent_state: AgentStateTable;
+  agents: AgentsTable;
+  agent_revisions: AgentRevisionsTable;
+  agent_blobs: AgentBlobsTable;
+  bundles: BundlesTable;
+  bundle_contents: BundleContentsTable;
+  bundle_blobs: BundleBlobsTable;
+  run_bundles: RunBundlesTable;
+  budgets: BudgetsTable;
+  budget_used: BudgetUsedTable;
+  budget_reservations: BudgetReservationsTable;
 }
 
 /** Facts about the database itself: `schema_version`, `epoch`. */
@@ -78,6 +109,14 @@ export interface RunsTable extends FoldColumns {
   workspace_id: string;
   root_run_id: string;
   epoch: number;
+  /** The run that started it by a call; null: a root. */
+  parent_run_id: string | null;
+  parent_call_id: string | null;
+  agent: string | null;
+  join_group: string | null;
+  join_policy: string | null;
+  /** 0: a root. */
+  depth: number;
 }
 
 export interface EventsTable {
@@ -227,31 +266,108 @@ interface ArtifactProofsTable {
   created_at: string;
 }
 
-/** A question to a person. All but `lapsed` is what the events of its run say. */
-export interface ApprovalsTable {
+/** One value of a secret of a workspace. */
+export interface WorkspaceSecretsTable {
+  workspace_id: string;
+  name: string;
+  version: number;
+  /** When there first was a secret of this name. */
+  named_at: string;
+  created_at: string;
+  set_by: string;
+  /** Null: the present value. All others are kept to be cut out of what is written down. */
+  replaced_at: string | null;
+  sealed: Uint8Array;
+}
+
+/** A `proxy.called` event as a row. */
+export interface ProxyCallsTable {
+  run_id: string;
   id: string;
   workspace_id: string;
+  call_id: string | null;
+  endpoint: string;
+  door: string;
+  method: string;
+  path: string;
+  request_bytes: number;
+  status: number | null;
+  response_bytes: number;
+  outcome: string;
+  error: string | null;
+  mode_clamped: number;
+  truncated: number;
+  redacted: number;
+  started_at: string;
+  duration_ms: number;
+}
+
+/** The sum of the settled calls of an endpoint: what the events say. */
+export interface ProxyUsedTable {
+  run_id: string;
+  endpoint: string;
+  workspace_id: string;
+  calls: number;
+  bytes: number;
+}
+
+/** A call that was taken from a budget and has no event yet. */
+export interface ProxyReservationsTable {
+  id: string;
+  run_id: string;
+  workspace_id: string;
+  endpoint: string;
+  /** 1 before its first byte was sent: it counts, whatever becomes of it. */
+  sent: number;
+  at: string;
+}
+
+/** An artifact that a call of the run gave back, new or found: an artifact itself names only the run that made it first. */
+export interface BuiltArtifactsTable {
+  run_id: string;
+  /** Of the event. */
+  seq: number;
+  workspace_id: string;
+  root_run_id: string;
+  artifact_id: string;
+  artifact_ref: string;
+  name: string | null;
+  built_at: string;
+}
+
+/** What a run tree may use up, and what it has: the sums of `budget_used`. A limit that is null is none. */
+export interface BudgetsTable {
+  root_run_id: string;
+  workspace_id: string;
+  tokens: number | null;
+  nano_usd: number | null;
+  turns: number | null;
+  calls: number | null;
+  wall_clock_ms: number | null;
+  used_tokens: number;
+  used_nano_usd: number;
+  used_turns: number;
+  used_calls: number;
+}
+
+/** What the events of one run have used of the budget of its tree. */
+export interface BudgetUsedTable {
   run_id: string;
   root_run_id: string;
-  call_id: string;
-  status: string;
-  /** The agent's id; the digest of its revision when it has none. */
-  agent: string;
-  tool: string;
-  summary: string;
-  run_key: string;
-  agent_key: string;
-  artifact_key: string | null;
-  requested_at: string;
-  expires_at: string;
-  answered_at: string | null;
-  scope: string | null;
-  scope_expires_at: string | null;
-  /** 1 once the gateway saw that its scope ran out: a clock that is set back does not bring it back. */
-  lapsed: number;
-  remembered_until: string | null;
-  spent_at: string | null;
-  revoked_at: string | null;
-  request: string;
-  answer: string | null;
+  workspace_id: string;
+  tokens: number;
+  nano_usd: number;
+  turns: number;
+  calls: number;
+}
+
+/** What the turn of a run that has no event yet may cost at most. */
+export interface BudgetReservationsTable {
+  run_id: string;
+  root_run_id: string;
+  workspace_id: string;
+  turn: number;
+  tokens: number;
+  nano_usd: number;
+  at: string;
 }

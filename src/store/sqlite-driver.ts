@@ -56,6 +56,8 @@ export function openSqliteFile(options: SqliteFileOptions): SqliteFile {
     db.exec("PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY");
     if (options.mode !== "read") db.exec("PRAGMA synchronous = FULL");
     if (options.mode === "write") {
+      // A secret that was destroyed must not be left, sealed as it was, in pages that are free.
+      db.exec("PRAGMA secure_delete = ON");
       db.exec("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0");
     }
   } catch (error) {

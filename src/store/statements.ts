@@ -1,10 +1,17 @@
 import { type Kysely, sql } from "kysely";
 import { type ApprovalStatements, compileApprovalStatements } from "./approvals-statements.ts";
+import { type BudgetStatements, compileBudgetStatements } from "./budgets-statements.ts";
+import { compileExecutionStatements, type ExecutionStatements } from "./executions-fold.ts";
 import { type Prepared, prepare } from "./prepared.ts";
+import { compileProxyStatements, type ProxyStatements } from "./proxy-statements.ts";
 import type { EventsTable, FoldColumns, RunsTable, Schema } from "./schema.ts";
 
 /** The statements that every append and every read of a run goes through, compiled once. */
-export interface Statements extends ApprovalStatements {
+export interface Statements
+  extends ApprovalStatements,
+    BudgetStatements,
+    ExecutionStatements,
+    ProxyStatements {
   runRow: Prepared<{ runId: string }, RunsTable>;
   insertEvent: Prepared<EventsTable, unknown>;
   /** What an event can change; the model and the time of creation never do. */
@@ -20,11 +27,15 @@ export interface Statements extends ApprovalStatements {
   firstData: Prepared<{ runId: string }, { data: string }>;
   queuedUpTo: Prepared<{ runId: string }, { queued: number }>;
   pendingApproval: Prepared<{ runId: string }, { id: string }>;
+  waitOfRun: Prepared<{ runId: string }, { wait: string }>;
 }
 
 export function compileStatements(db: Kysely<Schema>): Statements {
   return {
     ...compileApprovalStatements(db),
+    ...compileExecutionStatements(db),
+    ...compileBudgetStatements(db),
+    ...compileProxyStatements(db),
     runRow: prepare((v) => db.selectFrom("runs").selectAll().where("id", "=", v.runId)),
     insertEvent: prepare((v) =>
       db.insertInto("events").values({
@@ -74,6 +85,7 @@ export function compileStatements(db: Kysely<Schema>): Statements {
         .where("run_id", "=", v.runId)
         .where("status", "=", "pending"),
     ),
+    waitOfRun: prepare((v) => db.selectFrom("waits").select("wait").where("run_id", "=", v.runId)),
     queuedUpTo: prepare((v) =>
       db
         .selectFrom("runs")

@@ -8,27 +8,54 @@
  */
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import type {
-  Approval,
-  ApprovalRequest,
-  ApprovalScope,
-  ApprovalStatus,
-  ScopePreview,
-} from "../contract/approval.ts";
 import type { Artifact, ArtifactManifest } from "../contract/artifact.ts";
 import type { ArtifactProof } from "../contract/artifact-proof.ts";
-import type { EventType, NewEvent, RunEvent } from "../contract/event.ts";
-import type { Layer } from "../contract/layer.ts";
+import type { EventData, EventType, NewEvent, RunEvent, RunParent } from "../contract/event.ts";
 import type { Output } from "../contract/output.ts";
+import type { ProxyCall } from "../contract/proxy-call.ts";
 import type { Run, RunStatus } from "../contract/run.ts";
 import type { RunSnapshot } from "../contract/submission.ts";
 import type { Scope, Token } from "../contract/token.ts";
 import type { VerifyReport } from "../contract/upkeep.ts";
+import type { AgentRows } from "./agents-rows.ts";
+import type { ApprovalRows } from "./approval-rows.ts";
+import type { Budgets } from "./budgets.ts";
+import type { BundleRows } from "./bundles-rows.ts";
+import type { Executions } from "./executions.ts";
+import type { Knowledge } from "./facts.ts";
+import type { Forks } from "./forks.ts";
+import type { InteractionRows } from "./interactions.ts";
+import type { Layers } from "./layer-rows.ts";
 import type { Listed, ListWanted } from "./list-place.ts";
+import type { Messages } from "./messages.ts";
+import type { BuiltRow, TaskRow, Waits } from "./run-trees.ts";
+import type { SealedRows, SealedSecrets, WorkspaceSecrets } from "./sealed.ts";
 
+export type { AgentRevisionRow, AgentRows, NewAgentRevision } from "./agents-rows.ts";
+export type { Answered, AnswerToWrite, ApprovalRows } from "./approval-rows.ts";
 export { ApprovalUnusable } from "./approvals-fold.ts";
+export type { BudgetAsk, Budgets, Reservation, TreeLimits } from "./budgets.ts";
+export { lostTurn } from "./budgets-rows.ts";
+export { BudgetSpent } from "./budgets-write.ts";
+export type { BundleContent, BundleRow, BundleRows, NewBundleRow } from "./bundles-rows.ts";
+export { chainHash, genesisHash } from "./chain.ts";
+export type { Execution, ExecutionSearch, Executions } from "./executions.ts";
+export type { Fact, FactQuery, Knowledge } from "./facts.ts";
+export { fold, type RunState } from "./fold.ts";
+export type { GivenAnswer, InteractionRows } from "./interactions.ts";
+export { KnowledgeRefused } from "./knowledge-write.ts";
+export type { Layers, NewLayer } from "./layer-rows.ts";
+export type { Addressee, Messages, SentMessage } from "./messages.ts";
 export { DatabaseRefused } from "./migrate.ts";
 export { openStore } from "./open.ts";
+export type { BuiltRow, Resumed, TaskRow, Waits } from "./run-trees.ts";
+export type {
+  SealedRow,
+  SealedRows,
+  SealedSecrets,
+  SealedVersion,
+  WorkspaceSecrets,
+} from "./sealed.ts";
 
 /** What a submission writes, all in one transaction: key, run row, event 1, sealed secrets. */
 export interface NewRun {
@@ -37,8 +64,13 @@ export interface NewRun {
   idempotencyKey: string | null;
   bodyHash: string;
   snapshot: RunSnapshot;
-  secrets: { name: string; sealed: Uint8Array }[];
+  /** `own`: made by the gateway for the run, and not named in its journal. */
+  secrets: { name: string; sealed: Uint8Array; own?: boolean }[];
   submittedBy: string;
+  /** What it has from the beginning, of the run that it is a fork of. */
+  forked?: EventData<"run.forked">;
+  /** The call that starts it; it is of the tree of that call's run. Undefined: a root. */
+  parent?: RunParent;
 }
 
 export type Submitted =
@@ -46,7 +78,13 @@ export type Submitted =
   | { type: "existing"; run: Run }
   | { type: "conflict"; existingRunId: string }
   | { type: "deleted"; runId: string }
-  | { type: "queue_full"; queued: number };
+  | { type: "queue_full"; queued: number }
+  /** The run that it is a fork of was deleted meanwhile. */
+  | { type: "source_gone"; runId: string }
+  /** The run that would start it is ending. */
+  | { type: "parent_ended" }
+  /** The tree has as many runs as one may have. */
+  | { type: "tree_full"; runs: number };
 
 /** Who may append: the epoch of the worker's lease, and the number of the last event it has seen. */
 export interface Fence {
@@ -68,6 +106,12 @@ export interface RunLease {
   epoch: number;
 }
 
+/** What a claim does besides, when the run is driven from then on. */
+export interface Begin {
+  /** Of these the run gets a uid that no other run has; null: it needs none. */
+  uids: { first: number; last: number } | null;
+}
+
 export interface ContentRow {
   runId: string;
   name: string;
@@ -80,11 +124,21 @@ export interface ContentRow {
 
 export interface Journal {
   submit(run: NewRun): Promise<Submitted>;
-  /** Takes the run over for this epoch. Undefined when it has ended or was deleted. */
-  claim(runId: string, epoch: number): Promise<RunLease | undefined>;
+  /** What became of an earlier submission with this key; undefined: there was none, or no key. */
+  earlier(
+    workspaceId: string,
+    idempotencyKey: string | null,
+    bodyHash: string,
+  ): Promise<Submitted | undefined>;
+  /**
+   * Takes the run over for this epoch. Undefined when it has ended or was deleted. With `begin` the same transaction
+   * writes down that the run is driven, and gives it a uid as far as there is one.
+   */
+  claim(runId: string, epoch: number, begin?: Begin): Promise<RunLease | undefined>;
   /**
    * Appends all events or none. Resolves only after the commit is on disk. Throws `ApprovalUnusable` when an event would
-   * start or allow a call by an approval that is spent, revoked, out of time or not for it.
+   * start or allow a call by an approval that is spent, revoked, out of time or not for it; `BudgetSpent` when the budget of
+   * the tree has no call left.
    */
   append(runId: string, fence: Fence, events: NewEvent[]): Promise<Appended>;
   /**
@@ -114,18 +168,34 @@ export interface Runs {
     filter: { status?: RunStatus[]; limit: number; cursor?: string },
   ): Promise<{ runs: Run[]; nextCursor?: string }>;
   /** Every run that has not ended, oldest first, of all workspaces. */
-  unfinished(): Promise<{ runId: string; workspaceId: string; status: RunStatus }[]>;
+  unfinished(): Promise<
+    { runId: string; workspaceId: string; rootRunId: string; status: RunStatus }[]
+  >;
   /** The root of the run's tree, and the runs of the tree that have not ended. */
   tree(
     workspaceId: string,
     runId: string,
   ): Promise<{ rootRunId: string; open: string[] } | undefined>;
+  /** The runs that this one started, oldest first, whatever became of them. */
+  tasks(workspaceId: string, runId: string): Promise<TaskRow[]>;
+  /** Every run of the tree, its root first. */
+  treeTasks(workspaceId: string, rootRunId: string): Promise<TaskRow[]>;
+  /** What the runs of the tree built, oldest first. */
+  built(workspaceId: string, rootRunId: string): Promise<BuiltRow[]>;
   /** Runs that ended but whose directories may still be there (`cleanup_status` is not final). */
   uncleaned(): Promise<{ runId: string; uid: number | null }[]>;
+  /** Runs that have ended and whose directories are kept (`skipped`); of every workspace when it is null. */
+  retained(workspaceId: string | null): Promise<string[]>;
   /** Appends `run.cleaned` after the end, when a later sweep removed what the first could not. */
   markCleaned(runId: string): Promise<void>;
-  /** Deletes a run that has ended, with events, outputs and references; its key answers 410 from then on. */
-  delete(workspaceId: string, runId: string): Promise<"deleted" | "not_finished" | "not_found">;
+  /**
+   * Deletes a run that has ended, with all that it started, their events, outputs and references; its key answers 410 from
+   * then on. `a_task`: it goes with the first run of its tree, whose other runs may need what it wrote.
+   */
+  delete(
+    workspaceId: string,
+    runId: string,
+  ): Promise<"deleted" | "not_finished" | "not_found" | { type: "a_task"; rootRunId: string }>;
   /** Gives the run a host uid of its own from the range, or the one it has. */
   takeUid(runId: string, range: { first: number; last: number }): Promise<number>;
   freeUid(runId: string): Promise<void>;
@@ -142,28 +212,6 @@ export interface RunFiles {
   isReferenced(sha256: string): Promise<boolean>;
   /** Every digest that any row refers to. */
   referenced(): AsyncIterable<string>;
-}
-
-/** A layer that a workspace gets to know. */
-export type NewLayer = Omit<Layer, "id"> & { imported: boolean };
-
-/**
- * The layers that a workspace knows. The bytes of equal layers are one tree on disk; whether another workspace has them
- * is nobody's business (I14).
- */
-export interface Layers {
-  /** By id or digest. */
-  get(workspaceId: string, idOrDigest: string): Promise<Layer | undefined>;
-  /** Newest first. */
-  list(workspaceId: string, wanted: ListWanted): Promise<Listed<Layer>>;
-  /** Makes a layer that a person brought known. One that is known already stays as it is. */
-  import(workspaceId: string, layer: Omit<NewLayer, "imported">): Promise<Layer>;
-  /** Takes an imported layer away, unless an artifact, a run or a cached build needs it. */
-  forget(workspaceId: string, digest: string): Promise<"forgotten" | "in_use" | "not_found">;
-  /** Drops the rows of layers that nothing holds any more, and of builds that are out of date. */
-  dropUnheld(): Promise<number>;
-  /** Every digest that any workspace still knows: the trees that a sweep must leave alone. */
-  kept(): Promise<Set<string>>;
 }
 
 export interface NewArtifact {
@@ -209,81 +257,6 @@ export interface Builds {
   ): Promise<void>;
 }
 
-/** An answer as it is written down. */
-export interface AnswerToWrite {
-  status: "approved" | "denied";
-  scope: ApprovalScope | null;
-  scopeExpiresAt: string | null;
-  answeredBy: string;
-  note: string | null;
-  rememberedUntil: string | null;
-}
-
-/** A run whose call was answered: it can go on. */
-export interface Resumed {
-  runId: string;
-  workspaceId: string;
-}
-
-export type Answered =
-  | { type: "answered"; approval: Approval; resumed: Resumed[] }
-  /** It had an answer already, or has run out: the approval as it is. */
-  | { type: "already"; approval: Approval; resumed: Resumed[] };
-
-/**
- * The rows of approvals: what the events of the journals say of them, written in the same transaction (I1). They outlive
- * the run that asked.
- */
-export interface ApprovalRows {
-  /**
-   * The time by which approvals run out: wall-clock milliseconds that never go back. A new request takes its
-   * `expires_at` from here.
-   */
-  now(): number;
-  get(workspaceId: string, id: string): Promise<Approval | undefined>;
-  list(
-    workspaceId: string,
-    filter: { status?: ApprovalStatus; limit: number; cursor?: string },
-  ): Promise<{ approvals: Approval[]; nextCursor?: string }>;
-  /**
-   * Appends `approval.resolved` to the run that asked, and to every run whose pending request the answer covers. Undefined
-   * when it is not there.
-   */
-  answer(workspaceId: string, id: string, answer: AnswerToWrite): Promise<Answered | undefined>;
-  /** Appends `approval.resolved` with `expired` where nobody answered in time; standing approvals out of time end. */
-  expire(): Promise<Resumed[]>;
-  /**
-   * Gives pending requests the answer that covers them already: this one, or all. Such are left by a crash in the middle
-   * of `answer`, and by a request that was written in the moment of an answer.
-   */
-  settle(id?: string): Promise<Resumed[]>;
-  /** When the next pending request or standing approval runs out, as wall-clock milliseconds. */
-  nextExpiry(): Promise<number | undefined>;
-  /** An approval in force that covers a call with these keys, and the call would otherwise be asked for. */
-  standing(
-    workspaceId: string,
-    rootRunId: string,
-    keys: ApprovalRequest["keys"],
-  ): Promise<{ id: string; scope: ApprovalScope } | undefined>;
-  /** A refusal of the very same call (of `artifact_exec`: the same program) that is still remembered. */
-  refusal(
-    workspaceId: string,
-    keys: ApprovalRequest["keys"],
-  ): Promise<{ id: string; until: string; note: string | null } | undefined>;
-  /** How often a run tree has asked since then. */
-  askedSince(rootRunId: string, since: string): Promise<number>;
-  /** Appends `approval.revoked`. Undefined when it is not there; null when there is nothing to take back. */
-  revoke(
-    workspaceId: string,
-    id: string,
-    revocation: { revokedBy: string; reason: string | null },
-  ): Promise<Approval | null | undefined>;
-  /** Past requests of the workspace that each scope would also have covered. */
-  previews(workspaceId: string, approval: Approval): Promise<ScopePreview[]>;
-  /** The newest approved request of the same agent (by id, else by revision) and tool before this one. */
-  lastApproved(workspaceId: string, approval: Approval): Promise<Approval | undefined>;
-}
-
 export interface Tokens {
   /** Makes a token; `secret` is shown once and only its hash is kept. */
   create(token: {
@@ -298,20 +271,64 @@ export interface Tokens {
   count(): Promise<number>;
 }
 
-export interface SealedSecrets {
-  get(runId: string): Promise<{ name: string; sealed: Uint8Array }[]>;
+/** What calls of proxy endpoints have used. The calls themselves are `proxy.called` events and rows that follow from them. */
+export interface ProxyAccounts {
+  /**
+   * Takes one call of the endpoint's budget, durably, before anything is sent. Atomic: never more than `calls` are taken,
+   * however many ask at once, and whatever dies in between.
+   */
+  reserve(request: {
+    id: string;
+    runId: string;
+    workspaceId: string;
+    endpoint: string;
+    calls: number;
+    /** It is about to be sent: one commit in place of two. */
+    isSent?: boolean;
+  }): Promise<{ ok: true; used: ProxyUsed } | { ok: false; used: ProxyUsed }>;
+  /** Durable before the first byte is sent: from here on the call counts, even if nobody comes back to settle it. */
+  sent(id: string): Promise<void>;
+  /** Nothing was sent: the call is given back. */
+  release(id: string): Promise<void>;
+  used(runId: string, endpoint: string): Promise<ProxyUsed>;
+  /** What an earlier gateway reserved and nobody settled. */
+  unsettled(runId: string): Promise<{ id: string; endpoint: string; sent: boolean; at: string }[]>;
+  list(
+    workspaceId: string,
+    runId: string,
+    page: { after: string | null; most: number },
+  ): Promise<Listed<ProxyCall>>;
+}
+
+export interface ProxyUsed {
+  /** Settled and reserved. */
+  calls: number;
+  /** Of settled answers. */
+  bytes: number;
 }
 
 export interface Store {
+  knowledge: Knowledge;
   journal: Journal;
   runs: Runs;
   files: RunFiles;
   layers: Layers;
   artifacts: Artifacts;
   builds: Builds;
+  agents: AgentRows;
+  bundles: BundleRows;
   approvals: ApprovalRows;
+  executions: Executions;
+  forks: Forks;
+  interactions: InteractionRows;
+  messages: Messages;
+  waits: Waits;
   tokens: Tokens;
   secrets: SealedSecrets;
+  workspaceSecrets: WorkspaceSecrets;
+  sealed: SealedRows;
+  proxy: ProxyAccounts;
+  budgets: Budgets;
   /** The number of this start of the gateway: the epoch of every lease it takes. */
   epoch: number;
   /** Checks every chain, every cached row against its chain, and the database itself. */

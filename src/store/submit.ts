@@ -1,12 +1,16 @@
+import type { Kysely } from "kysely";
 import { assert } from "../base/assert.ts";
 import { limits } from "../base/limits.ts";
-import type { NewEvent, RunEvent } from "../contract/event.ts";
+import type { NewEvent, RunEvent, RunParent } from "../contract/event.ts";
+import { isEnd } from "../contract/run.ts";
 import { writeEvents } from "./append.ts";
 import { link } from "./link.ts";
 import { findRun } from "./run-query.ts";
 import { columnsOf } from "./run-row.ts";
+import type { Schema } from "./schema.ts";
 import type { Statements } from "./statements.ts";
 import type { NewRun, Submitted } from "./store.ts";
+import { treeColumns } from "./tree-rows.ts";
 import type { Tx } from "./writer.ts";
 
 /**
@@ -19,9 +23,17 @@ export async function submitRun(
   run: NewRun,
   time: string,
 ): Promise<{ submitted: Submitted; events: RunEvent[] }> {
-  const earlier = await earlierSubmission(tx, statements, run);
+  const earlier = run.parent
+    ? await earlierChild(tx, statements, run.workspaceId, run.parent)
+    : await earlierSubmission(tx, statements, run);
   if (earlier) return { submitted: earlier, events: [] };
-  const queued = await countQueued(tx);
+  // What it remembers is held by the other run until this one holds it.
+  const source = run.forked?.from_run_id;
+  if (source !== undefined && !(await statements.runRow.first(tx, { runId: source }))) {
+    return { submitted: { type: "source_gone", runId: source }, events: [] };
+  }
+  // A task is never turned away: it was let in with its tree, which has a limit of its own.
+  const queued = run.parent ? 0 : await countQueued(tx);
   if (queued >= limits.queuedRuns) return { submitted: { type: "queue_full", queued }, events: [] };
   const events = await writeRun(tx, statements, run, time);
   const made = await findRun(tx, statements, run.workspaceId, run.runId);
@@ -29,10 +41,11 @@ export async function submitRun(
   return { submitted: { type: "created", run: made }, events };
 }
 
-async function earlierSubmission(
-  tx: Tx,
+/** What the key of a submission stands for already; undefined: nothing, or it has none. */
+export async function earlierSubmission(
+  tx: Kysely<Schema>,
   statements: Statements,
-  run: NewRun,
+  run: Pick<NewRun, "workspaceId" | "idempotencyKey" | "bodyHash">,
 ): Promise<Submitted | undefined> {
   if (run.idempotencyKey === null) return undefined;
   const used = await tx
@@ -47,6 +60,35 @@ async function earlierSubmission(
   const existing = await findRun(tx, statements, run.workspaceId, used.run_id);
   assert(existing, `The key of ${used.run_id} is not marked deleted, but its run is gone`);
   return { type: "existing", run: existing };
+}
+
+/** A call makes one task, however often it is repeated. A parent that is ending makes no more. */
+async function earlierChild(
+  tx: Tx,
+  statements: Statements,
+  workspaceId: string,
+  parent: RunParent,
+): Promise<Submitted | undefined> {
+  const child = await tx
+    .selectFrom("runs")
+    .select("id")
+    .where("parent_run_id", "=", parent.run_id)
+    .where("parent_call_id", "=", parent.call_id)
+    .executeTakeFirst();
+  if (child) {
+    const run = await findRun(tx, statements, workspaceId, child.id);
+    assert(run, `Task ${child.id} is of the workspace of its parent`);
+    return { type: "existing", run };
+  }
+  const row = await statements.runRow.first(tx, { runId: parent.run_id });
+  const isEnding = !row || isEnd(row.status) || row.status === "cleaning_up";
+  if (isEnding) return { type: "parent_ended" };
+  const { runs } = await tx
+    .selectFrom("runs")
+    .select((eb) => eb.fn.countAll<number>().as("runs"))
+    .where("root_run_id", "=", parent.root_run_id)
+    .executeTakeFirstOrThrow();
+  return runs >= limits.treeRuns ? { type: "tree_full", runs } : undefined;
 }
 
 async function countQueued(tx: Tx): Promise<number> {
@@ -64,7 +106,8 @@ async function writeRun(
   run: NewRun,
   time: string,
 ): Promise<RunEvent[]> {
-  const { runId, workspaceId, idempotencyKey, bodyHash } = run;
+  const { runId, workspaceId, idempotencyKey, bodyHash, parent } = run;
+  const rootRunId = parent?.root_run_id ?? runId;
   if (idempotencyKey !== null) {
     await tx
       .insertInto("idempotency_keys")
@@ -77,18 +120,19 @@ async function writeRun(
       })
       .execute();
   }
-  const linked = link(run, undefined, [submittedEvent(run)], time);
+  const events = [submittedEvent(run), ...forkedEvent(run)];
+  const linked = link(run, undefined, events, time);
   await tx
     .insertInto("runs")
     .values({
       id: runId,
       workspace_id: workspaceId,
-      root_run_id: runId,
       epoch: 0,
+      ...treeColumns(runId, submittedEvent(run).data),
       ...columnsOf(linked.state),
     })
     .execute();
-  await writeEvents(tx, statements, { runId, workspaceId, rootRunId: runId }, linked);
+  await writeEvents(tx, statements, { runId, workspaceId, rootRunId }, linked);
   for (const { name, sealed } of run.secrets) {
     await tx
       .insertInto("sealed_secrets")
@@ -98,15 +142,20 @@ async function writeRun(
   return linked.events;
 }
 
-function submittedEvent(run: NewRun): NewEvent {
+function forkedEvent({ forked }: NewRun): NewEvent[] {
+  return forked === undefined ? [] : [{ type: "run.forked", data: forked }];
+}
+
+function submittedEvent(run: NewRun): Extract<NewEvent, { type: "run.submitted" }> {
   return {
     type: "run.submitted",
     data: {
       submission: run.snapshot,
       body_hash: run.bodyHash,
       idempotency_key: run.idempotencyKey,
-      secrets: run.secrets.map((secret) => secret.name),
+      secrets: run.secrets.flatMap(({ name, own }) => (own ? [] : [name])),
       submitted_by: run.submittedBy,
+      ...(run.parent ? { parent: run.parent } : {}),
     },
   };
 }

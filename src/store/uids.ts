@@ -12,24 +12,39 @@ export async function takeUid(
   runId: string,
   range: { first: number; last: number },
 ): Promise<number> {
-  const own = await tx
+  const run = await tx.selectFrom("runs").select("id").where("id", "=", runId).executeTakeFirst();
+  assert(run, `Run ${runId} asks for a uid but is not there`);
+  const uid = await takeFreeUid(tx, runId, range);
+  if (uid !== undefined) return uid;
+  throw new Problem(
+    "sandbox_unavailable",
+    `Every uid of the range ${range.first}-${range.last} has a run whose directories are not ` +
+      "removed yet: set AIRLOCK_UID_RANGE to a larger range",
+  );
+}
+
+/** The same for a run that is there; undefined when all are taken. */
+export async function takeFreeUid(
+  tx: Tx,
+  runId: string,
+  range: { first: number; last: number },
+): Promise<number | undefined> {
+  const own = await uidOf(tx, runId);
+  if (own !== undefined) return own;
+  const uid = await smallestFree(tx, range);
+  if (uid === undefined) return undefined;
+  await tx.insertInto("uids").values({ uid, run_id: runId }).execute();
+  return uid;
+}
+
+/** The uid that a run has; undefined: none. */
+export async function uidOf(tx: Tx, runId: string): Promise<number | undefined> {
+  const row = await tx
     .selectFrom("uids")
     .select("uid")
     .where("run_id", "=", runId)
     .executeTakeFirst();
-  if (own) return own.uid;
-  const run = await tx.selectFrom("runs").select("id").where("id", "=", runId).executeTakeFirst();
-  assert(run, `Run ${runId} asks for a uid but is not there`);
-  const uid = await smallestFree(tx, range);
-  if (uid === undefined) {
-    throw new Problem(
-      "sandbox_unavailable",
-      `Every uid of the range ${range.first}-${range.last} has a run whose directories are not ` +
-        "removed yet: set AIRLOCK_UID_RANGE to a larger range",
-    );
-  }
-  await tx.insertInto("uids").values({ uid, run_id: runId }).execute();
-  return uid;
+  return row?.uid;
 }
 
 export async function freeUid(tx: Tx, runId: string): Promise<void> {

@@ -3,12 +3,34 @@ import type { Kysely } from "kysely";
 import { canonicalJson } from "../base/canonical-json.ts";
 import type { RunEvent } from "../contract/event.ts";
 import { type ApprovalFold, compareApprovals, foldApprovals } from "./approvals-verify.ts";
+import { type BundleFold, compareBundles, foldBundles } from "./bundles-verify.ts";
 import { chainHash, genesisHash } from "./chain.ts";
 import { blobsOf, contentsOf, outputsOf } from "./derived.ts";
+import { compareExecutions, type ExecutionFold, foldExecutions } from "./executions-fold.ts";
 import { fold, type RunState } from "./fold.ts";
+import {
+  compareInteractions,
+  foldInteractions,
+  type InteractionFold,
+} from "./interactions-write.ts";
+import {
+  compareKnowledge,
+  emptyKnowledgeFold,
+  foldKnowledge,
+  type KnowledgeFold,
+} from "./knowledge-verify.ts";
 import { columnsOf, eventOf } from "./run-row.ts";
 import type { EventsTable, RunsTable, Schema } from "./schema.ts";
 import type { Defect } from "./verify.ts";
+import { type BudgetFold, compareBudget, emptyBudgetFold, foldBudget } from "./verify-budgets.ts";
+import {
+  compareProxyPage,
+  compareProxyUse,
+  emptyProxyFold,
+  foldProxyCall,
+  type ProxyFold,
+} from "./verify-proxy.ts";
+import { compareTree, emptyTreeFold, foldTree, type TreeFold } from "./verify-tree.ts";
 
 const pageRows = 500;
 
@@ -23,6 +45,13 @@ interface Refold {
   contents: string[];
   blobs: Set<string>;
   approvals: ApprovalFold;
+  interactions: InteractionFold;
+  executions: ExecutionFold;
+  proxy: ProxyFold;
+  knowledge: KnowledgeFold;
+  budget: BudgetFold;
+  bundles: BundleFold;
+  tree: TreeFold;
 }
 
 /** Checks one run within one snapshot. Reports what is wrong and returns how many events there were. */
@@ -46,7 +75,7 @@ export async function verifyRun(
     );
   }
   compareRow(row, journal.state, report);
-  await compareDerived(tx, runId, journal, report);
+  await compareDerived(tx, row, journal, report);
   return journal.events;
 }
 
@@ -67,6 +96,13 @@ async function readJournal(
     contents: [],
     blobs: new Set(),
     approvals: new Map(),
+    interactions: new Map(),
+    executions: new Map(),
+    proxy: emptyProxyFold(),
+    knowledge: emptyKnowledgeFold(),
+    budget: emptyBudgetFold(),
+    bundles: new Map(),
+    tree: emptyTreeFold(),
   };
   let folds = true;
   for (;;) {
@@ -88,6 +124,7 @@ async function readJournal(
       journal.head = row.hash;
       folds = folds && refold(journal, run, row, report);
     }
+    await compareProxyPage(tx, runId, journal.proxy, (message) => report("row_mismatch", message));
     if (rows.length < pageRows) return journal;
     await nextTick();
   }
@@ -118,6 +155,13 @@ function refold(
     if (run) {
       const { id: runId, workspace_id: workspaceId, root_run_id: rootRunId } = run;
       foldApprovals(journal.approvals, { runId, workspaceId, rootRunId }, event);
+      const asker = { runId, workspaceId, rootRunId, agent: run.agent };
+      foldInteractions(journal.interactions, asker, event);
+      foldExecutions(journal.executions, asker, event);
+      foldProxyCall(journal.proxy, run, event);
+      foldBudget(journal.budget, run, event);
+      foldTree(journal.tree, run, event);
+      foldKnowledge(journal.knowledge, { runId, workspaceId }, event);
     }
     return true;
   } catch (error) {
@@ -133,6 +177,7 @@ function collect(journal: Refold, event: RunEvent): void {
   if (outputs) journal.outputs = outputs.map((output) => canonicalJson(output));
   for (const content of contentsOf(event)) journal.contents.push(canonicalJson(content));
   for (const blob of blobsOf(event)) journal.blobs.add(blob);
+  foldBundles(journal.bundles, event);
 }
 
 function compareRow(row: RunsTable, state: RunState | undefined, report: Report): void {
@@ -148,11 +193,12 @@ function compareRow(row: RunsTable, state: RunState | undefined, report: Report)
 
 async function compareDerived(
   tx: Kysely<Schema>,
-  runId: string,
+  run: RunsTable,
   journal: Refold,
   report: Report,
 ): Promise<void> {
   if (!journal.state) return;
+  const runId = run.id;
   const outputs = await tx
     .selectFrom("outputs")
     .select(["id", "path", "name", "sha256", "bytes", "content_type as contentType"])
@@ -175,9 +221,15 @@ async function compareDerived(
   const kept = new Set(blobs.map((row) => row.sha256));
   const lost = [...journal.blobs].find((sha256) => !kept.has(sha256));
   if (lost) report("row_mismatch", `The reference to blob ${lost} is missing`);
-  await compareApprovals(tx, runId, journal.approvals, (message) =>
-    report("row_mismatch", message),
-  );
+  const mismatch = (message: string) => report("row_mismatch", message);
+  await compareApprovals(tx, runId, journal.approvals, mismatch);
+  await compareInteractions(tx, runId, journal.interactions, mismatch);
+  await compareExecutions(tx, runId, journal.executions, mismatch);
+  await compareProxyUse(tx, run, journal.proxy, mismatch);
+  await compareBudget(tx, run, journal.budget, mismatch);
+  await compareTree(tx, run, journal.tree, mismatch);
+  await compareBundles(tx, run, journal.bundles, mismatch);
+  await compareKnowledge(tx, runId, journal.knowledge, mismatch);
 }
 
 function same(rows: object[], expected: string[]): boolean {

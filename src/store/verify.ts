@@ -1,7 +1,9 @@
 import { setImmediate as nextTick } from "node:timers/promises";
 import type { Kysely } from "kysely";
 import type { VerifyReport } from "../contract/upkeep.ts";
+import { verifyAgents } from "./agents-verify.ts";
 import { verifyOrphans } from "./approvals-verify.ts";
+import { verifyBundles } from "./bundles-verify.ts";
 import type { Database } from "./database.ts";
 import { checkIntegrity } from "./integrity.ts";
 import type { Schema } from "./schema.ts";
@@ -41,6 +43,8 @@ export async function verifyStore(
       await nextTick();
     }
     await verifyArtifacts(reader.db, add);
+    await verifyAgents(reader.db, add);
+    await verifyBundles(reader.db, add);
     await verifyOrphans(reader.db, add);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);

@@ -130,7 +130,7 @@ async function built(
   return {
     result: {
       ...{ ok: true, ...shownArtifact(artifact), reused },
-      artifact_ref_scope: { type: "workflow", id: context.runId },
+      artifact_ref_scope: { type: "workflow", id: context.rootRunId },
       message: reused ? "The same artifact was there already" : "Built",
       ...(installed.length > 0 ? { dependency_layers: installed.map(shownLayer) } : {}),
     },

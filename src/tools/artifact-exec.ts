@@ -2,6 +2,7 @@ import { z } from "zod";
 import { assert } from "../base/assert.ts";
 import { artifactFields, artifactNotFound, checkNamed, nameOf } from "./artifact-named.ts";
 import { ApprovalRef, NetworkNone } from "./asked-arguments.ts";
+import { CredentialEnvArgument, secretsOf } from "./credential-env.ts";
 import { runInArtifact } from "./in-artifact.ts";
 import type { Tool } from "./tool.ts";
 import { wantsCode } from "./wanted.ts";
@@ -17,6 +18,7 @@ const ArtifactExec = z
       .describe("Given to it as they are; no shell reads them"),
     approval_ref: ApprovalRef.optional(),
     network: NetworkNone.optional(),
+    credential_env: CredentialEnvArgument,
     intent: z.string().max(1000).optional().describe("What it is for, in one sentence, for people"),
   })
   .superRefine((args, check) => {
@@ -35,12 +37,13 @@ export const artifactExec: Tool<ArtifactExec> = {
   input: ArtifactExec,
   repeatable: false,
   capability: "CodeExecution",
-  wants: ({ entrypoint, args = [], network, ...named }) =>
+  wants: ({ entrypoint, args = [], network, credential_env, ...named }) =>
     wantsCode({
       artifact: nameOf(named),
       entrypoint: entrypoint ?? null,
       args,
       network: network ?? "granted",
+      secrets: secretsOf(credential_env),
     }),
 
   async run(args, context) {
@@ -49,6 +52,7 @@ export const artifactExec: Tool<ArtifactExec> = {
     if (artifact === undefined) return { result: artifactNotFound(name) };
     const { entrypoint } = args;
     assert(entrypoint !== undefined, "a call without an entrypoint is answered from its approval");
-    return runInArtifact(context, artifact, { entrypoint, args: args.args ?? [] });
+    const start = { entrypoint, args: args.args ?? [] };
+    return runInArtifact(context, artifact, start, secretsOf(args.credential_env));
   },
 };

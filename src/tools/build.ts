@@ -1,4 +1,5 @@
 import { limits } from "../base/limits.ts";
+import { nestedMounts } from "../base/mount-path.ts";
 import type { Listing, Surroundings } from "../sandbox/sandbox.ts";
 import { type Build, buildKey } from "./build-cache.ts";
 import { captureLayers, shownLayer } from "./capture-layers.ts";
@@ -13,6 +14,8 @@ export interface BuildOrder {
   captures: CapturePaths;
   /** Do it again even when the same build was done before. */
   fresh: boolean;
+  /** Variables of its environment that hold secrets, with the names of these. */
+  secrets: Readonly<Record<string, string>>;
 }
 
 /**
@@ -25,7 +28,10 @@ export async function runBuild(context: ToolContext, order: BuildOrder): Promise
   // One that is just being opened would make directories while they are looked at.
   await context.sandbox.discard(context.runId);
   const emptied: string[] = [];
-  const layers = new Set((await context.surroundings([])).mounts.map(({ target }) => target));
+  const around = await context.surroundings([]);
+  const inTheWay = bundleInTheWay(around, order.captures);
+  if (inTheWay !== undefined) return { result: inTheWay };
+  const layers = new Set(around.mounts.map(({ target }) => target));
   for (const { path } of order.captures) {
     if (await context.sandbox.clear(context.place, path, layers.has(path))) emptied.push(path);
   }
@@ -39,13 +45,32 @@ export async function runBuild(context: ToolContext, order: BuildOrder): Promise
     ...(emptied.length > 0 ? { emptied_before: emptied } : {}),
   };
   const placed = staged.placed.length > 0 ? { staged: staged.placed } : {};
-  const key = before && (await keyOf(context, order, before, surroundings));
+  // Where code has held a secret, anything that lies there may hold it too: no other run is given any of it.
+  const isShared = before !== undefined && !context.heldSecrets();
+  const key = isShared ? await keyOf(context, order, before, surroundings) : undefined;
   const build = async () => {
     const found = key === undefined || order.fresh ? undefined : await findBuild(context, key);
     const outcome = found ?? (await buildNow(context, order, surroundings, before, key));
     return { ...outcome, ...placed, result: { ...outcome.result, ...notes } };
   };
   return key === undefined ? build() : context.builds.inTurn(key, build, context.signal);
+}
+
+/** What the run was given stays where it is: no layer can be served from there. */
+function bundleInTheWay(
+  { bundles = [] }: Surroundings,
+  captures: CapturePaths,
+): ToolOutcome["result"] | undefined {
+  for (const { target } of bundles) {
+    const nested = captures.find(({ path }) => nestedMounts([path, target]) !== undefined);
+    if (nested === undefined) continue;
+    return failure(
+      "validation",
+      `Cannot capture ${nested.path}: ${target} holds files that the run was given`,
+      "Capture another directory",
+    );
+  }
+  return undefined;
 }
 
 async function keyOf(
@@ -121,7 +146,7 @@ async function buildNow(
   let ran: { value: CommandOutcome; contacted: string[] };
   try {
     ran = await context.withNetwork(context.hosts, () =>
-      runCommand(context, order.command, surroundings, place),
+      runCommand(context, order.command, surroundings, place, order.secrets),
     );
   } finally {
     await context.sandbox.removeOnce(place);

@@ -1,6 +1,6 @@
 import { closeSync } from "node:fs";
 import { basename } from "node:path/posix";
-import { openRoot } from "../base/below.ts";
+import { openDirectoryBelow, openRoot, TreeError } from "../base/below.ts";
 import { type Layer, layerId } from "../contract/layer.ts";
 import { layerAbi } from "../layers/layers.ts";
 import type { CapturePaths } from "./capture-paths.ts";
@@ -10,7 +10,10 @@ export type Captured =
   | { ok: true; layers: EventLayer[] }
   | { ok: false; layers: EventLayer[]; result: ToolOutcome["result"] };
 
-/** Makes layers of directories that a command has filled. Those before the one that is refused stay layers. */
+/**
+ * Makes layers of directories that a command has filled. Those before the one that is refused stay layers. Once code of
+ * the run has held secrets, each is searched for them first: a layer goes where its run does not.
+ */
 export async function captureLayers(
   context: ToolContext,
   captures: CapturePaths,
@@ -21,9 +24,7 @@ export async function captureLayers(
   for (const { path, mount_as } of captures) {
     const taken = await captureOne(context, place, path);
     if (!taken.ok) {
-      const message = `Cannot capture ${JSON.stringify(path)}: ${taken.reason}`;
-      const hint = "Install into exactly this directory, with plain files, directories and links";
-      return { ok: false, layers, result: failure("validation", message, hint, { path }) };
+      return { ok: false, layers, result: refused(path, taken) };
     }
     layers.push({
       ...{ layer_id: layerId(taken.digest), name: basename(mount_as ?? path) },
@@ -45,7 +46,24 @@ type Taken =
       leftOut: { what: string; count: number }[];
       abi: Layer["abi"];
     }
-  | { ok: false; reason: string };
+  | Refused;
+
+interface Refused {
+  ok: false;
+  reason: string;
+  /** In which file. */
+  secretIn?: string;
+}
+
+function refused(path: string, { reason, secretIn }: Refused): ToolOutcome["result"] {
+  const message = `Cannot capture ${JSON.stringify(path)}: ${reason}`;
+  if (secretIn === undefined) {
+    const hint = "Install into exactly this directory, with plain files, directories and links";
+    return failure("validation", message, hint, { path });
+  }
+  const hint = "Have the command write no secret below it; configuration files of clients often do";
+  return failure("permission", message, hint, { error: "contains_secret", path, file: secretIn });
+}
 
 async function captureOne(
   context: ToolContext,
@@ -56,6 +74,10 @@ async function captureOne(
   const root = openRoot(area === "tmp" ? place.tmp : place.workspace);
   try {
     const source = { root, path: names.join("/") };
+    const secretIn = context.heldSecrets() ? await secretBelow(context, source) : undefined;
+    if (secretIn !== undefined) {
+      return { ok: false, reason: `${JSON.stringify(secretIn)} holds a secret`, secretIn };
+    }
     let done = 0;
     const published = await context.layers.capture(source, context.signal, (bytes) => {
       done += bytes;
@@ -72,6 +94,25 @@ async function captureOne(
     return { ok: true, digest, fileCount, sizeBytes, leftOut, abi };
   } finally {
     closeSync(root);
+  }
+}
+
+/** Undefined as well when there is no such directory, which the capture itself has a word for. */
+async function secretBelow(
+  context: ToolContext,
+  { root, path }: { root: number; path: string },
+): Promise<string | undefined> {
+  let directory: number;
+  try {
+    directory = openDirectoryBelow(root, path);
+  } catch (error) {
+    if (error instanceof TreeError) return undefined;
+    throw error;
+  }
+  try {
+    return await context.findSecret(directory);
+  } finally {
+    closeSync(directory);
   }
 }
 

@@ -66,7 +66,6 @@ describe("keepStream()", () => {
         return { sha256: "sha256:x", bytes: bytes.length };
       },
     },
-    redact: async (bytes: Uint8Array) => Buffer.from(String(bytes).replaceAll("secret", "******")),
   } as unknown as Parameters<typeof keepStream>[1];
 
   it("keeps nothing of what was shown whole", async () => {
@@ -74,14 +73,14 @@ describe("keepStream()", () => {
     expect(kept).toEqual([]);
   });
 
-  it("keeps what was longer, without the run's secrets, and says when it is not all of it", async () => {
-    const bytes = Buffer.from(`secret ${"x".repeat(shown * 2)}`);
+  it("keeps what was longer, and says when it is not all of it", async () => {
+    const bytes = Buffer.from(`whole ${"x".repeat(shown * 2)}`);
     expect(await keepStream(whole(bytes), context)).toEqual({
       blob: "sha256:x",
       bytes: bytes.length,
       truncated: false,
     });
-    expect(kept[0]?.toString().startsWith("****** x")).toBe(true);
+    expect(kept[0]?.toString().startsWith("whole x")).toBe(true);
     expect(await keepStream(capped(bytes, shown + 1), context)).toMatchObject({ truncated: true });
   });
 });

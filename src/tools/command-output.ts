@@ -9,9 +9,10 @@ import type { ToolContext } from "./tool.ts";
 export function shownText({ kept, tail, totalBytes }: StreamCapture): string {
   if (totalBytes <= limits.callOutputShownBytes) return kept.toString("utf8");
   const half = limits.callOutputShownBytes / 2;
-  const all = totalBytes > kept.length ? Buffer.concat([kept, tail]) : kept;
-  const head = all.subarray(0, characterEnd(all, half));
-  const end = all.subarray(characterEnd(all, all.length - half));
+  // Only of the ends: the whole is megabytes, once for each stream of each command.
+  const ending = Buffer.concat([kept.subarray(-limits.callOutputShownBytes), tail]);
+  const head = kept.subarray(0, characterEnd(kept, half));
+  const end = ending.subarray(characterEnd(ending, ending.length - half));
   const leftOut = totalBytes - head.length - end.length;
   return `${head.toString("utf8")}\n[… ${leftOut} bytes are left out here …]\n${end.toString("utf8")}`;
 }
@@ -23,12 +24,12 @@ function characterEnd(bytes: Buffer, at: number): number {
   return end;
 }
 
-/** Keeps a stream that was too long to be shown whole as a blob, up to the cap. */
+/** Keeps a stream that was too long to be shown whole as a blob, up to the cap. Secrets were cut out as it came (I6). */
 export async function keepStream(
   { kept, totalBytes }: StreamCapture,
-  { blobs, redact }: Pick<ToolContext, "blobs" | "redact">,
+  { blobs }: Pick<ToolContext, "blobs">,
 ): Promise<{ blob: string; bytes: number; truncated: boolean } | undefined> {
   if (totalBytes <= limits.callOutputShownBytes) return undefined;
-  const { sha256 } = await blobs.put(await redact(kept));
+  const { sha256 } = await blobs.put(kept);
   return { blob: sha256, bytes: totalBytes, truncated: totalBytes > kept.length };
 }

@@ -1,41 +1,71 @@
 import { hash } from "node:crypto";
+import { closeSync, openSync, readSync } from "node:fs";
 import { limits } from "../base/limits.ts";
 import { contentView } from "../content/content.ts";
 import type { ProofOutput } from "../contract/artifact-proof.ts";
-import type { ExecResult, Place, Staged, StageRequest, Surroundings } from "../sandbox/sandbox.ts";
+import type {
+  ExecResult,
+  Place,
+  Staged,
+  StageRequest,
+  StreamCapture,
+  Surroundings,
+} from "../sandbox/sandbox.ts";
 import { toolRemedies } from "../sandbox/sandbox.ts";
 import { keepStream, shownText } from "./command-output.ts";
+import { openSecrets } from "./credential-env.ts";
 import { failure, type ToolContext, type ToolOutcome } from "./tool.ts";
 
 /** What became of a command, as far as every tool that runs one tells it. */
 export interface CommandOutcome extends ToolOutcome {
-  end: ExecResult["end"];
+  end: ExecResult["end"] | { type: "not_started" };
+  /** Its stdout, as far as it was kept. */
+  said: StreamCapture | undefined;
   /** What was kept of its output, as digests. */
   written: () => ProofOutput;
 }
 
-/** Runs one command, keeps what it printed, and says how it ended in words that a model can act on. */
+/**
+ * Runs one command, keeps what it printed, and says how it ended in words that a model can act on. `secrets` are the
+ * variables of its environment that hold some, with the names of these: nobody but the command gets the values.
+ */
 export async function runCommand(
   context: ToolContext,
   command: string,
   surroundings: Surroundings,
   place: Place = context.place,
+  secrets: Readonly<Record<string, string>> = {},
+  isLast = false,
 ): Promise<CommandOutcome> {
+  const opened = await openSecrets(context, secrets);
+  if (!opened.ok) return notStarted(opened.result);
   const result = await context.sandbox.exec(place, {
     ...{ command, surroundings, limits: context.limits, signal: context.signal },
-    onOutput: context.onOutput,
+    ...{ onOutput: context.onOutput, cleaner: context.cleaner, secrets: opened.values },
+    isLast,
   });
   const stdout = await keepStream(result.stdout, context);
   const stderr = await keepStream(result.stderr, context);
   const reason = result.end.type === "killed" ? result.end.reason : undefined;
   return {
     end: result.end,
+    said: result.stdout,
     written: () => ({ stdout: digestOf(result.stdout.kept), stderr: digestOf(result.stderr.kept) }),
     result: told(result, context),
     ...(stdout ? { stdout } : {}),
     ...(stderr ? { stderr } : {}),
     ...(reason === "cancelled" ? { cut: true } : {}),
     ...(reason === "disk_limit" ? { runLimit: reason } : {}),
+  };
+}
+
+function notStarted(result: ToolOutcome["result"]): CommandOutcome {
+  const nothing = digestOf(Buffer.alloc(0));
+  return {
+    end: { type: "not_started" },
+    said: undefined,
+    written: () => ({ stdout: nothing, stderr: nothing }),
+    result,
   };
 }
 
@@ -46,6 +76,17 @@ function digestOf(bytes: Buffer): string {
 /** A command as one argument of a shell, whatever is in it. */
 export function shellQuoted(word: string): string {
   return `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+/** The first bytes of a file that is the gateway's own. */
+export function headOf(path: string, bytes: number): Buffer {
+  const fd = openSync(path, "r");
+  try {
+    const head = Buffer.alloc(bytes);
+    return head.subarray(0, readSync(fd, head, 0, bytes, 0));
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** Too long for one argument of a shell: said before anything is done. */

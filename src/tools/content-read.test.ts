@@ -20,6 +20,8 @@ function contextWith(bytes: Buffer): ToolContext {
   return {
     runId: "run",
     content: async () => [version],
+    agentFiles: [],
+    skillFiles: async () => [],
     blobs: { get: async () => bytes },
   } as unknown as ToolContext;
 }
@@ -106,6 +108,11 @@ describe("content_read", () => {
     expect(await read(context, { name_or_handle: "zzz" })).toMatchObject({
       repair_hint: expect.stringContaining("sandbox_exec"),
     });
+    // What kind of error it is never depends on words in a name (weakness 29).
+    for (const name of ["policy.py", "permission denied.txt", "invalid"]) {
+      const missing = await read(context, { name_or_handle: name });
+      expect(missing).toMatchObject({ error_type: "resource", error: "content_not_found" });
+    }
   });
 
   it("says that bytes are not text", async () => {

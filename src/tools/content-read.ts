@@ -1,6 +1,11 @@
 import { isUtf8 } from "node:buffer";
 import { z } from "zod";
-import { type ContentVersion, contentAlias, contentView } from "../content/content.ts";
+import {
+  type ContentVersion,
+  type ContentView,
+  contentAlias,
+  contentView,
+} from "../content/content.ts";
 import { failure, type Tool, type ToolContext, type ToolOutcome } from "./tool.ts";
 
 /** What one call shows: a model's context is dearer than another call. */
@@ -16,7 +21,7 @@ type ContentRead = z.infer<typeof ContentRead>;
 export const contentRead: Tool<ContentRead> = {
   name: "content_read",
   description:
-    "Reads a file that was written with content_write, as it was written: changes that commands made to their copy in /tmp are not in it.",
+    "Reads a file that was written with content_write, that came with the agent (skills/…, scripts/…), or of a skill that you were given (skills/NAME/SKILL.md), as it was written: changes that commands made to their copy in /tmp are not in it.",
   input: ContentRead,
   repeatable: true,
   capability: "ReadAccess",
@@ -27,7 +32,7 @@ export const contentRead: Tool<ContentRead> = {
     const found = view.find(args.name_or_handle);
     switch (found.type) {
       case "found":
-        return shown(found.content, args, context);
+        return shown(found.content, `/tmp/${found.content.name}`, args, context);
       case "ambiguous":
         return {
           result: failure(
@@ -38,25 +43,56 @@ export const contentRead: Tool<ContentRead> = {
           ),
         };
       case "not_found":
-        return {
-          result: failure(
-            "resource",
-            `There is no content ${JSON.stringify(args.name_or_handle)}`,
-            found.suggestions.length > 0
-              ? `Did you mean ${found.suggestions.join(" or ")}?`
-              : "Content is what was written with content_write; read other files with sandbox_exec and cat",
-            {
-              error: "content_not_found",
-              available: view.current.map(({ name }) => name).slice(0, 50),
-            },
-          ),
-        };
+        return notContent(args, context, view, found.suggestions);
     }
   },
 };
 
+/** What comes with the agent, and the skills that the run was given, after all that was written under the same name. */
+async function notContent(
+  args: ContentRead,
+  context: ToolContext,
+  view: ContentView,
+  suggestions: readonly string[],
+): Promise<ToolOutcome> {
+  const name = args.name_or_handle;
+  const own = context.agentFiles.find(({ path }) => path === name);
+  if (own) return shown({ ...own, name: own.path }, `/airlock/agent/${own.path}`, args, context);
+  const skills = await context.skillFiles();
+  const given = skills.find(({ path }) => path === name);
+  if (given) return shown({ ...given, name }, given.place, args, context);
+  const close = [...suggestions, ...closeTo(name, skills)].slice(0, suggestionsMost);
+  const available = [
+    ...view.current.map((content) => content.name),
+    ...[...context.agentFiles, ...skills].map(({ path }) => path),
+  ];
+  return {
+    result: failure(
+      "resource",
+      `There is no content ${JSON.stringify(name)}`,
+      close.length > 0
+        ? `Did you mean ${close.join(" or ")}?`
+        : "Content is what was written with content_write; read other files with sandbox_exec and cat",
+      { error: "content_not_found", available: available.slice(0, 50) },
+    ),
+  };
+}
+
+const suggestionsMost = 5;
+
+/** Files of skills that end in the same name, and those beside the place that was asked for. */
+function closeTo(name: string, skills: readonly { path: string }[]): string[] {
+  const [, skill] = name.split("/");
+  const base = name.split("/").at(-1);
+  const paths = skills.map(({ path }) => path);
+  const same = paths.filter((path) => path.split("/").at(-1) === base);
+  const beside = paths.filter((path) => path.startsWith(`skills/${skill}/`));
+  return [...new Set([...same, ...beside])];
+}
+
 async function shown(
-  content: ContentVersion,
+  content: Pick<ContentVersion, "name" | "sha256">,
+  place: string,
   { offset = 0, limit = shownBytesMax }: ContentRead,
   { blobs }: ToolContext,
 ): Promise<ToolOutcome> {
@@ -66,7 +102,7 @@ async function shown(
       result: failure(
         "validation",
         `${content.name} is not text`,
-        `Look at it with sandbox_exec: it is at /tmp/${content.name}`,
+        `Look at it with sandbox_exec: it is at ${place}`,
       ),
     };
   }

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { limits } from "../base/limits.ts";
 import { contentAlias, contentNameProblem } from "../content/content.ts";
-import type { Tool } from "./tool.ts";
+import { failure, type Tool } from "./tool.ts";
 
 const ContentWrite = z.strictObject({
   name: z
@@ -41,8 +41,16 @@ export const contentWrite: Tool<ContentWrite> = {
   capability: "WriteAccess",
   wants: ({ name }) => ({ type: "WriteAccess", name }),
 
-  async run({ name, content, visibility = "session" }, { blobs }) {
-    const { sha256, bytes } = await blobs.put(Buffer.from(content, "utf8"));
+  async run({ name, content, visibility = "session" }, { blobs, holdsSecret }) {
+    const data = Buffer.from(content, "utf8");
+    // What was known when the model said it is cut out already; this is for what has become known since.
+    if (holdsSecret(data)) {
+      const hint =
+        "Leave it out: a command gets a secret by credential_env, or uses a proxy endpoint";
+      const message = `Cannot write ${JSON.stringify(name)}: the text holds a secret`;
+      return { result: failure("permission", message, hint, { error: "contains_secret" }) };
+    }
+    const { sha256, bytes } = await blobs.put(data);
     return {
       result: {
         ok: true,

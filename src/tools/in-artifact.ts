@@ -1,4 +1,3 @@
-import { closeSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { entrypointStart, environmentVariables, layerEnvironment } from "../artifacts/artifacts.ts";
 import { artifactIdentity } from "../base/artifact-identity.ts";
@@ -7,7 +6,7 @@ import { layerId } from "../contract/layer.ts";
 import { Problem } from "../contract/problem.ts";
 import { abiProblem, type OpenedLayer } from "../layers/layers.ts";
 import type { Mount } from "../sandbox/sandbox.ts";
-import { commandTooLong, runCommand, shellQuoted } from "./command.ts";
+import { commandTooLong, headOf, runCommand, shellQuoted } from "./command.ts";
 import { failure, type ToolContext, type ToolOutcome } from "./tool.ts";
 
 /** What is to be run in an artifact: one of its programs, or a shell command. */
@@ -22,6 +21,7 @@ export async function runInArtifact(
   context: ToolContext,
   artifact: Artifact,
   start: Start,
+  secrets: Readonly<Record<string, string>>,
 ): Promise<ToolOutcome> {
   const manifest = ArtifactManifest.parse(
     Object.fromEntries(
@@ -33,7 +33,7 @@ export async function runInArtifact(
   }
   const opened: OpenedLayer[] = [];
   try {
-    return await inClosedPlace(context, artifact, start, opened);
+    return await inClosedPlace(context, artifact, { start, secrets }, opened);
   } catch (error) {
     if (!(error instanceof Problem) || !isOfArtifact(error)) throw error;
     return unusable(`Cannot run ${artifact.id}: ${damagedFile(artifact, error)}${error.message}`);
@@ -60,7 +60,7 @@ function unusable(message: string): ToolOutcome {
 async function inClosedPlace(
   context: ToolContext,
   artifact: Artifact,
-  start: Start,
+  { start, secrets }: { start: Start; secrets: Readonly<Record<string, string>> },
   opened: OpenedLayer[],
 ): Promise<ToolOutcome> {
   const { abi } = await context.sandbox.toolsInside();
@@ -97,12 +97,12 @@ async function inClosedPlace(
       network: (await context.surroundings(context.hosts)).network,
     };
     const ran = await context.withNetwork(context.hosts, () =>
-      runCommand(context, command, surroundings, closed.place),
+      runCommand(context, command, surroundings, closed.place, secrets),
     );
-    const { end, written, ...outcome } = ran.value;
+    const { end, written, said: _, ...outcome } = ran.value;
     const exit_code = end.type === "exited" ? end.exitCode : null;
-    // What had a way out proves nothing about what works without one.
-    if (context.hosts.length > 0) return outcome;
+    // What had a way out, or a secret, proves nothing about what works without one.
+    if (context.hosts.length > 0 || Object.keys(secrets).length > 0) return outcome;
     return { ...outcome, proof: { ...proofOf(artifact, start, exit_code), output: written() } };
   } finally {
     await context.sandbox.removeOnce(closed.place);
@@ -130,7 +130,7 @@ function commandOf(
       `Its entrypoints are ${known}; artifact_build takes others`,
     );
   }
-  const words = entrypointStart(`/tmp/${entrypoint}`, headOf(join(files, entrypoint)));
+  const words = entrypointStart(`/tmp/${entrypoint}`, headOf(join(files, entrypoint), headBytes));
   if (!words.ok) {
     const hint = "Give the file a first line like #!/usr/bin/env python3 and build it again";
     return failure("validation", words.message, hint);
@@ -140,16 +140,6 @@ function commandOf(
 }
 
 const headBytes = 256;
-
-function headOf(path: string): Buffer {
-  const fd = openSync(path, "r");
-  try {
-    const head = Buffer.alloc(headBytes);
-    return head.subarray(0, readSync(fd, head, 0, headBytes, 0));
-  } finally {
-    closeSync(fd);
-  }
-}
 
 function proofOf(
   artifact: Artifact,

@@ -1,12 +1,14 @@
 import { z } from "zod";
 import { assert } from "../base/assert.ts";
 import { limits } from "../base/limits.ts";
+import type { Surroundings } from "../sandbox/sandbox.ts";
 import { AnyArtifact, artifactNotFound } from "./artifact-named.ts";
 import { ApprovalRef, NetworkNone } from "./asked-arguments.ts";
 import { runBuild } from "./build.ts";
 import { shownLayer } from "./capture-layers.ts";
 import { CapturePaths } from "./capture-paths.ts";
 import { runCommand, stageContent, stagingNotes } from "./command.ts";
+import { CredentialEnvArgument, secretsOf } from "./credential-env.ts";
 import {
   Dependencies,
   ecosystemOf,
@@ -45,6 +47,7 @@ const SandboxExec = z
     ),
     artifact_id: AnyArtifact.optional().describe("The same as artifact_ref"),
     network: NetworkNone.optional(),
+    credential_env: CredentialEnvArgument,
     approval_ref: ApprovalRef.optional(),
   })
   .superRefine((args, check) => {
@@ -82,7 +85,7 @@ export const sandboxExec: Tool<SandboxExec> = {
   input: SandboxExec,
   repeatable: false,
   capability: "CodeExecution",
-  wants: ({ command, network, dependencies, artifact_ref, artifact_id }) =>
+  wants: ({ command, network, dependencies, artifact_ref, artifact_id, credential_env }) =>
     wantsCode({
       ...{
         command: command ?? null,
@@ -90,25 +93,27 @@ export const sandboxExec: Tool<SandboxExec> = {
         artifact: artifact_ref ?? artifact_id ?? null,
       },
       installs: dependencies === undefined ? null : ecosystemOf(dependencies),
+      secrets: secretsOf(credential_env),
     }),
 
   async run(args, context) {
     const { command } = args;
     assert(command !== undefined, "a call without a command is answered from its approval");
+    const secrets = secretsOf(args.credential_env);
     const named = args.artifact_ref ?? args.artifact_id;
     if (named !== undefined) {
       const artifact = await context.findArtifact(named);
       if (artifact === undefined) return { result: artifactNotFound(named) };
-      return runInArtifact(context, artifact, { command });
+      return runInArtifact(context, artifact, { command }, secrets);
     }
     if (args.capture_paths !== undefined) {
       const { capture_paths: captures, fresh = false } = args;
-      return runBuild(context, { command, captures, fresh });
+      return runBuild(context, { command, captures, fresh, secrets });
     }
-    if (args.dependencies === undefined) return runHere(command, context);
+    if (args.dependencies === undefined) return runHere(command, context, secrets);
     const installed = await installDependencies(context, args.dependencies);
     if (!installed.ok) return { result: installed.result };
-    const outcome = await runHere(command, context, installed);
+    const outcome = await runHere(command, context, secrets, installed);
     const dependency_layers = installed.layers.map(shownLayer);
     return {
       ...outcome,
@@ -118,10 +123,28 @@ export const sandboxExec: Tool<SandboxExec> = {
   },
 };
 
+/** Package clients of Node take the nearest `node_modules` above for theirs, and cannot write to the one of the SDK. */
+function installsModules(command: string): boolean {
+  return /\b(npm|npx|pnpm|yarn|bun|bunx|corepack)\b/.test(command);
+}
+
+/** What the call installed is found before what the run has, and hides none of the rest. */
+function withPaths(
+  own: Readonly<Record<string, string>>,
+  more: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const joined = ["PYTHONPATH", "NODE_PATH"].flatMap((name) => {
+    const paths = [more[name], own[name]].filter((path) => path !== undefined);
+    return paths.length < 2 ? [] : [[name, paths.join(":")] as const];
+  });
+  return { ...own, ...more, ...Object.fromEntries(joined) };
+}
+
 /** Runs a command in the run's own directories. */
 async function runHere(
   command: string,
   context: ToolContext,
+  secrets: Readonly<Record<string, string>>,
   more: {
     mounts: { source: string; target: string }[];
     environment: Record<string, string>;
@@ -136,19 +159,20 @@ async function runHere(
   const own = await context.surroundings(context.hosts);
   const mounts = [...more.mounts, ...modulesForImport(context, own.mounts, more.mounts)];
   const targets = new Set(mounts.map(({ target }) => target));
-  const surroundings = {
+  const surroundings: Surroundings = {
     ...own,
+    ...(installsModules(command) ? { noModules: true } : {}),
     mounts: [...own.mounts.filter(({ target }) => !targets.has(target)), ...mounts],
-    environment: { ...own.environment, ...more.environment },
+    environment: withPaths(own.environment, more.environment),
     bins: [...more.bins, ...own.bins],
   };
   const { sandbox, approved } = context;
   // What earlier calls left in the caches is no part of what was approved, so an approved call has its own.
   const place = approved ? await sandbox.openFreshCache(context.place) : context.place;
   const ran = await context
-    .withNetwork(context.hosts, () => runCommand(context, command, surroundings, place))
+    .withNetwork(context.hosts, () => runCommand(context, command, surroundings, place, secrets))
     .finally(() => (approved ? sandbox.removeOnce(place) : undefined));
-  const { end: _, written: __, ...outcome } = ran.value;
+  const { end: _, written: __, said: ___, ...outcome } = ran.value;
   return {
     ...outcome,
     result: { ...outcome.result, ...stagingNotes(staged) },

@@ -75,7 +75,7 @@ describe("the toolbox", () => {
 
   it("shows an agent only what its capabilities open", () => {
     const names = (capabilities: Parameters<typeof toolsFor>[0]) =>
-      toolsFor(capabilities).map(({ name }) => name);
+      toolsFor(capabilities, false).map(({ name }) => name);
     expect(names([])).toEqual([]);
     expect(names([{ type: "ReadAccess", scopes: ["self.*"] }])).toEqual([
       ...["content_read", "artifact_inspect", "artifact_resolve_ref"],

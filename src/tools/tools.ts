@@ -7,18 +7,46 @@ import { z } from "zod";
 import { assert } from "../base/assert.ts";
 import type { Capability } from "../contract/agent.ts";
 import { hasCapability } from "../policy/policy.ts";
+import { agentDiscover } from "./agent-discover.ts";
+import { agentExists } from "./agent-exists.ts";
+import { agentMessage } from "./agent-message.ts";
+import { agentSpawn } from "./agent-spawn.ts";
+import { approvalStatus } from "./approval-status.ts";
 import { artifactBuild } from "./artifact-build.ts";
 import { artifactExec } from "./artifact-exec.ts";
 import { artifactInspect, artifactResolveRef } from "./artifact-inspect.ts";
 import { contentRead } from "./content-read.ts";
 import { contentWrite } from "./content-write.ts";
+import { executionSearch } from "./execution-search.ts";
 import { sandboxExec } from "./sandbox-exec.ts";
+import { sessionEscalate } from "./session-escalate.ts";
 import { failure, type Tool, type ToolOutcome } from "./tool.ts";
+import { userAsk } from "./user-ask.ts";
+import { userInteractionStatus } from "./user-interaction-status.ts";
+import { workflowCancelTask } from "./workflow-cancel-task.ts";
+import { workflowState } from "./workflow-state.ts";
+import { workflowWait } from "./workflow-wait.ts";
 
-export { type BuildCache, openBuildCache } from "./build-cache.ts";
-export { stageContent } from "./command.ts";
+export { agentScript, scriptSurroundings } from "./agent-script.ts";
+export { layersFull } from "./build.ts";
+export { type BuildCache, buildKey, openBuildCache } from "./build-cache.ts";
+export { captureLayers } from "./capture-layers.ts";
+export { type CommandOutcome, runCommand, shellQuoted, stageContent } from "./command.ts";
+export { secretNotFound } from "./credential-env.ts";
 export { isPinnedBuild } from "./pinned.ts";
-export { failure, type Tool, type ToolContext, type ToolOutcome } from "./tool.ts";
+export type { RunTasks, TaskArtifact, TaskAsk, TaskFacts, TaskMade } from "./run-tasks.ts";
+export {
+  type AgentScript,
+  type CallWait,
+  type EventLayer,
+  failure,
+  type GivenFile,
+  type RemoteTool,
+  type Tool,
+  type ToolContext,
+  type ToolOutcome,
+} from "./tool.ts";
+export type { Sent, TreeFacts } from "./tree-facts.ts";
 export type { Wanted, WantedCode } from "./wanted.ts";
 
 const toolbox: Tool[] = [
@@ -29,11 +57,32 @@ const toolbox: Tool[] = [
   artifactInspect,
   artifactResolveRef,
   artifactExec,
+  agentSpawn,
+  agentExists,
+  agentDiscover,
+  workflowWait,
+  workflowState,
+  workflowCancelTask,
+  agentMessage,
+  executionSearch,
+  userAsk,
+  userInteractionStatus,
+  approvalStatus,
+  sessionEscalate,
 ];
 
 /** The tools that an agent with these capabilities is shown. */
-export function toolsFor(capabilities: readonly Capability[]): Tool[] {
-  return toolbox.filter((tool) => hasCapability(capabilities, tool.capability));
+export function toolsFor(capabilities: readonly Capability[], hasAgent: boolean): Tool[] {
+  return toolbox.filter((tool) => {
+    const { capability } = tool;
+    if (isOfTree(tool) && !hasAgent) return false;
+    return capability === null || hasCapability(capabilities, capability);
+  });
+}
+
+/** Whether a tool is for agents that work with others: the built-in one works alone and asks nobody. */
+export function isOfTree({ capability, ofTree }: Tool): boolean {
+  return capability === null || ofTree === true;
 }
 
 /** The tool of this name; the older dotted spelling (`sandbox.exec`) is understood. */
@@ -51,6 +100,7 @@ const inputSchemas = new Map(
 
 /** The JSON Schema of a tool's arguments, as models want it: made once, because every turn sends it. */
 export function inputSchema(tool: Tool): Record<string, unknown> {
+  if (tool.remote !== undefined) return tool.remote.schema;
   const schema = inputSchemas.get(tool.name);
   assert(schema !== undefined, `${tool.name} is in the toolbox`);
   return schema;

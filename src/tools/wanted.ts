@@ -6,6 +6,8 @@ export interface WantedCode {
   type: "CodeExecution";
   /** A shell command; null: a program of an artifact. */
   command: string | null;
+  /** It is the script that its agent is: a program of the agent's own folder. */
+  isOwnScript: boolean;
   /** The id or ref of the artifact in which it runs; null: the run's own directories. */
   artifact: string | null;
   entrypoint: string | null;
@@ -14,6 +16,8 @@ export interface WantedCode {
   network: "granted" | "none";
   /** It has packages installed of this kind. */
   installs: PackageEcosystem | null;
+  /** Secrets in its environment: variable to name of a secret. */
+  secrets: Readonly<Record<string, string>>;
 }
 
 /** What a call wants to do, as far as its arguments say it. */
@@ -23,5 +27,13 @@ const nothing = { command: null, artifact: null, entrypoint: null, args: [] } as
 
 /** Code with only what is not usual about it. */
 export function wantsCode(more: Partial<Omit<WantedCode, "type">>): WantedCode {
-  return { type: "CodeExecution", ...nothing, network: "granted", installs: null, ...more };
+  return {
+    type: "CodeExecution",
+    ...nothing,
+    isOwnScript: false,
+    network: "granted",
+    installs: null,
+    secrets: {},
+    ...more,
+  };
 }

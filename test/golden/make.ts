@@ -15,7 +15,10 @@ import type { NewEvent } from "../../src/contract/event.ts";
 import type { ArtifactManifest } from "../../src/contract/artifact.ts";
 import { newApprovalId, newId } from "../../src/contract/ids.ts";
 import { layerId } from "../../src/contract/layer.ts";
+import type { ProxyCalled } from "../../src/contract/proxy-call.ts";
 import { type NewRun, openStore } from "../../src/store/store.ts";
+import { makeBundles } from "./make-bundles.ts";
+import { makeTree } from "./make-tree.ts";
 
 const dir = process.argv[2];
 if (dir === undefined || existsSync(dir)) {
@@ -43,7 +46,11 @@ const { token, secret } = await store.tokens.create({
 const revoked = await store.tokens.create({ name: "old", workspaceName: "b", scopes: ["runs"] });
 await store.tokens.revoke(revoked.token.id);
 
-async function submit(key: string, snapshot: NewRun["snapshot"]): Promise<string> {
+async function submit(
+  key: string,
+  snapshot: NewRun["snapshot"],
+  more: Partial<NewRun> = {},
+): Promise<string> {
   const runId = newId("run", clock.now());
   await store.journal.submit({
     runId,
@@ -53,6 +60,7 @@ async function submit(key: string, snapshot: NewRun["snapshot"]): Promise<string
     snapshot,
     secrets: [{ name: "anthropic", sealed: new Uint8Array([1, 2, 3, 4]) }],
     submittedBy: token.id,
+    ...more,
   });
   return runId;
 }
@@ -82,12 +90,26 @@ const begun: NewEvent[] = [
   },
 ];
 
+const proxyCall: ProxyCalled = {
+  ...{ id: newId("proxyCall", clock.now()), call_id: newId("call", clock.now()) },
+  ...{ endpoint: "rates", door: "protocol", method: "GET", path: "/v1/rates" },
+  ...{ request_bytes: 0, status: 200, response_bytes: 512, outcome: "ok", error: null },
+  ...{ mode_clamped: true, truncated: false, redacted: true, address: "192.0.2.7" },
+  ...{ started_at: "2026-11-20T12:00:05.000Z", duration_ms: 1500 },
+};
+
 const finished = await submit("finished", {
   model: "anthropic/claude-sonnet-4-5",
   prompt: ["Write the report", "Keep it short"],
   files: [{ path: "in/data.csv", sha256: digest("a,b\n"), bytes: 4, executable: false }],
   outputDirs: ["/workspace/out"],
   limits: { turns: 5 },
+  proxyEndpoints: [
+    {
+      ...{ name: "rates", baseUrl: "https://api.example.org", authShape: { type: "bearer" } },
+      ...{ allowMethods: ["GET"], allowPathPrefixes: ["/v1/"] },
+    },
+  ],
   metadata: { team: "red", nested: { list: [1, 2.5, null, true] } },
 });
 await work(finished, [
@@ -133,6 +155,14 @@ await work(finished, [
   {
     type: "call.started",
     data: { call_id: "call_01kagolden0000000000000000", tool: "sandbox_exec", turn: 1 },
+  },
+  { type: "proxy.called", data: proxyCall },
+  {
+    type: "proxy.called",
+    data: {
+      ...{ ...proxyCall, id: newId("proxyCall", clock.now()), status: null, response_bytes: 0 },
+      ...{ outcome: "denied", error: "policy_denied", address: null, mode_clamped: false },
+    },
   },
   {
     type: "call.finished",
@@ -275,6 +305,22 @@ await work(waiting, [...begun, { type: "approval.requested", data: asks }]);
 const interrupted = await submit("interrupted", { model: "google/gemini-3", prompt: ["Go on"] });
 await work(interrupted, begun);
 await store.runs.takeUid(interrupted, { first: 700_000, last: 765_535 });
+const reserved = newId("proxyCall", clock.now());
+await store.proxy.reserve({
+  ...{ id: reserved, runId: interrupted, workspaceId: token.workspaceId },
+  ...{ endpoint: "rates", calls: 60 },
+});
+await store.proxy.sent(reserved);
+
+for (const [name, value] of [
+  ["RATES_KEY", 1],
+  ["RATES_KEY", 2],
+  ["OLD_KEY", 3],
+] as const) {
+  const sealed = new Uint8Array([value, 2, 3, 4]);
+  await store.workspaceSecrets.set(token.workspaceId, { name, sealed, setBy: token.id });
+}
+await store.workspaceSecrets.delete(token.workspaceId, "OLD_KEY");
 
 const gone = await submit("gone", { model: "openai/gpt-5", prompt: ["Delete me"] });
 await work(gone, [
@@ -285,6 +331,11 @@ await work(gone, [
 ]);
 await store.runs.delete(token.workspaceId, gone);
 
+const room = { store, now: clock.now, workspaceId: token.workspaceId, tokenId: token.id };
+const golden = { ...room, digest, submit, work, begun };
+const made = await makeTree(golden, finished);
+const bundled = await makeBundles(golden);
+
 const report = await store.verify();
 if (!report.ok) throw new Error(JSON.stringify(report.defects));
 await store.close();
@@ -292,11 +343,15 @@ for (const name of readdirSync(dir)) if (name !== "airlock.db") rmSync(join(dir,
 const expected = {
   secret,
   workspaceId: token.workspaceId,
-  events: report.events,
-  runs: { finished, cancelled, interrupted, gone, approved, waiting },
+  // The next start writes one more: of the turn that was being asked when this process ended.
+  events: report.events + 1,
+  runs: { finished, cancelled, interrupted, gone, approved, waiting, ...made.runs, ...bundled.runs },
   costUsd: 0.001535,
   artifactId: artifactIdentity(manifest).id,
   proofs: 1,
   approvals: { approved: request.request_id, waiting: asks.request_id },
+  proxy: { settled: proxyCall.id, reserved },
+  tree: made.tree,
+  bundles: bundled.bundles,
 };
 writeFileSync(join(dir, "expected.json"), `${JSON.stringify(expected, null, 2)}\n`);

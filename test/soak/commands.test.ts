@@ -15,7 +15,7 @@ const minutes = times(30, 2) * 60_000;
 function needOf(command: string): Need {
   return {
     ...{ type: "CodeExecution", command: readCommand(command), shown: command, findings: [] },
-    ...{ network: "granted", installsFrom: null },
+    ...{ network: "granted", installsFrom: null, secrets: [] },
   };
 }
 const powerOf = (patterns: string[]) => ({

@@ -20,7 +20,7 @@ export async function call(
   body?: unknown,
   headers: Record<string, string> = {},
 ): Promise<{ status: number; body: Record<string, unknown>; headers: Headers }> {
-  const response = await fetch(`${url}${path}`, {
+  const response = await fetchAgain(`${url}${path}`, {
     method,
     headers: {
       authorization: `Bearer ${token}`,
@@ -31,6 +31,20 @@ export async function call(
   });
   const text = await response.text();
   return { status: response.status, body: JSON.parse(text || "{}"), headers: response.headers };
+}
+
+/**
+ * A connection that was kept open may be closed by the gateway in the very moment in which it is used again; what means the
+ * same when it is said twice is then said again (RFC 9112, section 9.3.1).
+ */
+async function fetchAgain(url: string, request: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, request);
+  } catch (error) {
+    const { code } = ((error as Error).cause ?? {}) as { code?: string };
+    if (code !== "ECONNRESET" || request.method === "POST") throw error;
+    return await fetch(url, request);
+  }
 }
 
 /** All events of a run, read page by page. */

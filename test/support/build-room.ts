@@ -65,7 +65,13 @@ export async function openBuildRoom(): Promise<BuildRoom> {
     ...{ dataDir, uidRange: range, toolchains: [] },
     ...{ clock: systemClock, log: openLog("silent") },
   });
-  const place = await sandbox.provision({ runId: "run_build", uid, outputDirs: [], files: [] });
+  const place = await sandbox.provision({
+    runId: "run_build",
+    uid,
+    outputDirs: [],
+    files: [],
+    own: [],
+  });
 
   async function exec(command: string, surroundings = bareSurroundings) {
     const signal = new AbortController().signal;
@@ -99,6 +105,7 @@ export async function openBuildRoom(): Promise<BuildRoom> {
     try {
       const said = await exec(command, {
         ...bareSurroundings,
+        noModules: true,
         mounts: programs === undefined ? [] : [{ source: programs, target: "/opt/programs" }],
         bins: programs === undefined ? [] : ["/opt/programs"],
         network: {

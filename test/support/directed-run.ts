@@ -16,13 +16,22 @@ export interface DirectedRun {
   run: RunRef;
   /** What the model is told of this call. Rejects when the run ends instead. */
   call(tool: string, args: unknown): Promise<CallAnswer>;
-  /** The model has nothing more to do; resolves once the run has ended. */
-  end(): Promise<Awaited<ReturnType<RunRef["wait"]>>>;
+  /** The model has nothing more to do; resolves once the run has ended, as a gateway that was started again says it. */
+  end(at?: RunRef): Promise<Awaited<ReturnType<RunRef["wait"]>>>;
 }
 
 export type Submission = Omit<Parameters<AirlockClient["submitRun"]>[0], "model" | "prompt">;
 
+/** What a model is sent. */
+export interface ModelRequest {
+  model: string;
+  messages: ChatMessage[];
+  tools?: { function: { name: string; description: string; parameters: unknown } }[];
+}
+
 export interface Director {
+  /** Every request of a model, in order. */
+  requests: ModelRequest[];
   /** For the gateway's environment. */
   env: Record<string, string>;
   open(gateway: Reachable, submission?: Submission): Promise<DirectedRun>;
@@ -37,13 +46,14 @@ interface Turn {
 
 type Delta = { content: string } | { tool_calls: unknown[] };
 
-interface ChatMessage {
+export interface ChatMessage {
   role: string;
   content: unknown;
 }
 
 export async function openDirector(): Promise<Director> {
   const runs = new Map<string, Turn[]>();
+  const requests: ModelRequest[] = [];
   const turnOf = (name: string, at: number): Turn => {
     const turns = runs.get(name) ?? [];
     runs.set(name, turns);
@@ -51,7 +61,8 @@ export async function openDirector(): Promise<Director> {
     return turns[at];
   };
   const server = createServer(async (incoming, response) => {
-    const body = (await json(incoming)) as { model: string; messages: ChatMessage[] };
+    const body = (await json(incoming)) as ModelRequest;
+    requests.push(body);
     const at = body.messages.filter(({ role }) => role === "assistant").length;
     // What a person answered meanwhile is told after the result.
     const last = body.messages.findLast(({ role }) => role !== "user");
@@ -64,6 +75,7 @@ export async function openDirector(): Promise<Director> {
   const { port } = server.address() as AddressInfo;
 
   return {
+    requests,
     env: {
       OPENAI_COMPATIBLE_BASE_URL: `http://127.0.0.1:${port}/v1`,
       OPENAI_COMPATIBLE_API_KEY: "directed-by-the-test",
@@ -92,9 +104,9 @@ export async function openDirector(): Promise<Director> {
           turn.reply.resolve({ tool_calls });
           return Promise.race([turn.told.promise, over]);
         },
-        end() {
+        end(ref = run) {
           turnOf(name, at).reply.resolve({ content: "done" });
-          return run.wait();
+          return ref.wait();
         },
       };
     },

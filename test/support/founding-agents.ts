@@ -4,7 +4,7 @@
  */
 import type { Submission } from "./directed-run.ts";
 
-type Agent = NonNullable<Submission["agent"]>;
+type Agent = Exclude<NonNullable<Submission["agent"]>, string>;
 
 export const coder: Agent = {
   id: "coder.default",

@@ -11,8 +11,11 @@ import { isEnd, type Run } from "../../src/contract/run.ts";
 import type { Scope, Token } from "../../src/contract/token.ts";
 import { createHttp, type HttpOptions } from "../../src/http/http.ts";
 import type { Corridor, SubmitRequest } from "../../src/run/run.ts";
-import { allowed, emptyApprovals } from "./empty-approvals.ts";
+import { allowed, emptyApprovals, emptyInteractions } from "./empty-approvals.ts";
 import { emptyInventory } from "./empty-inventory.ts";
+import { memorySecrets, noProxy } from "./memory-secrets.ts";
+import { noAgents } from "./no-agents.ts";
+import { noBundles } from "./no-bundles.ts";
 
 /*
  * The front door in front of a corridor that keeps everything in memory: small, but it keeps the promises of the
@@ -60,8 +63,13 @@ export function openFrontDoor(overrides: Partial<HttpOptions> = {}): FrontDoor {
   const options: HttpOptions = {
     corridor: memory.corridor,
     inventory: emptyInventory,
+    agents: noAgents,
+    bundles: noBundles,
     approvals: emptyApprovals,
+    interactions: emptyInteractions,
     explain: async () => allowed,
+    secrets: memorySecrets(),
+    proxy: noProxy,
     tokens,
     upkeep: {
       verify: async () => ({
@@ -69,15 +77,25 @@ export function openFrontDoor(overrides: Partial<HttpOptions> = {}): FrontDoor {
         defects: [],
       }),
       gc: async ({ dryRun }) => ({
-        ...{ dryRun, blobs: 0, bytes: 0, tempFiles: 0, layers: 0, runDirectories: 0 },
+        ...{
+          dryRun,
+          blobs: 0,
+          bytes: 0,
+          tempFiles: 0,
+          layers: 0,
+          runDirectories: 0,
+          retainedRuns: 0,
+        },
         kept: { blobs: 0, bytes: 0, young: 0 },
       }),
       doctor: async () => ({ grade: "A", probes: [], notExercised: [] }),
     },
+    attestationKey: { id: `sha256:${"0".repeat(64)}`, algorithm: "ed25519", publicKey: "" },
     caps: { maxConcurrentRuns: 8, maxRunDurationMs: 3_600_000 },
     limits: {
       submissionsPerMinute: 1_000_000,
       archivesPerMinute: 1_000_000,
+      exportsPerMinute: 1_000_000,
       eventStreams: limits.eventStreams,
       headersMs: 15_000,
       bodyIdleMs: 60_000,
@@ -85,7 +103,7 @@ export function openFrontDoor(overrides: Partial<HttpOptions> = {}): FrontDoor {
     ready: () => ({ ok: true }),
     version: "0.0.0",
     clock,
-    log: openLog("debug", logStream),
+    log: openLog("debug", { destination: logStream }),
     ...overrides,
   };
   return {
@@ -225,6 +243,7 @@ function openMemory() {
       submitted.push(request);
       return { created: true, run: addRun(request.workspaceId, "queued") };
     },
+    fork: async ({ workspaceId }) => ({ created: true, run: addRun(workspaceId, "queued") }),
     execArtifact: async ({ workspaceId }) => ({
       created: true,
       run: addRun(workspaceId, "queued"),
@@ -239,6 +258,10 @@ function openMemory() {
       const page = all.slice(from, from + limit);
       const next = from + limit;
       return next < all.length ? { runs: page, nextCursor: String(next) } : { runs: page };
+    },
+    async tree(workspaceId, runId) {
+      const { run } = held(workspaceId, runId);
+      return { rootRunId: run.rootRunId, runs: 1, budget: null, root: { run, children: [] } };
     },
     async cancel(workspaceId, runId) {
       const { run } = held(workspaceId, runId);
@@ -300,6 +323,7 @@ function blankRun(workspaceId: string, status: Run["status"]): Run {
   return {
     id: newId("run"),
     ...{ workspaceId, status, stop_reason: null, cleanup_status: "not_started", message: null },
+    ...{ rootRunId: newId("run"), parentRunId: null, agent: null, handoff: null },
     ...{
       queue: null,
       waiting: null,

@@ -1,5 +1,7 @@
+import { folderOf } from "./agent-folder.ts";
 import type { Random } from "./fuzz-random.ts";
 import { garbage, nearly, openValues, type Schema } from "./fuzz-values.ts";
+import { zipOf } from "./zip-of.ts";
 
 /** The part of an OpenAPI document that is used. */
 export interface ApiDocument {
@@ -31,9 +33,13 @@ export interface Known {
   OutputId: string[];
   TokenId: string[];
   ApprovalId: string[];
+  InteractionId: string[];
   LayerIdOrDigest: string[];
   ArtifactIdOrRef: string[];
   ArtifactRef: string[];
+  SkillId: string[];
+  AgentsMdId: string[];
+  FileId: string[];
   layer: Buffer;
   cursors: string[];
   /** Opens everything. */
@@ -54,10 +60,16 @@ const weights: Record<string, number> = {
   revokeArtifact: 2,
   stopRun: 4,
   deny: 4,
+  rotateKey: 0.5,
 };
+/** Few enough that what one request installs another one finds. */
+const agents = ["fuzz.a", "fuzz.b", "fuzz.c", "planner.default"] as const;
+const bundleNames = ["one", "two", "three"] as const;
 const asking = "curl -s https://fuzz.invalid/";
 const usualWeight = 10;
 const boundary = "----fuzz";
+
+type Submission = Record<"prompt" | "message" | "input", unknown>;
 
 /** Makes requests for all operations of a document: valid ones, nearly valid ones and garbage. */
 export function openRequests(document: ApiDocument, known: Known) {
@@ -69,7 +81,23 @@ export function openRequests(document: ApiDocument, known: Known) {
   );
   const total = operations.reduce((sum, { weight }) => sum + weight, 0);
   const one = (ids: string[]) => (random: Random) => ids[random.int(ids.length)];
+  const submissions = document.components.schemas.RunSubmission ?? {};
   const valid = openValues(document.components.schemas, {
+    RunSubmission: (random): unknown => {
+      const { prompt, message, input, ...others } = valid(submissions, random) as Submission;
+      // One of them is wanted, and an agent for the last.
+      const said = random.pick([{ prompt: "go" }, { prompt }, { message }, { message, input }]);
+      return { ...others, ...said };
+    },
+    AgentId: (random) => random.pick(agents),
+    AgentInstall: (random) => {
+      const model = random.pick(["anthropic/claude-sonnet-4-5", "nobody/x"]);
+      const files = random.chance(0.3) ? [{ path: "notes.md", content: "More" }] : [];
+      return folderOf({ id: random.pick(agents), model }, files);
+    },
+    InteractionId: one(known.InteractionId),
+    AnswerInteraction: (random) => random.pick<object>([{ text: "yes" }, { option: "y" }]),
+    ForkRequest: (random) => random.pick<object>([{}, { message: "again" }, { turn: 1 }]),
     RunId: one(known.RunId),
     OutputId: one(known.OutputId),
     TokenId: one(known.TokenId),
@@ -88,9 +116,16 @@ export function openRequests(document: ApiDocument, known: Known) {
       ...(random.chance(0.3) ? { files: [{ name: "a.py", content: "import socket" }] } : {}),
       ...(random.chance(0.3) ? { agent: { capabilities: [] } } : {}),
     }),
+    // Few enough that what one request sets another one finds.
+    SecretName: (random) => random.pick(["A_KEY", "B_KEY", "C_KEY"]),
+    SetSecret: (random) => ({ value: `fuzz-${random.int(1_000_000)}-of-no-worth` }),
     LayerIdOrDigest: one(known.LayerIdOrDigest),
     ArtifactIdOrRef: one(known.ArtifactIdOrRef),
     ArtifactRef: one(known.ArtifactRef),
+    SkillId: one(known.SkillId),
+    AgentsMdId: one(known.AgentsMdId),
+    FileId: one(known.FileId),
+    BundleName: (random) => random.pick(bundleNames),
     ArtifactExec: (random) => random.pick<object>([{}, { entrypoint: "main.sh" }, { args: ["x"] }]),
     ArtifactProve: (random) =>
       random.pick<object>([{}, { command: "true" }, { entrypoint: "other.sh" }]),
@@ -144,6 +179,10 @@ export function openRequests(document: ApiDocument, known: Known) {
       return known.layer.subarray(0, end);
     }
     const content = operation.requestBody?.content["application/json"];
+    if (!content && operation.requestBody?.content["multipart/form-data"]) {
+      headers["content-type"] = `multipart/form-data; boundary=${boundary}`;
+      return bundleForm(operation.operationId, random);
+    }
     if (!content) {
       if (!random.chance(0.05)) return undefined;
       headers["content-type"] = "application/json";
@@ -166,12 +205,36 @@ export function openRequests(document: ApiDocument, known: Known) {
   }
 }
 
+/** An upload of a bundle, of which few are different: some have the wrong files, and some zips are damaged. */
+function bundleForm(operationId: string, random: Random): Buffer {
+  const file = operationId === "createAgentsMd" ? "AGENTS.md" : "SKILL.md";
+  const path = random.chance(0.85) ? file : random.pick(["../x", "other.md", "a/SKILL.md"]);
+  const zip = zipOf([{ path, bytes: `# ${random.int(5)}` }]);
+  if (random.chance(0.1)) zip[random.int(zip.length)] = random.int(256);
+  const parts: [string, Buffer][] = [
+    ["name", Buffer.from(random.chance(0.9) ? random.pick(bundleNames) : text(garbage(random, 2)))],
+    ["bundle", zip],
+  ];
+  if (random.chance(0.1)) parts.push(["contentHash", Buffer.from(`sha256:${"0".repeat(64)}`)]);
+  if (random.chance(0.05)) parts.push([random.pick(["name", "content", "other", ""]), zip]);
+  if (random.chance(0.05)) parts.shift();
+  return partsOf(parts, random);
+}
+
 function form(submission: Buffer, random: Random): Buffer {
   const names = ["submission", ...(random.chance(0.3) ? ["file:a"] : [])];
   if (random.chance(0.1)) names.push(random.pick(["submission", "file:", "other", ""]));
-  const parts = names.flatMap((name) => [
+  const bytes = Buffer.from("some bytes");
+  const parts = names.map((name): [string, Buffer] => {
+    return [name, name === "submission" ? submission : bytes];
+  });
+  return partsOf(parts, random);
+}
+
+function partsOf(given: [string, Buffer][], random: Random): Buffer {
+  const parts = given.flatMap(([name, bytes]) => [
     Buffer.from(`--${boundary}\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n`),
-    name === "submission" ? submission : Buffer.from("some bytes"),
+    bytes,
     Buffer.from("\r\n"),
   ]);
   const whole = Buffer.concat([...parts, Buffer.from(`--${boundary}--\r\n`)]);
@@ -199,8 +262,9 @@ function text(value: unknown): string {
   return whole.slice(0, 500);
 }
 
+/** Never nothing: that would be another route. */
 function encoded(value: string): string {
-  return encodeURIComponent(value.toWellFormed());
+  return encodeURIComponent(value.toWellFormed()) || "-";
 }
 
 /** What a client of Node lets pass; the rest is sent over bare sockets by other tests. */

@@ -15,6 +15,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { starterScript } from "../../src/sandbox/starter-script.ts";
 import type { AirlockClient, Run, RunEvent, RunRef } from "../../src/sdk/sdk.ts";
 import { call, clientOf, defectsOf, historyOf } from "./airlock-api.ts";
 import { attacker, type CallResult, openEscapeHost } from "./escape-host.ts";
@@ -249,7 +250,9 @@ function memoryOf(pid: number, field: "VmRSS" | "VmHWM"): number {
 
 /** Of everything but the places of runs, which are removed and looked at by themselves. */
 function diskUse(dataDir: string): number {
-  const said = execFileSync("du", ["-sk", "--exclude=runs", dataDir], { encoding: "utf8" });
+  const said = execFileSync("du", ["-sk", "--exclude=runs", "--exclude=removed", dataDir], {
+    encoding: "utf8",
+  });
   return Number.parseInt(said, 10) * 1024;
 }
 
@@ -259,5 +262,19 @@ function controlGroups(dataDir: string): string[] {
   const all = ["/sys/fs/cgroup", "-type", "d", "-path", `*/airlock-${digest}/*`];
   // Groups of others that vanish meanwhile make it fail, and say what it found all the same.
   const { stdout } = spawnSync("find", all, { encoding: "utf8" });
-  return stdout.split("\n").filter((path) => path !== "");
+  return stdout.split("\n").filter((path) => path !== "" && !isOfNobody(path));
+}
+
+/** Whether all that is in it waits to become a sandbox: nothing of any run was ever there. */
+function isOfNobody(group: string): boolean {
+  try {
+    const pids = readFileSync(join(group, "cgroup.procs"), "latin1").split("\n").filter(Boolean);
+    return pids.length > 0 && pids.every((pid) => waitsForSandbox(pid));
+  } catch {
+    return true; // It went between the two looks.
+  }
+}
+
+function waitsForSandbox(pid: string): boolean {
+  return readFileSync(`/proc/${pid}/cmdline`, "latin1").startsWith(`/bin/sh\0-c\0${starterScript}`);
 }

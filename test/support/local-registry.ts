@@ -34,6 +34,8 @@ export interface LocalRegistry {
   asked: string[];
   /** The hashes of its packages, as the locks of their clients write them. */
   hashes: { integrity: string; crate: string; goSum: string };
+  /** Paths that are asked for in vain as long as they are in it: nothing is answered. */
+  held: Set<string>;
   /** Connections that were made to it so far. */
   connections(): number;
   close(): void;
@@ -46,9 +48,11 @@ export async function openLocalRegistry(directory: string): Promise<LocalRegistr
   const answers: Answers = new Map();
   const repositories = join(directory, "git");
   const asked: string[] = [];
+  const held = new Set<string>();
   const answer = (incoming: IncomingMessage, response: ServerResponse) => {
     const path = decodeURIComponent(new URL(incoming.url ?? "/", "http://x").pathname);
     asked.push(`${incoming.headers.host} ${path}`);
+    if (held.has(path)) return;
     if (path.startsWith("/git/")) return runGit(repositories, incoming, response);
     const found = answers.get(path);
     response.statusCode = found === undefined ? 404 : 200;
@@ -81,7 +85,7 @@ export async function openLocalRegistry(directory: string): Promise<LocalRegistr
     authority: authority.certificate,
     sumdb: `${sumdb.key} ${url}/sumdb`,
     wheel,
-    asked,
+    ...{ asked, held },
     hashes: { integrity, crate, goSum: sumdb.sums },
     connections: () => connections,
     close() {
@@ -126,20 +130,42 @@ function tarball(directory: string, top: string, files: Record<string, string>):
 }
 
 function addNpm(answers: Answers, directory: string, url: string): string {
-  const manifest = { name: "airlock-fixture", version: "1.0.0", main: "index.js" };
-  const tgz = tarball(directory, "package", {
-    "package.json": JSON.stringify(manifest),
-    "index.js": "module.exports = 'from the local index';\n",
+  const integrity = addModule(answers, directory, url, {
+    manifest: { name: "airlock-fixture", version: "1.0.0", main: "index.js" },
+    files: { "index.js": "module.exports = 'from the local index';\n" },
   });
+  // Its installation looks around, and it says what it saw.
+  const look =
+    "(ls -A /tmp /workspace /airlock-run; cat /airlock/run-token /airlock/index.json; env; curl -sS http://far.example http://api.proxy) >seen 2>&1";
+  addModule(answers, directory, url, {
+    manifest: { name: "airlock-nosy", version: "1.0.0", scripts: { install: look } },
+    files: {},
+  });
+  return integrity;
+}
+
+function addModule(
+  answers: Answers,
+  directory: string,
+  url: string,
+  {
+    manifest,
+    files,
+  }: {
+    manifest: { name: string; version: string; [more: string]: unknown };
+    files: Record<string, string>;
+  },
+): string {
+  const { name, version } = manifest;
+  const place = join(directory, name);
+  mkdirSync(place, { recursive: true });
+  const tgz = tarball(place, "package", { "package.json": JSON.stringify(manifest), ...files });
   const integrity = `sha512-${createHash("sha512").update(tgz).digest("base64")}`;
-  const dist = { tarball: `${url}/npm/airlock-fixture/-/airlock-fixture-1.0.0.tgz`, integrity };
-  const document = {
-    name: "airlock-fixture",
-    "dist-tags": { latest: "1.0.0" },
-    versions: { "1.0.0": { ...manifest, dist } },
-  };
-  answers.set("/npm/airlock-fixture/-/airlock-fixture-1.0.0.tgz", tgz);
-  answers.set("/npm/airlock-fixture", Buffer.from(JSON.stringify(document)));
+  const path = `/npm/${name}/-/${name}-${version}.tgz`;
+  const versions = { [version]: { ...manifest, dist: { tarball: `${url}${path}`, integrity } } };
+  const document = { name, "dist-tags": { latest: version }, versions };
+  answers.set(path, tgz);
+  answers.set(`/npm/${name}`, Buffer.from(JSON.stringify(document)));
   return integrity;
 }
 
@@ -155,6 +181,7 @@ async function addGoModule(answers: Answers): Promise<ChecksumDatabase> {
     Buffer.from('{"Version":"v1.0.0","Time":"2020-01-01T00:00:00Z"}'),
   );
   answers.set(`${at}/v1.0.0.mod`, Buffer.from(mod));
+  await addGoTool(answers);
   const files = { [`${below}/go.mod`]: mod, [`${below}/fixture.go`]: source };
   answers.set(`${at}/v1.0.0.zip`, await zip(files));
   const module = "example.test/airlock-fixture";
@@ -163,38 +190,57 @@ async function addGoModule(answers: Answers): Promise<ChecksumDatabase> {
   return sumdb;
 }
 
+/** A program, which is in no checksum database. */
+async function addGoTool(answers: Answers): Promise<void> {
+  const at = "/go/example.test/airlock-tool/@v";
+  const mod = "module example.test/airlock-tool\n";
+  const below = "example.test/airlock-tool@v1.0.0";
+  const source = 'package main\n\nfunc main() { println("a tool of go") }\n';
+  answers.set(`${at}/list`, Buffer.from("v1.0.0\n"));
+  answers.set(
+    `${at}/v1.0.0.info`,
+    Buffer.from('{"Version":"v1.0.0","Time":"2020-01-01T00:00:00Z"}'),
+  );
+  answers.set(`${at}/v1.0.0.mod`, Buffer.from(mod));
+  answers.set(
+    `${at}/v1.0.0.zip`,
+    await zip({ [`${below}/go.mod`]: mod, [`${below}/main.go`]: source }),
+  );
+}
+
 /** With both kinds of index: a git repository, which every cargo knows, and the newer one of single files. */
 function addCrate(answers: Answers, directory: string, repositories: string, url: string): string {
-  const crate = tarball(directory, "airlock-fixture-1.0.0", {
-    "Cargo.toml": '[package]\nname = "airlock-fixture"\nversion = "1.0.0"\nedition = "2021"\n',
-    "src/lib.rs": 'pub fn word() -> &\'static str { "from the local index" }\n',
-  });
-  answers.set("/crates/airlock-fixture/1.0.0/download", crate);
   const index = join(repositories, "index");
+  const config = JSON.stringify({ dl: `${url}/crates` });
+  const crates = {
+    "airlock-fixture": [
+      "src/lib.rs",
+      'pub fn word() -> &\'static str { "from the local index" }\n',
+    ],
+    "airlock-tool": ["src/main.rs", 'fn main() { println!("a tool of cargo") }\n'],
+  } as const;
   mkdirSync(join(index, "ai/rl"), { recursive: true });
-  const cksum = createHash("sha256").update(crate).digest("hex");
-  const row = {
-    name: "airlock-fixture",
-    vers: "1.0.0",
-    deps: [],
-    cksum,
-    features: {},
-    yanked: false,
-  };
-  const files = {
-    "ai/rl/airlock-fixture": `${JSON.stringify(row)}\n`,
-    "config.json": JSON.stringify({ dl: `${url}/crates` }),
-  };
-  for (const [name, text] of Object.entries(files)) {
-    writeFileSync(join(index, name), text);
-    answers.set(`/sparse/${name}`, Buffer.from(text));
-  }
+  writeFileSync(join(index, "config.json"), config);
+  answers.set("/sparse/config.json", Buffer.from(config));
+  const sums = Object.entries(crates).map(([name, [path, source]]) => {
+    const crate = tarball(directory, `${name}-1.0.0`, {
+      "Cargo.toml": `[package]\nname = "${name}"\nversion = "1.0.0"\nedition = "2021"\n`,
+      [path]: source,
+    });
+    const cksum = createHash("sha256").update(crate).digest("hex");
+    const row = { name, vers: "1.0.0", deps: [], cksum, features: {}, yanked: false };
+    const text = `${JSON.stringify(row)}\n`;
+    writeFileSync(join(index, "ai/rl", name), text);
+    answers.set(`/sparse/ai/rl/${name}`, Buffer.from(text));
+    answers.set(`/crates/${name}/1.0.0/download`, crate);
+    return cksum;
+  });
   const git = (...args: string[]) =>
     execFileSync("git", ["-C", index, "-c", "user.name=t", "-c", "user.email=t@t", ...args]);
   git("init", "--quiet", "--initial-branch=main");
   git("add", ".");
-  git("commit", "--quiet", "-m", "one crate");
-  return cksum;
+  git("commit", "--quiet", "-m", "two crates");
+  return sums[0] ?? "";
 }
 
 /** git's own server, which speaks CGI. */

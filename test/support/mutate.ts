@@ -33,14 +33,15 @@ export async function mutate(files: string[], tests: string[]): Promise<Mutated>
   const dir = await tempDir("mutants");
   const config = join(dir, "stryker.json");
   const report = join(dir, "report.json");
+  const vitest = join(dir, "vitest.config.mjs");
   const options = {
-    ...{ mutate: files, testFiles: tests, plugins: ["@stryker-mutator/vitest-runner"] },
+    ...{ mutate: files, plugins: ["@stryker-mutator/vitest-runner"] },
     ...{ testRunner: "vitest", coverageAnalysis: "perTest", concurrency: 2 },
-    vitest: { related: false, pool: "threads", configFile: "vitest.config.ts" },
+    vitest: { related: false, pool: "threads", configFile: vitest },
     // The copy needs what the tests of rooms need, and no more.
     ignorePatterns: [
       ...["**", "!src/**", "!test/support/**", "!runtime/**"],
-      ...["!vitest.config.ts", "!package.json", "!tsconfig.json"],
+      ...["!package.json", "!tsconfig.json"],
     ],
     // Read with an API that TypeScript 7 does not have, to mend paths that we do not use.
     tsconfigFile: "none.json",
@@ -51,6 +52,8 @@ export async function mutate(files: string[], tests: string[]): Promise<Mutated>
     allowConsoleColors: false,
   };
   writeFileSync(config, JSON.stringify(options));
+  // Not as `testFiles` of Stryker: it would switch changes of constants on only after the constants were made.
+  writeFileSync(vitest, `export default ${JSON.stringify({ test: { include: tests } })};\n`);
   const stryker = join(root, "node_modules/@stryker-mutator/core/bin/stryker.js");
   await promisify(execFile)(process.execPath, [stryker, "run", config], {
     ...{ cwd: root, maxBuffer: 64 * 1024 * 1024 },

@@ -5,8 +5,11 @@ import { isIPv4 } from "node:net";
 /** Called for every question; undefined leaves it without an answer, an empty list says that there is none. */
 export type Zone = (name: string, question: number) => string[] | undefined;
 
-/** An answer that is neither kind of address is an alias, whose own addresses follow it. */
-export async function openNameServer(zone: Zone): Promise<{ asked: string[]; close(): void }> {
+/** An answer that is neither kind of address is an alias, whose own addresses follow it. Port 0 is any free one. */
+export async function openNameServer(
+  zone: Zone,
+  port = 53,
+): Promise<{ asked: string[]; port: number; close(): void }> {
   const asked: string[] = [];
   const questions = new Map<string, number>();
   const socket = createSocket("udp4");
@@ -39,9 +42,9 @@ export async function openNameServer(zone: Zone): Promise<{ asked: string[]; clo
     );
   });
   await new Promise<void>((resolve, reject) => {
-    socket.once("error", reject).bind(53, "127.0.0.1", resolve);
+    socket.once("error", reject).bind(port, "127.0.0.1", resolve);
   });
-  return { asked, close: () => socket.close() };
+  return { asked, port: socket.address().port, close: () => socket.close() };
 }
 
 function readQuestion(query: Buffer): { name: string; type: number; end: number } {

@@ -37,6 +37,8 @@ export interface Restart {
 export interface RunOptions extends Submission {
   /** What its `NetworkAccess` names; null: it has none. Default: the registry. */
   hosts?: string[] | null;
+  /** A run of the built-in agent, which reaches what its submission says. */
+  plain?: true;
   /** Another caller than the first token. */
   as?: { url: string; token: string };
 }
@@ -81,7 +83,8 @@ export async function openPackageHost(
       gateway = await start(more);
       return gateway;
     },
-    open({ hosts = [registry.host], as = gateway, ...submission } = {}) {
+    open({ hosts = [registry.host], as = gateway, plain, ...submission } = {}) {
+      if (plain) return director.open(as, submission);
       const network = hosts === null ? [] : [{ type: "NetworkAccess" as const, hosts }];
       const capabilities = [...structuredClone(powers), ...network] as never;
       const agent = { instructions: "You do as you are told", capabilities };

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { onTestFinished } from "vitest";
-import { systemClock } from "../../src/base/clock.ts";
+import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { openLog } from "../../src/base/log.ts";
 import type { NewEvent } from "../../src/contract/event.ts";
 import { newId } from "../../src/contract/ids.ts";
@@ -10,8 +10,9 @@ import { type NewRun, openStore, type Store } from "../../src/store/store.ts";
 export async function openSampleStore(
   dir: string,
   onBroken: (error: unknown) => void = () => {},
+  clock: Clock = systemClock,
 ): Promise<Store> {
-  const store = await openStore({ dir, clock: systemClock, log: openLog("silent"), onBroken });
+  const store = await openStore({ dir, clock, log: openLog("silent"), onBroken });
   let open = true;
   const close = store.close;
   store.close = async () => {
@@ -97,7 +98,7 @@ export function callFinished(over: object = {}): NewEvent {
 }
 
 export function finishedEvents(
-  cleanup: "succeeded" | "failed_retryable" = "succeeded",
+  cleanup: "succeeded" | "failed_retryable" | "skipped" = "succeeded",
 ): NewEvent[] {
   return [
     { type: "run.finishing", data: { status: "succeeded", stop_reason: "end_turn" } },

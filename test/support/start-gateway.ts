@@ -8,7 +8,9 @@ import { once } from "node:events";
 import { chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { filesWithSecret, findSecret, newCanary } from "./canary.ts";
 import { checkoutFor } from "./checkout-for.ts";
+import { compileCache } from "./compile-cache.ts";
 import { removeTree } from "./remove-tree.ts";
 
 export interface GatewayStart {
@@ -46,6 +48,12 @@ export interface StartedGateway {
   ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 }
 
+/**
+ * In the vault of every gateway that tests start: wherever the suite leads it, no file and no line of a gateway may hold it
+ * (J01). One value for all gateways of this process, so that a data directory that is started again has the same.
+ */
+const suiteCanary = newCanary();
+
 const alive = new Set<ChildProcess>();
 const made = new Set<string>();
 
@@ -71,6 +79,8 @@ export async function startGateway(options: GatewayStart = {}): Promise<StartedG
       PATH: `${join(root, "node_modules/.bin")}:/usr/local/bin:/usr/bin:/bin`,
       HOME: dataDir,
       AIRLOCK_DATA_DIR: dataDir,
+      // Another user may not write there, and another program may count what is written.
+      ...(options.uid === undefined && options.program === undefined ? compileCache : {}),
       ...(existsSync(scriptFile) ? { AIRLOCK_SCRIPTED_MODEL: scriptFile } : {}),
       ...options.env,
     },
@@ -97,9 +107,11 @@ export async function startGateway(options: GatewayStart = {}): Promise<StartedG
     });
   });
   const url = await readyUrl(child, output, ended);
+  const token = readFileSync(join(dataDir, "admin-token"), "utf8").trim();
+  await setCanary(url, token);
+  const checked = () => checkCanary(dataDir, output.stdout + output.stderr);
   return {
-    url,
-    token: readFileSync(join(dataDir, "admin-token"), "utf8").trim(),
+    ...{ url, token },
     pid: child.pid as number,
     dataDir,
     log: () => output.stderr,
@@ -108,10 +120,12 @@ export async function startGateway(options: GatewayStart = {}): Promise<StartedG
     async kill9() {
       child.kill("SIGKILL");
       await ended;
+      checked();
     },
     async stop() {
       child.kill("SIGTERM");
       const { code } = await ended;
+      checked();
       if (options.dataDir === undefined) removeTree(dataDir);
       return code;
     },
@@ -125,6 +139,24 @@ export function newDataDir(uid?: number): string {
   made.add(dir);
   if (uid !== undefined) chownSync(dir, uid, uid);
   return dir;
+}
+
+async function setCanary(url: string, token: string): Promise<void> {
+  const answer = await fetch(`${url}/api/secrets/SUITE_CANARY`, {
+    method: "PUT",
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+    body: JSON.stringify({ value: suiteCanary }),
+  });
+  await answer.body?.cancel();
+}
+
+/** The runtime is 150 MB of our own programs, and a run's directories are its own code's. */
+function checkCanary(dataDir: string, said: string): void {
+  if (!existsSync(dataDir)) return;
+  const found = filesWithSecret(dataDir, suiteCanary, ["runtime", "runs", "script.json"]);
+  if (found.length > 0) throw new Error(`The suite's canary is in ${found.join(", ")}`);
+  const spellings = findSecret(Buffer.from(said), suiteCanary);
+  if (spellings.length > 0) throw new Error(`The suite's canary was logged: ${spellings.join()}`);
 }
 
 /** The ready line is the only thing that `serve` says on stdout before it is asked something. */

@@ -1,14 +1,16 @@
 /**
- * A process that has a data directory open, for tests that kill it: `<mode> <dir>`. It prints a line when it is ready
- * and one for every append that was acknowledged, so whoever reads knows what must be there afterwards.
+ * A process that has a data directory open, for tests that kill it: `<mode> <dir>`, and `proxy <dir> <run> <workspace>
+ * <budget> [held]`. It prints a line when it is ready and one for every append that was acknowledged, so whoever reads
+ * knows what must be there afterwards. `held`: one call stays reserved and one dialled until the process is killed.
  */
 import { writeSync } from "node:fs";
 import { systemClock } from "../../src/base/clock.ts";
 import { openLog } from "../../src/base/log.ts";
 import { newId } from "../../src/contract/ids.ts";
 import { openStore, type Store } from "../../src/store/store.ts";
+import { proxyCalled } from "./proxy-called.ts";
 
-const [mode, dir = ""] = process.argv.slice(2);
+const [mode, dir = "", runId = "", workspaceId = "", budget = "", held] = process.argv.slice(2);
 let broken = 0;
 
 try {
@@ -22,9 +24,53 @@ try {
   });
   say({ ready: process.pid });
   if (mode === "hold") setInterval(() => {}, 1000);
+  else if (mode === "proxy") await callUntilRefused(store);
   else await Promise.all(Array.from({ length: 5 }, () => appendUntilRefused(store)));
 } catch (error) {
   say({ error: String(error), broken });
+}
+
+/** Settles what an earlier process left, then spends the budget of an endpoint; `dialled` is said where one would dial. */
+async function callUntilRefused(store: Store): Promise<void> {
+  for (const { id, sent } of await store.proxy.unsettled(runId)) {
+    if (sent) await settle(store, id, "interrupted");
+    else await store.proxy.release(id);
+  }
+  await Promise.all(Array.from({ length: 5 }, (_, worker) => spend(store, worker)));
+  await store.close();
+  say({ done: true });
+}
+
+/** Each begins somewhere else, so that all steps are under way at once. */
+async function spend(store: Store, worker: number): Promise<void> {
+  const wanted = { runId, workspaceId, endpoint: "api", calls: Number(budget) };
+  const isHeld = (at: number) => held === "held" && worker === at;
+  for (let round = worker; ; round++) {
+    const id = newId("proxyCall");
+    const reserved = await store.proxy.reserve({ ...wanted, id });
+    say({ reserved: id, ok: reserved.ok });
+    if (!reserved.ok) return;
+    if (isHeld(0)) return untilKilled({ held: "reserved" });
+    if (round % 3 === 0) {
+      await store.proxy.release(id);
+      continue;
+    }
+    await store.proxy.sent(id);
+    say({ dialled: id });
+    if (isHeld(1)) return untilKilled({ held: "dialled" });
+    await settle(store, id, "ok");
+  }
+}
+
+function untilKilled(line: object): Promise<never> {
+  say(line);
+  return new Promise(() => setInterval(() => {}, 1000));
+}
+
+async function settle(store: Store, id: string, outcome: "ok" | "interrupted"): Promise<void> {
+  const event = proxyCalled({ id, outcome, response_bytes: 1 });
+  await store.journal.appendFromOutside(workspaceId, runId, () => event);
+  say({ settled: id });
 }
 
 function say(line: object): void {

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { chmodSync, mkdirSync, rmSync } from "node:fs";
-import { chmod, lstat, mkdir, readdir, rm } from "node:fs/promises";
+import { chmod, lstat, mkdir, readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
@@ -28,12 +28,14 @@ export function tempDirUntilExit(name: string): string {
 
 /** Removes a tree although its owner took the permission to: an ordinary user has to give it back first. */
 export async function removeTree(dir: string): Promise<void> {
+  const options = { recursive: true, force: true };
   try {
-    await rm(dir, { recursive: true, force: true });
+    // One after the other: what does it at the same time is still at work when it says that it failed.
+    rmSync(dir, options);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EACCES") throw error;
     await openUp(dir);
-    await rm(dir, { recursive: true, force: true });
+    rmSync(dir, options);
   }
 }
 

@@ -1,0 +1,1 @@
+module.exports = require("../autonoetic_sdk/index.cjs");

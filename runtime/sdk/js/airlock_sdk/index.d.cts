@@ -1,0 +1,1 @@
+export * from "../autonoetic_sdk/index.cjs";

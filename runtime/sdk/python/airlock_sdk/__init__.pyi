@@ -1,0 +1,1 @@
+from autonoetic_sdk import *

@@ -1,0 +1,73 @@
+from typing import Any, Dict, Iterable, List, Optional, TypedDict
+
+class AutonoeticSdkError(Exception):
+    error_type: str
+    def __init__(self, message: str, error_type: str = ...) -> None: ...
+
+class PolicyViolation(AutonoeticSdkError): ...
+class RateLimitExceeded(AutonoeticSdkError): ...
+
+class ApprovalRequiredError(AutonoeticSdkError):
+    secret_name: Optional[str]
+    def __init__(
+        self, message: str, error_type: str = ..., secret_name: Optional[str] = ...
+    ) -> None: ...
+
+class Invocation:
+    input: Any
+    has_runtime_input: bool
+    meta: Dict[str, Any]
+    def __init__(self, input: Any, has_runtime_input: bool, meta: Dict[str, Any]) -> None: ...
+
+def load_invocation() -> Invocation: ...
+
+class Fact(TypedDict):
+    id: str
+    scope: str
+    owner: str
+    content: Any
+    tags: List[str]
+    visibility: str
+    updated_at: str
+
+class _Memory:
+    def read(self, key: str, default: Any = ...) -> Any: ...
+    def write(self, key: str, value: Any) -> Dict[str, Any]: ...
+    def list_keys(self, prefix: str = ...) -> List[str]: ...
+    def remember(
+        self,
+        id: str,
+        content: Any,
+        scope: str = ...,
+        tags: Iterable[str] = ...,
+        visibility: str = ...,
+        shared_with: Iterable[str] = ...,
+    ) -> Dict[str, Any]: ...
+    def recall(self, id: str) -> Any: ...
+    def search(
+        self, query: str = ..., scope: str = ..., tags: Iterable[str] = ..., limit: int = ...
+    ) -> List[Fact]: ...
+
+class _State:
+    def checkpoint(self, value: Any) -> Dict[str, Any]: ...
+    def get_checkpoint(self, default: Any = ...) -> Any: ...
+
+class _Events:
+    def emit(self, type: str, data: Any = ...) -> Dict[str, Any]: ...
+
+class Client:
+    memory: _Memory
+    knowledge: _Memory
+    state: _State
+    events: _Events
+    secrets: Any
+    message: Any
+    files: Any
+    artifacts: Any
+    tasks: Any
+    def __init__(self) -> None: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> Client: ...
+    def __exit__(self, *_: object) -> None: ...
+
+def init() -> Client: ...
