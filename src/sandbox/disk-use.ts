@@ -15,10 +15,7 @@ export interface DirectoryUse {
   bytes: number;
   /** Files and directories, when they were counted; each costs the host an inode, however empty it is. */
   files: number | undefined;
-  /**
-   * Something could not be looked into: an ordinary user's gateway may not read what a run has
-   * locked.
-   */
+  /** Something could not be looked into, not even as the owner of all that the run has made. */
   isPartial: boolean;
 }
 
@@ -29,6 +26,7 @@ export interface DirectoryUse {
  * in less time than it takes to start a program.
  */
 export async function measureDirectories(
+  bwrap: string,
   place: Place,
   log: Log,
   countFiles: boolean,
@@ -38,8 +36,8 @@ export async function measureDirectories(
   if (small !== undefined) return small;
   const directories = [place.tmp, place.workspace, place.cache];
   const [blocks, inodes] = await Promise.all([
-    sumOf(["-skx", "--", ...directories]),
-    countFiles ? sumOf(["-sx", "--inodes", "--", ...directories]) : undefined,
+    sumOf(bwrap, ["-skx", "--", ...directories]),
+    countFiles ? sumOf(bwrap, ["-sx", "--inodes", "--", ...directories]) : undefined,
   ]);
   if (blocks.sum === undefined) {
     log.warn({ run_id: place.runId, said: blocks.complaint }, "sandbox.disk_unmeasured");
@@ -49,7 +47,7 @@ export async function measureDirectories(
     bytes: blocks.sum * 1024,
     // A small system's du does not count them; the bytes of directories then have to do.
     files: inodes && (inodes.sum ?? 0),
-    isPartial: blocks.complaint.includes("Permission denied"),
+    isPartial: isLocked(blocks),
   };
 }
 
@@ -86,9 +84,32 @@ function countFew(roots: readonly string[]): DirectoryUse | undefined {
   return { bytes, files, isPartial: false };
 }
 
-async function sumOf(args: string[]): Promise<{ sum: number | undefined; complaint: string }> {
+interface Sum {
+  sum: number | undefined;
+  complaint: string;
+}
+
+/**
+ * What `du` says. An ordinary user's gateway may not read a directory that a run has locked, though it owns it: then it
+ * looks once more from a user namespace in which it has the right to (`user_namespaces(7)`: over files whose owner is
+ * mapped), with the program that has the host's permission to make one.
+ */
+async function sumOf(bwrap: string, args: string[]): Promise<Sum> {
+  const sum = await sumBy("du", args);
+  if (!isLocked(sum)) return sum;
+  const mapped = ["--unshare-user", "--uid", "0", "--gid", "0", "--cap-add", "CAP_DAC_READ_SEARCH"];
+  const around = [...mapped, "--die-with-parent", "--ro-bind", "/", "/", "--", "du"];
+  const unlocked = await sumBy(bwrap, [...around, ...args]);
+  return unlocked.sum === undefined ? sum : unlocked;
+}
+
+function isLocked({ complaint }: Sum): boolean {
+  return complaint.includes("Permission denied");
+}
+
+async function sumBy(program: string, args: string[]): Promise<Sum> {
   const options = { env: { PATH: "/usr/bin:/bin" }, cwd: "/", timeout: walkWithinMs };
-  const { stdout, stderr } = await run("du", args, options).catch(
+  const { stdout, stderr } = await run(program, args, options).catch(
     // A tree that changes while it is read makes du complain, and still say what it counted.
     (error: { stdout?: string; stderr?: string }) => ({
       stdout: error.stdout ?? "",

@@ -120,7 +120,7 @@ async function runCommand(
     return init === undefined ? [] : host.processes.below(init);
   };
   const watchdog = startWatchdog({
-    ...{ place, kill, disk: host.disk, clock: host.clock, log: host.log },
+    ...{ place, kill, bwrap: host.bwrap, disk: host.disk, clock: host.clock, log: host.log },
     diskBytes: limits.diskBytes,
     memoryBytes: group === undefined ? limits.memoryBytes : null,
     members: () => group?.members() ?? below().map(({ pid }) => pid),

@@ -38,6 +38,7 @@ export interface DiskState {
 }
 
 export interface WatchOptions {
+  bwrap: string;
   place: Place;
   diskBytes: number;
   /** Null when a control group keeps the memory limit. */
@@ -136,13 +137,13 @@ async function isOverDisk(
   const counts = lostFiles >= filesMax / 8 || began - (last?.countedAt ?? 0) >= walkEveryMs;
   const isIdle = members === undefined;
   const maybeFew = isIdle || last === undefined || last.files <= smallEntries;
-  const walked = await measureDirectories(place, options.log, counts, maybeFew);
+  const walked = await measureDirectories(options.bwrap, place, options.log, counts, maybeFew);
   if (walked === undefined) return false;
   const deleted = await measureDeleted(members?.() ?? [], statSync(place.workspace).dev);
   let usedBytes = walked.bytes + deleted;
   if (walked.isPartial && last !== undefined) {
-    // What it hides is charged by what the filesystem lost: too much at times, but hiding must not
-    // be worth it.
+    // What it hides is charged by what the filesystem lost: too much or too little while others write and remove, but the
+    // best that is left.
     const lost = Math.max(0, last.freeBytes - free.freeBytes);
     usedBytes = Math.max(usedBytes, last.usedBytes + lost);
   }
