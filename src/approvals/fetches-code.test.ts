@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { cpuMs } from "../../test/support/cpu-ms.ts";
 import type { Finding } from "../contract/finding.ts";
 import { fetchesCode } from "./fetches-code.ts";
 
@@ -65,7 +66,7 @@ describe("a call", () => {
     expect(fetchesCode(null, found)).toBe(true);
   });
 
-  it("of a million characters is judged in no time, whatever an agent repeats", () => {
+  it("of a million characters is judged in no time, whatever an agent repeats", async () => {
     const parts = [
       "git ",
       "git -a ",
@@ -78,8 +79,9 @@ describe("a call", () => {
       "fetch ",
       "./",
     ];
-    const before = performance.now();
-    for (const part of parts) fetchesCode(part.repeat(1_000_000 / part.length), []);
-    expect(performance.now() - before).toBeLessThan(5_000);
+    const look = () => {
+      for (const part of parts) fetchesCode(part.repeat(1_000_000 / part.length), []);
+    };
+    expect(await cpuMs(look)).toBeLessThan(5_000);
   });
 });

@@ -170,7 +170,9 @@ describe("the body of a request", () => {
 });
 
 describe("the end of a run", () => {
-  it("cuts calls within a second, before and after their answers began, and settles them (H21)", async () => {
+  it("cuts calls within a second, before and after their answers began, and settles them (H21)", {
+    retry: 3,
+  }, async () => {
     const { baseUrl, arrived } = await upstream((incoming, reply) => {
       if (incoming.url === "/body") reply.write("begun");
     });

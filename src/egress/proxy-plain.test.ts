@@ -373,7 +373,9 @@ describe("the protocol on the socket of a run", () => {
 });
 
 describe("the end of a run's socket", () => {
-  it("cuts what is going on within a second, and leaves nothing to connect to (H21, H24)", async () => {
+  it("cuts what is going on within a second, and leaves nothing to connect to (H21, H24)", {
+    retry: 3,
+  }, async () => {
     const { baseUrl, arrived } = await upstream((_incoming, reply) => reply.write("begun"));
     const { socket, network, books, proxy: endpoints } = await open(baseUrl);
     const { heard } = say(socket, get("http://up.proxy/"));

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { cpuMs } from "../../test/support/cpu-ms.ts";
 import { newId } from "../contract/ids.ts";
 import { secretShapes } from "./secret-shapes.ts";
 
@@ -31,17 +32,9 @@ describe("secretShapes", () => {
     expect(secretShapes(text)).toBe(text);
   });
 
-  test("takes linear time on text made to slow it down", () => {
-    const startedAt = performance.now();
-    for (const part of [
-      "eyJ",
-      "Bearer ",
-      "sk-",
-      "eyJaaaaaaaa.",
-      "Bearer aaaaaaaaaaaaaaaaaaaaaaa!",
-    ]) {
-      secretShapes(part.repeat(200_000));
-    }
-    expect(performance.now() - startedAt).toBeLessThan(10_000);
+  test("takes linear time on text made to slow it down", async () => {
+    const parts = ["eyJ", "Bearer ", "sk-", "eyJaaaaaaaa.", "Bearer aaaaaaaaaaaaaaaaaaaaaaa!"];
+    const look = () => parts.map((part) => secretShapes(part.repeat(200_000)));
+    expect(await cpuMs(look)).toBeLessThan(10_000);
   });
 });

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, expect, it } from "vitest";
+import { cpuMs } from "../../test/support/cpu-ms.ts";
 import { tempDirUntilExit } from "../../test/support/temp-dir.ts";
 import { systemClock } from "../base/clock.ts";
 import { openLog } from "../base/log.ts";
@@ -30,8 +31,11 @@ it("looks for the secrets of a run in a thousand files without holding up anybod
     const fileBundles = [{ name: "data", contentHash, sizeBytes: 1, fileCount: 1000 }];
     return refuseSecretsInBundles({ bundles, blobs }, { fileBundles }, { env });
   };
-  const start = performance.now();
-  await look(sha256);
-  await expect(look(bad.sha256)).rejects.toThrow('files: "f999" of "data" holds the value of one');
-  expect(performance.now() - start).toBeLessThan(8_000);
+  const tookMs = await cpuMs(async () => {
+    await look(sha256);
+    await expect(look(bad.sha256)).rejects.toThrow(
+      'files: "f999" of "data" holds the value of one',
+    );
+  });
+  expect(tookMs).toBeLessThan(8_000);
 }, 120_000);

@@ -1,6 +1,7 @@
 import { inspect } from "node:util";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { cpuMs } from "../../test/support/cpu-ms.ts";
 import { newId } from "../contract/ids.ts";
 import {
   AirlockError,
@@ -131,11 +132,10 @@ describe("a text", () => {
     fc.assert(property, { numRuns: 1_000 });
   });
 
-  it("is read in a time that grows with its length and no faster", () => {
+  it("is read in a time that grows with its length and no faster", async () => {
     for (const part of ["sk-", "eyJa.", "token: ", "a://b:", "-----BEGIN PRIVATE KEY-----", "x@"]) {
-      const started = performance.now();
-      redactString(part.repeat(200_000 / part.length));
-      expect(performance.now() - started, part).toBeLessThan(2_000);
+      const read = () => redactString(part.repeat(200_000 / part.length));
+      expect(await cpuMs(read), part).toBeLessThan(2_000);
     }
   });
 });
