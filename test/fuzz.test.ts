@@ -28,7 +28,7 @@ const soak = process.env.AIRLOCK_SOAK === "1";
 const requestsInAll = soak ? 100_000 : 5_000;
 /** What caches and the heap take at first is not a leak. */
 const warmUp = soak ? 20_000 : 1_500;
-const growthBytes = 96 * 1024 * 1024;
+const growthBytes = 48 * 1024 * 1024;
 const clients = 16;
 const seed = Number(process.env.AIRLOCK_FUZZ_SEED ?? Date.now() % 1_000_000);
 
@@ -271,12 +271,14 @@ describe(`requests made from the document (seed ${seed})`, () => {
       expect(defects).toEqual([]);
       // Were the requests all refused at the first door, nothing would have been tested.
       expect(operations.filter((id) => !isReached(id))).toEqual([]);
-      expect(residentBytes(gateway.pid) - warm).toBeLessThan(growthBytes);
+      // Garbage is not growth: V8 collects it when the gateway has had nothing to do for some seconds.
+      const grown = () => residentBytes(gateway.pid) - warm;
+      await expect.poll(grown, { timeout: 60_000, interval: 500 }).toBeLessThan(growthBytes);
       const verified = await call(gateway, "POST", "/api/verify");
       expect(verified.body).toMatchObject({ report: { ok: true, defects: [] } });
       expect(gateway.log()).not.toContain("http.failed");
     },
-    soak ? 3_600_000 : 120_000,
+    soak ? 3_600_000 : 300_000,
   );
 });
 
