@@ -10,9 +10,8 @@ import {
   loadAgent,
   loadReferenceAgents,
   parseAgent,
-  scriptLanguages,
 } from "../src/agents/agents.ts";
-import { AgentManifest } from "../src/contract/manifest.ts";
+import { AgentManifest, scriptLanguages } from "../src/contract/manifest.ts";
 import { Problem } from "../src/contract/problem.ts";
 import { findTool } from "../src/tools/tools.ts";
 import { foundingManifests, manifestShapes } from "./support/founding-manifests.ts";

@@ -2,7 +2,7 @@
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { scriptLanguages } from "../src/agents/agents.ts";
+import { scriptLanguages } from "../src/contract/manifest.ts";
 import { clientOf } from "./support/airlock-api.ts";
 import { type StartedGateway, startGateway } from "./support/start-gateway.ts";
 import { tempDirUntilExit } from "./support/temp-dir.ts";

@@ -1,8 +1,6 @@
 import { readFileSync } from "node:fs";
+import type { ScriptLanguage } from "../contract/manifest.ts";
 import { skillName } from "./manifest-notes.ts";
-
-export const scriptLanguages = ["python", "javascript", "bash"] as const;
-export type ScriptLanguage = (typeof scriptLanguages)[number];
 
 /** A file of a new agent. */
 export interface TemplateFile {

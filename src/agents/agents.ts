@@ -5,12 +5,7 @@
 import type { AgentFile, ManifestNote } from "../contract/installed-agent.ts";
 import type { AgentManifest } from "../contract/manifest.ts";
 
-export {
-  agentTemplate,
-  type ScriptLanguage,
-  scriptLanguages,
-  type TemplateFile,
-} from "./agent-template.ts";
+export { agentTemplate, type TemplateFile } from "./agent-template.ts";
 export { type CoercedInput, coerceInput } from "./coerce-input.ts";
 export { ioFaults } from "./cross-checks.ts";
 export { didYouMean } from "./did-you-mean.ts";

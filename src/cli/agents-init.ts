@@ -1,13 +1,9 @@
 import { mkdir, open } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Command } from "commander";
-import {
-  agentTemplate,
-  type ScriptLanguage,
-  scriptLanguages,
-  type TemplateFile,
-} from "../agents/agents.ts";
+import type { TemplateFile } from "../agents/agents.ts";
 import { AgentId } from "../contract/agent.ts";
+import { type ScriptLanguage, scriptLanguages } from "../contract/manifest.ts";
 import { type Cli, type Context, examples } from "./context.ts";
 import { CliError, exit, usage } from "./exit.ts";
 import { plainLine } from "./plain.ts";
@@ -39,7 +35,10 @@ async function initAgent({ print }: Context, flags: InitFlags, dir = ""): Promis
     const remedy = "Give another with --id: letters, digits, - and _, in parts joined by dots";
     throw usage(`${JSON.stringify(id)} cannot be an agent's id`, remedy);
   }
-  const files = agentTemplate({ id, script: language(flags.script) });
+  const script = language(flags.script);
+  // Loaded when it is needed, with all that reads manifests.
+  const { agentTemplate } = await import("../agents/agents.ts");
+  const files = agentTemplate({ id, script });
   await mkdir(folder, { recursive: true });
   for (const file of files) await writeNew(folder, file);
   if (print.json) {

@@ -1,7 +1,6 @@
 import { stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import type { Command } from "commander";
-import { loadAgent } from "../agents/agents.ts";
 import type { AgentProblem, ManifestNote } from "../contract/installed-agent.ts";
 import { Problem } from "../contract/problem.ts";
 import { type Cli, type Context, examples } from "./context.ts";
@@ -48,6 +47,8 @@ async function validateAgents(
 
 async function validated(path: string): Promise<Validated> {
   const folder = await folderOf(path);
+  // Loaded when it is needed: no other command reads manifests.
+  const { loadAgent } = await import("../agents/agents.ts");
   try {
     const { manifest, notes } = await loadAgent(folder);
     return { path, ok: true, agent: manifest.agent.id, problems: [], notes };

@@ -1,7 +1,6 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { readConfig } from "../base/config.ts";
-import { openLog } from "../base/log.ts";
 import type { DoctorReport } from "../contract/upkeep.ts";
 import { type Cli, type Context, examples } from "./context.ts";
 import { exit } from "./exit.ts";
@@ -31,6 +30,7 @@ async function examine(context: Context): Promise<DoctorReport> {
   const { io, options } = context;
   if (options.url !== undefined) return await (await context.client()).doctor();
   const { examineHost } = await import("../gateway.ts");
+  const { openLog } = await import("../base/log.ts");
   const config = readConfig(io.env, options.dataDir ? { dataDir: resolve(options.dataDir) } : {});
   return await examineHost(config, openLog("silent"));
 }

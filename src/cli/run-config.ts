@@ -1,5 +1,4 @@
 import { dirname, extname, resolve } from "node:path";
-import { parseDocument } from "yaml";
 import { RunSubmission } from "../contract/submission.ts";
 import { submissionFaults } from "../contract/submission-faults.ts";
 import { readAgentsMdEntry, readFileEntry, readSkillEntry } from "./config-entries.ts";
@@ -20,7 +19,7 @@ export function isConfigPath(text: string): boolean {
  */
 export async function readRunConfig(path: string): Promise<Draft> {
   const place = { shown: path, directory: dirname(resolve(path)) };
-  const draft = parse(place, await readTextFile("--config", path));
+  const draft = await parse(place, await readTextFile("--config", path));
   onlyKeys(place, "", draft, Object.keys(RunSubmission.shape));
   splitHeaders(draft, path);
   const [fault] = submissionFaults(draft);
@@ -36,8 +35,10 @@ export async function readRunConfig(path: string): Promise<Draft> {
   return draft;
 }
 
-function parse({ shown }: Place, text: string): Draft {
-  const value = /^\.ya?ml$/i.test(extname(shown)) ? readYaml(shown, text) : readJson(shown, text);
+async function parse({ shown }: Place, text: string): Promise<Draft> {
+  const value = /^\.ya?ml$/i.test(extname(shown))
+    ? await readYaml(shown, text)
+    : readJson(shown, text);
   if (isObject(value)) return value;
   throw usage(`${shown} must hold an object with the members of a submission`);
 }
@@ -53,7 +54,9 @@ function readJson(shown: string, text: string): unknown {
   }
 }
 
-function readYaml(shown: string, text: string): unknown {
+async function readYaml(shown: string, text: string): Promise<unknown> {
+  // Loaded when it is needed: a fifth of what a command line has to load otherwise.
+  const { parseDocument } = await import("yaml");
   const document = parseDocument(text, { prettyErrors: true });
   const [wrong] = document.errors;
   const at = wrong?.linePos?.[0];

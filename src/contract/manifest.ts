@@ -45,6 +45,10 @@ export const ResponseContract = OutputPolicy.omit({ repair: true })
 
 export const executionModes = ["reasoning", "script"] as const;
 
+/** What `airlock agents init --script` writes a first script in; any program with a shebang will do. */
+export const scriptLanguages = ["python", "javascript", "bash"] as const;
+export type ScriptLanguage = (typeof scriptLanguages)[number];
+
 /** The longest text that a manifest's instructions may be, bytes. */
 export const instructionsBytesMax = 256 * 1024;
 
