@@ -12,9 +12,11 @@ export default defineConfig({
     maxWorkers: 3,
     // A machine that is shared with others stands still at times. What passes only the second time is named at the end.
     retry: process.env.CI === undefined ? 0 : 1,
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
-    teardownTimeout: 20_000,
+    // Only for what hangs: none of these is a verdict on how fast something was.
+    expect: { poll: { timeout: 30_000 } },
+    testTimeout: 180_000,
+    hookTimeout: 240_000,
+    teardownTimeout: 60_000,
     reporters: ["default", "./test/support/count-reporter.ts"],
   },
 });

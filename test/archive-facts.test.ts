@@ -64,7 +64,7 @@ beforeAll(async () => {
   members = [...(await readZip(bytes))];
   const token = (await client.whoami()).tokenId;
   seen = { layer: layer.digest, artifact: built.artifact_id, approvals, token };
-}, 120_000);
+}, 180_000);
 afterAll(async () => {
   await gateway.stop();
   await director.close();

@@ -33,7 +33,7 @@ describe.each(identities)("a proof in a gateway of $name", ({ uid, isRoot }) => 
     digest = built.artifact_digest;
     layer = deps.digest;
     await run.end();
-  }, 120_000);
+  }, 180_000);
   afterAll(async () => {
     await host?.close();
   });
@@ -103,7 +103,7 @@ describe.each(identities)("a proof in a gateway of $name", ({ uid, isRoot }) => 
       expect(await proofOf(runId)).toBeUndefined();
     }
     expect((await clientOf(host.gateway).verify()).defects).toEqual([]);
-  }, 60_000);
+  }, 180_000);
 
   it("names the layer that is missing, and is none", async () => {
     const again = await host.open({ hosts: null });

@@ -14,7 +14,7 @@ describe.each(identities)("an artifact in a gateway of $name", ({ uid }) => {
   beforeAll(async () => {
     host = await openPackageHost({ uid });
     run = await host.open({ hosts: null });
-  }, 120_000);
+  }, 180_000);
   afterAll(async () => {
     expect(await run.end()).toMatchObject({ status: "succeeded", cleanup_status: "succeeded" });
     await host?.close();
@@ -255,5 +255,5 @@ describe.each(identities)("an artifact in a gateway of $name", ({ uid }) => {
     const byId = { artifact_ref: mine.artifact_id };
     expect(await otherTree.call("artifact_inspect", byId)).toMatchObject({ ok: true });
     await Promise.all([otherTree.end(), otherSpace.end()]);
-  }, 60_000);
+  }, 180_000);
 });

@@ -207,7 +207,7 @@ beforeAll(async () => {
   for (const { what, harm } of cases) harm(made.get(what) as Made, control);
   await host.restart();
   run = await host.open({ hosts: null });
-}, 120_000);
+}, 180_000);
 afterAll(async () => {
   await run?.end();
   await host?.close();

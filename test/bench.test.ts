@@ -50,7 +50,7 @@ describe("the benchmark", () => {
       expect(met, name).toBeTypeOf("boolean");
       expect(stdout).toContain(name);
     }
-  }, 240_000);
+  }, 480_000);
 
   it("says of a peer that it leaves out that it is not measured, and why", async () => {
     const json = join(await tempDir("bench"), "rows.json");
@@ -60,7 +60,7 @@ describe("the benchmark", () => {
     const peer = rows.find(({ name }) => name === "steps.peer.restate");
     expect(peer).toMatchObject({ value: null, target: null, met: null });
     expect(peer?.detail).toBe("not measured: peers were left out");
-  }, 120_000);
+  }, 180_000);
 
   it("refuses a group that does not exist, and names those that do", async () => {
     const args = ["bench/bench.ts", "--only", "nothing"];

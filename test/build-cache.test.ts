@@ -22,7 +22,7 @@ import { removeTree } from "./support/remove-tree.ts";
 let host: PackageHost;
 beforeAll(async () => {
   host = await openPackageHost();
-}, 60_000);
+}, 180_000);
 afterAll(async () => {
   await host?.close();
 });
@@ -63,7 +63,7 @@ describe("a build of a package client", () => {
       if (name === "Rust") expect(other.stdout).toContain("/tmp/Cargo.lock 644");
       await Promise.all([first.end(), second.end()]);
     },
-    60_000,
+    180_000,
   );
 
   it("is done again when it is to be fresh, and found again after that", async () => {
@@ -79,7 +79,7 @@ describe("a build of a package client", () => {
     const third = await host.open();
     expect(await installRow(third, row, { isLocked: true })).toMatchObject({ cached: true });
     await Promise.all([run.end(), other.end(), third.end()]);
-  }, 60_000);
+  }, 180_000);
 });
 
 const command = "mkdir -p out && cp a.txt out/ && echo said > said.txt";
@@ -193,7 +193,7 @@ describe("the same build", () => {
       expect(await build(variation)).toMatchObject({ cached: false });
       expect(await build(variation), more).toMatchObject({ cached: false });
     }
-  }, 60_000);
+  }, 180_000);
 });
 
 /** The rows of builds as the operator finds them. */
@@ -237,7 +237,7 @@ describe("a build that was kept", () => {
       expect(await install()).toMatchObject({ cached: false });
       expect(await install()).toMatchObject({ cached: true });
     },
-    60_000,
+    180_000,
   );
 
   it.each([
@@ -282,7 +282,7 @@ describe("a build that was kept", () => {
     await host.gateway.stop();
     await host.restart();
     expect(await build()).toMatchObject({ cached: true });
-  }, 60_000);
+  }, 180_000);
 });
 
 const pythonFixture = { runtime: "python", packages: ["airlock-fixture"] };
@@ -317,7 +317,7 @@ describe("dependencies of a call", () => {
       expect(connections[1]).toBeGreaterThan(connections[0] ?? 0);
       expect(connections[2]).toBe(connections[1]);
     },
-    60_000,
+    180_000,
   );
 
   it("of Node are found by import as well, unless the run has modules of its own", async () => {
@@ -359,7 +359,7 @@ describe("dependencies of a call", () => {
       expect(ran, JSON.stringify(ran)).toMatchObject({ stdout: "from the local index\n" });
     }
     await run.end();
-  }, 60_000);
+  }, 180_000);
 
   it.each([
     ["sandbox_exec", { command: saysWord }],

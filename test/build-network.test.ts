@@ -346,9 +346,18 @@ if (process.getuid?.() === 0) {
       const files = ["test/build-network.test.ts", "test/build-network-names.test.ts"];
       const done = spawnSync(
         process.execPath,
-        [vitest, "run", ...options, "--testTimeout", "60000", ...files],
+        [
+          vitest,
+          "run",
+          ...options,
+          "--testTimeout",
+          "180000",
+          "--expect.poll.timeout",
+          "30000",
+          ...files,
+        ],
         {
-          ...{ uid: 65_534, gid: 65_534, cwd: home, encoding: "utf8", timeout: 170_000 },
+          ...{ uid: 65_534, gid: 65_534, cwd: home, encoding: "utf8", timeout: 420_000 },
           env: { PATH: process.env.PATH, HOME: home, TMPDIR: home, NO_COLOR: "1" },
         },
       );
@@ -357,5 +366,5 @@ if (process.getuid?.() === 0) {
     } finally {
       rmSync(home, { recursive: true, force: true });
     }
-  }, 180_000);
+  }, 450_000);
 }

@@ -38,7 +38,7 @@ describe("docs/cli.md", () => {
     const events = await reader.sh(`airlock show ${said.trim()}`);
     expect(events).toContain("/airlock/airlock proxy <endpoint>");
     expect(await reader.sh("cat results/*")).toContain("2");
-  }, 240_000);
+  }, 480_000);
 
   it("has every command of the program, and no other", async () => {
     const { out } = await typed(["--help"], nowhere);

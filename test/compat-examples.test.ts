@@ -215,7 +215,7 @@ beforeAll(async () => {
   const head = "name: broll-provider-ingest\ndescription: Finds material for a film";
   writeFileSync(join(skill, "SKILL.md"), `---\n${head}\n---\nUse bin/ingest.\n`);
   writeFileSync(join(skill, "bin/ingest"), "#!/bin/sh\necho ingested\n", { mode: 0o755 });
-}, 120_000);
+}, 180_000);
 afterAll(async () => {
   await gateway?.stop();
   await wire?.close();

@@ -153,7 +153,7 @@ describe("a reader of the other documents, with one gateway for all", () => {
     });
     await reader.sh("TOKEN=$AIRLOCK_TOKEN");
     symlinkSync(join(root, "agents"), join(reader.dir, "agents"));
-  }, 60_000);
+  }, 180_000);
   afterAll(async () => {
     const { runs } = await clientOf(reader.gateway).listRuns({ status: ["running", "waiting"] });
     for (const { id } of runs)
@@ -190,7 +190,7 @@ describe("a reader of the other documents, with one gateway for all", () => {
   it.each(["budgets.md", "build-network.md", "operating.md", "performance.md"])(
     "gets through docs/%s",
     (name) => reader.follow(name),
-    60_000,
+    180_000,
   );
 
   it("gets through README.md", async () => {
@@ -200,7 +200,7 @@ describe("a reader of the other documents, with one gateway for all", () => {
     });
     await reader.follow("README.md");
     await allCameTo(reader);
-  }, 60_000);
+  }, 180_000);
 
   it("gets through docs/approvals.md, with questions to answer and a run to stop", async () => {
     const capabilities = [{ type: "CodeExecution", patterns: ["*"] }];
@@ -227,7 +227,7 @@ describe("a reader of the other documents, with one gateway for all", () => {
       ["denied", false],
       ["denied", false],
     ]);
-  }, 60_000);
+  }, 180_000);
 
   it("gets through docs/interactions.md, with questions to answer and a run to fork", async () => {
     await reader.follow("interactions.md", {
@@ -248,7 +248,7 @@ describe("a reader of the other documents, with one gateway for all", () => {
       ({ answerOptionId, answerText }) => answerOptionId ?? answerText,
     );
     expect(answers.sort()).toEqual(["The one in Bern", "bern", "bern", "bern"]);
-  }, 60_000);
+  }, 180_000);
 
   it("gets through docs/credentials.md, with a password store", async () => {
     const key = "sk_test_51H8exampleKey";
@@ -268,7 +268,7 @@ describe("a reader of the other documents, with one gateway for all", () => {
     );
     await reader.follow("credentials.md");
     await reader.sh("unset STRIPE_KEY DB_PASSWORD");
-  }, 60_000);
+  }, 180_000);
 
   it("gets through docs/agents.md and docs/script-agents.md, to what the scripts say", async () => {
     await reader.follow("agents.md");
@@ -283,7 +283,7 @@ describe("a reader of the other documents, with one gateway for all", () => {
       "The record is abc",
       "The record is abc",
     ]);
-  }, 60_000);
+  }, 180_000);
 
   it("gets through docs/mcp.md, and the ticket that a person said yes to is closed", async () => {
     put({ "token.txt": "tickets-token-5519\n" });
@@ -302,7 +302,7 @@ describe("a reader of the other documents, with one gateway for all", () => {
       status: "succeeded",
     });
     expect(tickets.calls.map(({ tool }) => tool)).toEqual(["list_open", "close_ticket"]);
-  }, 60_000);
+  }, 180_000);
 
   it("gets through docs/proxy-endpoints.md, outside and inside of a sandbox", async () => {
     const endpoint = (name: string) => ({
@@ -339,7 +339,7 @@ describe("a reader of the other documents, with one gateway for all", () => {
     }
     const authorizations = upstream.arrived.map(({ headers }) => headers.authorization);
     expect(authorizations).toContain("Bearer sk_test_51H8exampleKey1");
-  }, 120_000);
+  }, 180_000);
 
   it("gets through docs/layers.md, from the first installation to another machine", async () => {
     put({
@@ -376,7 +376,7 @@ describe("a reader of the other documents, with one gateway for all", () => {
       ?.slice(11)
       .split(":");
     expect(paths).toContain(/^ENV PYTHONPATH=(.*)$/m.exec(docker ?? "")?.[1]);
-  }, 120_000);
+  }, 180_000);
 });
 
 /** The parts of models whose runs wait for somebody. */

@@ -107,7 +107,7 @@ describe("a database that another program has locked", () => {
     other.exec("ROLLBACK");
     other.close();
     await expectSound(await waiting, []);
-  }, 120_000);
+  }, 180_000);
 });
 
 // Only root can give a file to somebody else, or mount.
@@ -212,7 +212,7 @@ if (mayGroup) {
       expect(group.kills()).toBeGreaterThan(0);
       group.remove();
       await expectSound(await start({ dataDir }), acknowledged);
-    }, 120_000);
+    }, 180_000);
   });
 }
 

@@ -14,7 +14,7 @@ import { untilEvent } from "./support/results-of.ts";
 let host: PackageHost;
 beforeAll(async () => {
   host = await openPackageHost();
-}, 120_000);
+}, 180_000);
 afterAll(async () => {
   await host.close();
 });
@@ -153,6 +153,6 @@ describe("the packager", () => {
       expect(await run.end()).toMatchObject({ status: "succeeded" });
       expect(await askedBy(run)).toEqual([]);
     },
-    120_000,
+    180_000,
   );
 });

@@ -104,6 +104,6 @@ describe("kill -9 after events of a run that asks a person", async () => {
         await next.stop();
         removeTree(dataDir);
       }
-    }, 60_000);
+    }, 180_000);
   }
 });

@@ -239,5 +239,5 @@ describe("kill -9 around a call that speaks", () => {
         await next.stop();
       }
     }
-  }, 120_000);
+  }, 180_000);
 });

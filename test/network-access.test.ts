@@ -63,7 +63,7 @@ beforeAll(async () => {
       NODE_EXTRA_CA_CERTS: registry.authority,
     },
   });
-}, 120_000);
+}, 180_000);
 afterAll(async () => {
   expect(await gateway?.stop()).toBe(0);
   company?.server.closeAllConnections();

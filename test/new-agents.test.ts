@@ -11,7 +11,7 @@ import { typed } from "./support/terminal.ts";
 let gateway: StartedGateway;
 beforeAll(async () => {
   gateway = await startGateway({ script: { turns: [{ text: "Done." }] } });
-}, 60_000);
+}, 180_000);
 afterAll(async () => {
   await gateway.stop();
 });
@@ -38,7 +38,7 @@ describe("a new agent", () => {
         ...{ code: "input_invalid", status: 400 },
       });
     },
-    60_000,
+    180_000,
   );
 
   it("that is wrong is refused by the gateway as by the terminal, line by line", async () => {

@@ -29,7 +29,7 @@ beforeAll(async () => {
   await host.gateway.stop();
   host.registry.close();
   await host.restart({ env: { HOME: host.dataDir } });
-}, 120_000);
+}, 180_000);
 afterAll(async () => {
   await host?.close();
 });

@@ -50,7 +50,7 @@ const uid = process.getuid?.() === 0 ? 12_345 : undefined;
 let gateway: StartedGateway;
 beforeAll(async () => {
   gateway = await startGateway({ script, ...(uid === undefined ? {} : { uid }) });
-}, 120_000);
+}, 180_000);
 afterAll(async () => {
   expect(await gateway.stop()).toBe(0);
 });

@@ -35,7 +35,7 @@ describe.each(identities)("a run of a gateway of $name", ({ uid }) => {
     // The kernel lets a run make no file that is larger than its disk.
     host = await openPackageHost({ uid, env: { AIRLOCK_RUN_DISK_BYTES: String(8 * 1024 ** 3) } });
     run = await host.open({ hosts: null });
-  }, 120_000);
+  }, 180_000);
   afterAll(async () => {
     await run?.end();
     await host?.close();

@@ -23,7 +23,7 @@ beforeAll(async () => {
   await run.end();
   const history = await historyOf(host.gateway, run.id);
   finishedSeq = history.find((event) => isEvent(event, "call.finished"))?.seq ?? 0;
-}, 60_000);
+}, 180_000);
 afterAll(async () => {
   await host?.close();
 });
@@ -130,6 +130,6 @@ describe("a gateway that is killed in the middle of a build", () => {
       const place = join(host.dataDir, "runs", run.id);
       expect(await within(2_000, () => !existsSync(place))).toBe(true);
     },
-    60_000,
+    180_000,
   );
 });

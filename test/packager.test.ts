@@ -29,7 +29,7 @@ describe.each(identities)("the packager of a gateway of $name", ({ uid }) => {
   let host: PackageHost;
   beforeAll(async () => {
     host = await openPackageHost({ uid });
-  }, 120_000);
+  }, 180_000);
   afterAll(async () => {
     await host?.close();
   });
@@ -74,7 +74,7 @@ describe.each(identities)("the packager of a gateway of $name", ({ uid }) => {
       expect(components).toEqual([expect.objectContaining(row.component)]);
       expect(properties).toContainEqual({ name: "airlock:build-host", value: "registry.test" });
     },
-    90_000,
+    180_000,
   );
 
   /** Installs where a person is asked, who says no. */
@@ -94,7 +94,7 @@ describe.each(identities)("the packager of a gateway of $name", ({ uid }) => {
       expect(host.registry.connections()).toBe(connections);
       expect(await contactedBy(run)).toEqual([]);
     },
-    60_000,
+    180_000,
   );
 
   it.each(rowNames)(
@@ -116,7 +116,7 @@ describe.each(identities)("the packager of a gateway of $name", ({ uid }) => {
       await run.end();
       expect(await contactedBy(run)).toEqual([]);
     },
-    60_000,
+    180_000,
   );
 
   it("reaches no host but those that are named, and tells which one was asked for", async () => {

@@ -50,7 +50,7 @@ beforeAll(async () => {
     },
   });
   run = await director.open(gateway, submission());
-}, 60_000);
+}, 180_000);
 afterAll(async () => {
   await gateway?.stop();
   await Promise.all([echo, secure, gitServer].map((upstream) => upstream?.close()));

@@ -22,7 +22,7 @@ import {
 let host: PackageHost;
 beforeAll(async () => {
   host = await openPackageHost();
-}, 60_000);
+}, 180_000);
 afterAll(async () => {
   await host?.close();
 });
@@ -68,7 +68,7 @@ describe("two installs of one lock", () => {
       expectOneLayer(answers);
       await Promise.all(runs.map((run) => run.end()));
     },
-    60_000,
+    180_000,
   );
 });
 

@@ -11,7 +11,7 @@ describe("the SDK in a plain sandbox", () => {
     director = await openDirector();
     gateway = await startGateway({ env: director.env });
     run = await director.open(gateway);
-  }, 60_000);
+  }, 180_000);
   afterAll(async () => {
     await run.end();
     await gateway.stop();

@@ -190,7 +190,7 @@ describe.each(identities)("the SDK in a gateway of $name", ({ uid }) => {
       return name === "impostor" ? { ...run, inline: true } : run;
     });
     started = await startScripts(runs, uid === undefined ? {} : { uid });
-  }, 60_000);
+  }, 180_000);
   afterAll(async () => {
     await started.gateway.stop();
     await removeTree(started.gateway.dataDir);

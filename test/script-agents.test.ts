@@ -114,7 +114,7 @@ describe.each(identities)("a script agent in a gateway of $name", ({ uid }) => {
   const names = Object.keys(scripts) as (keyof typeof scripts)[];
   beforeAll(async () => {
     started = await startScripts(Object.values(scripts), uid === undefined ? {} : { uid });
-  }, 60_000);
+  }, 180_000);
   afterAll(async () => {
     await started.gateway.stop();
     await removeTree(started.gateway.dataDir);

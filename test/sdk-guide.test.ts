@@ -27,7 +27,7 @@ beforeAll(async () => {
   writeFileSync(join(deps, "lib.py"), "answer = 42\n");
   const tar = execFileSync("tar", ["--format=posix", "-C", deps, "-c", "lib.py"]);
   writeFileSync(join(reader.dir, "deps.tar.zst"), zstdCompressSync(tar));
-}, 60_000);
+}, 180_000);
 afterAll(() => reader?.close());
 
 describe("docs/sdk.md", () => {
@@ -43,7 +43,7 @@ describe("docs/sdk.md", () => {
     for (const file of ["result.zip", "run-archive.zip"]) {
       expect(readFileSync(join(reader.dir, file)).subarray(0, 2).toString()).toBe("PK");
     }
-  }, 120_000);
+  }, 180_000);
 
   it("names every class of errors and every guard that there is", () => {
     const named = new Set(

@@ -63,7 +63,7 @@ beforeAll(async () => {
     { path: "main.sh", content: "#!/bin/sh\nsh /airlock/skills/net/words.sh\n" },
   ];
   expect((await call(gateway, "POST", "/api/agents", { files })).status).toBe(201);
-}, 120_000);
+}, 180_000);
 afterAll(async () => {
   await gateway.stop();
   await model.close();

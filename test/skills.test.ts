@@ -73,7 +73,7 @@ beforeAll(async () => {
   gateway = await startGateway({ env: model.env });
   skill = await uploaded(gateway, "skills", "hello", hello);
   files = await uploaded(gateway, "files", "tables", tables);
-}, 120_000);
+}, 180_000);
 afterAll(async () => {
   expect(await gateway.stop()).toBe(0);
   await model.close();

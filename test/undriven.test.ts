@@ -43,5 +43,5 @@ describe("a run that cannot be driven", () => {
     } finally {
       await gateway.stop();
     }
-  }, 60_000);
+  }, 180_000);
 });

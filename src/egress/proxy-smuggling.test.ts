@@ -76,4 +76,4 @@ it("whatever bytes come, what arrives is under the policy and has our credential
   const { client } = networks.say(socket, request);
   await once(client, "data");
   expect(arrived).toMatchObject([{ url: "/v1/x?a=1", body: "hello" }]);
-}, 60_000);
+}, 180_000);

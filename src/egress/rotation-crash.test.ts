@@ -95,4 +95,4 @@ it("a change of the key that is killed after any step leaves every secret readab
   await openSecrets({ rows, sealed, vault, clock: systemClock, log });
   expect(readdirSync(dir).filter((name) => name.startsWith("key"))).toEqual(["key"]);
   for (const row of await every(store)) expect(vault.isCurrent(row.sealed)).toBe(true);
-}, 60_000);
+}, 180_000);

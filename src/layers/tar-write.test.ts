@@ -127,7 +127,7 @@ describe("a layer as an archive", () => {
       }),
       { numRuns: 150 },
     );
-  }, 60_000);
+  }, 180_000);
 
   it("is the same bytes for the same tree, compressed or not", async () => {
     const [one, two] = [newTree(odd), newTree(new Map([...odd].reverse()))];
@@ -289,7 +289,7 @@ describe("a damaged archive", () => {
       { numRuns: 500 },
     );
     expect(outcomes.refused).toBeGreaterThan(250);
-  }, 60_000);
+  }, 180_000);
 
   /** Whole frames may follow each other, so blocks are not moved here. */
   const inFrames = mutation.filter(({ kind }) => ["flip", "cut", "insert"].includes(kind));
@@ -308,7 +308,7 @@ describe("a damaged archive", () => {
       }),
       { numRuns: 300 },
     );
-  }, 60_000);
+  }, 180_000);
 
   async function* once(archive: Buffer): AsyncGenerator<Buffer> {
     yield archive;

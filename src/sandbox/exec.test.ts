@@ -211,12 +211,12 @@ describe("the limit of disk", () => {
   test("ends a command that fills it with deleted files", async () => {
     const write = "dd if=/dev/zero bs=1M count=40 2>/dev/null";
     const hold = `exec 3>d1 4>d2 5>d3; rm d1 d2 d3; ${write} >&3; ${write} >&4; ${write} >&5`;
-    const said = await own.run(`${hold}; sleep 20`);
+    const said = await own.run(`${hold}; sleep 60`);
     expect(said.end).toEqual(killed("disk_limit"));
   });
 
   test("ends a command while it fills it with many files", async () => {
-    const fill = "for i in $(seq 1 200); do head -c 4M /dev/zero >~/f$i; done; sleep 20";
+    const fill = "for i in $(seq 1 200); do head -c 4M /dev/zero >~/f$i; done; sleep 60";
     expect((await own.run(fill)).end).toEqual(killed("disk_limit"));
   });
 
@@ -232,7 +232,7 @@ for i in range(10**6): os.close(os.open(f"many/{i}", os.O_CREAT))`;
     const others = join(own.dataDir, "others");
     writeFileSync(others, Buffer.alloc(160 * MiB, 1));
     const fill = "mkdir h$i; head -c 20M /dev/zero >h$i/f; chmod 0 h$i";
-    const end = own.run(`for i in 1 2 3 4 5 6 7; do ${fill}; sleep 0.3; done; sleep 20`);
+    const end = own.run(`for i in 1 2 3 4 5 6 7; do ${fill}; sleep 0.3; done; sleep 60`);
     await vi.waitFor(() => statSync(join(own.place.tmp, "h3")), 10_000);
     rmSync(others);
     expect((await end).end).toEqual(killed("disk_limit"));

@@ -138,9 +138,18 @@ if (isRoot) {
       writeFileSync(config, "export default {};");
       const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
       const options = ["--config", config, "--configLoader", "native", "--root", root];
-      const args = [vitest, "run", ...options, "--testTimeout", "60000", ...files];
+      const args = [
+        vitest,
+        "run",
+        ...options,
+        "--testTimeout",
+        "180000",
+        "--expect.poll.timeout",
+        "30000",
+        ...files,
+      ];
       const done = spawnSync(process.execPath, args, {
-        ...{ uid: 65_534, gid: 65_534, cwd: home, encoding: "utf8", timeout: 150_000 },
+        ...{ uid: 65_534, gid: 65_534, cwd: home, encoding: "utf8", timeout: 420_000 },
         env: { PATH: process.env.PATH, HOME: home, TMPDIR: home, NO_COLOR: "1" },
       });
       expect(done.stdout + done.stderr).toMatch(/Tests {2}\d+ passed/);
@@ -148,5 +157,5 @@ if (isRoot) {
     } finally {
       removeAll(home);
     }
-  }, 160_000);
+  }, 450_000);
 }

@@ -35,7 +35,7 @@ export function optionsFor(dataDir: string): SandboxOptions {
 }
 
 export const testLimits: ExecLimits = {
-  timeoutMs: 20_000,
+  timeoutMs: 60_000,
   memoryBytes: 256 * MiB,
   processes: 64,
   diskBytes: 64 * MiB,

@@ -152,7 +152,7 @@ describe("a command with secrets", () => {
       await closeHost(host);
       removeAll(dataDir);
     }
-  }, 60_000);
+  }, 180_000);
 });
 
 describe("what a command says", () => {

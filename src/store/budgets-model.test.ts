@@ -171,4 +171,4 @@ it("no interleaving of reserve, settle, release, loss and death ever takes more 
     { numRuns: 50 },
   );
   expect(await store.verify()).toMatchObject({ ok: true, defects: [] });
-}, 120_000);
+}, 180_000);

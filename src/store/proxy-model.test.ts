@@ -128,4 +128,4 @@ it("no interleaving of reserve, sent, release, settle and death ever sends more 
     { numRuns: 60 },
   );
   expect(await store.verify()).toMatchObject({ ok: true });
-}, 60_000);
+}, 180_000);
