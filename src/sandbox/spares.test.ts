@@ -42,8 +42,10 @@ async function whenWaiting(count: number): Promise<number[]> {
   return launchers();
 }
 
-/** The bwrap programs of this process, with what they have started; not what waits to become one. */
-/** What waits to become a sandbox is left out; while one is being made it may be seen for a moment as what it will not stay. */
+/**
+ * The bwrap programs of this process, with what they have started; not what waits to become one, which is seen as what it
+ * is only after a moment.
+ */
 const sandboxed = () =>
   processTree(process.pid)
     .slice(1)
