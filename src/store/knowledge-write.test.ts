@@ -3,6 +3,7 @@ import {
   appendNext,
   claimedRun,
   digestOf,
+  finishedEvents,
   openSampleStore,
   startedEvents,
 } from "../../test/support/sample-store.ts";
@@ -11,13 +12,27 @@ import { canonicalJson } from "../base/canonical-json.ts";
 import type { NewEvent } from "../contract/event.ts";
 import { newId } from "../contract/ids.ts";
 
-const remembers = (owner: string, content: unknown): NewEvent => ({
+type Fact = NonNullable<Extract<NewEvent, { type: "sdk.called" }>["data"]["fact"]>;
+const asked = { call_id: null, decision: "allow", rule: "all", asked: {} } as const;
+
+const remembers = (owner: string, content: unknown, more: Partial<Fact> = {}): NewEvent => ({
   type: "sdk.called",
   data: {
-    ...{ call_id: null, method: "knowledge.remember", decision: "allow", rule: "all", asked: {} },
+    ...{ ...asked, method: "knowledge.remember" },
     fact: {
       ...{ id: "city", scope: "general", owner, content, tags: [], visibility: "global" },
-      ...{ content_hash: digestOf(canonicalJson(content)), shared_with: [] },
+      ...{ content_hash: digestOf(canonicalJson(content)), shared_with: [], ...more },
+    },
+  },
+});
+
+const writes = (owner: string, value: unknown): NewEvent => ({
+  type: "sdk.called",
+  data: {
+    ...{ ...asked, method: "memory.write" },
+    state: {
+      ...{ owner, kind: "memory", key: "step", value },
+      value_hash: digestOf(canonicalJson(value)),
     },
   },
 });
@@ -59,6 +74,43 @@ describe("a fact", () => {
       const wrote = events.some(({ type }) => type === "sdk.called");
       expect(wrote).toBe(status === "fulfilled");
     }
+    expect((await store.verify()).defects).toEqual([]);
+  });
+});
+
+describe("what an agent without a name has kept", () => {
+  it("to itself goes with its run, and what it gave to others and what others keep does not", async () => {
+    const store = await openSampleStore(await tempDir("knowledge"));
+    const workspaceId = newId("workspace");
+    const [gone, stays] = [await runIn(store, workspaceId), await runIn(store, workspaceId)];
+    const [owner, other] = [`run:${gone.runId}`, `run:${stays.runId}`];
+    await appendNext(store, gone, [
+      remembers(owner, "mine", { id: "private", visibility: "private" }),
+      remembers(owner, "ours"),
+      remembers("named", "its", { id: "of-the-agent", visibility: "private" }),
+      ...[writes(owner, 1), writes("named", 2), ...finishedEvents()],
+    ]);
+    await appendNext(store, stays, [
+      remembers(other, "its own", { id: "another", visibility: "private" }),
+      writes(other, 3),
+    ]);
+    expect(await store.runs.delete(workspaceId, gone.runId)).toBe("deleted");
+    const { knowledge } = store;
+    const kept = async (reader: string, id: string) =>
+      (await knowledge.recall(workspaceId, reader, id))?.content;
+    expect(await kept(owner, "private")).toBeUndefined();
+    expect(await kept("anybody", "city")).toBe("ours");
+    expect(await kept("named", "of-the-agent")).toBe("its");
+    expect(await kept(other, "another")).toBe("its own");
+    const values = [owner, "named", other].map(
+      async (name) => (await knowledge.value(workspaceId, name, "memory", "step"))?.value,
+    );
+    expect(await Promise.all(values)).toEqual([undefined, 2, 3]);
+    // The id is free again.
+    await appendNext(store, stays, [
+      remembers(other, "new", { id: "private", visibility: "private" }),
+    ]);
+    expect(await kept(other, "private")).toBe("new");
     expect((await store.verify()).defects).toEqual([]);
   });
 });

@@ -26,6 +26,29 @@ export async function writeKnowledge(tx: Tx, run: AppendTo, event: RunEvent): Pr
   if (state !== undefined) await writeState(tx, stateRow(run, state, event));
 }
 
+/**
+ * What an agent without a name has kept is its run tree's (`run:<root>`), and nobody else is ever that owner: its values and
+ * its private facts go with the tree. What it gave to others stays theirs to read.
+ */
+export async function forgetKnowledge(
+  tx: Tx,
+  workspaceId: string,
+  rootRunId: string,
+): Promise<void> {
+  const owner = `run:${rootRunId}`;
+  await tx
+    .deleteFrom("knowledge")
+    .where("workspace_id", "=", workspaceId)
+    .where("owner", "=", owner)
+    .where("visibility", "=", "private")
+    .execute();
+  await tx
+    .deleteFrom("agent_state")
+    .where("workspace_id", "=", workspaceId)
+    .where("owner", "=", owner)
+    .execute();
+}
+
 export function factRow(
   { runId, workspaceId }: Pick<AppendTo, "runId" | "workspaceId">,
   { id, scope, owner, content, content_hash, tags, visibility, shared_with }: WrittenFact,

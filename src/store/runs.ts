@@ -4,6 +4,7 @@ import type { RunEvent } from "../contract/event.ts";
 import { endStatuses, isEnd, type Run, type RunStatus, runStatuses } from "../contract/run.ts";
 import { cursorAfter, readCursor } from "./cursor.ts";
 import { appendTo, type Parts } from "./journal.ts";
+import { forgetKnowledge } from "./knowledge-write.ts";
 import { rowsThatFit } from "./page.ts";
 import { findRun } from "./run-query.ts";
 import { finalCleanups } from "./run-row.ts";
@@ -178,6 +179,7 @@ async function deleteRun(
   if (tree.some(({ status }) => !isEnd(status))) return "not_finished";
   // Events, outputs, content, references and secrets go with their runs.
   await tx.deleteFrom("runs").where("root_run_id", "=", runId).execute();
+  await forgetKnowledge(tx, workspaceId, runId);
   await tx
     .updateTable("idempotency_keys")
     .set({ deleted: 1 })
