@@ -60,6 +60,17 @@ describe("what Node makes of our sources", () => {
     expect(existsSync(home)).toBe(false);
   });
 
+  if (process.getuid?.() === 0) {
+    it("is not kept for an account that the system has no entry of", () => {
+      const script = `const { keepCompiled } = await import(${JSON.stringify(module)});
+        console.log(keepCompiled() ?? "none");`;
+      const said = execFileSync(process.execPath, ["--input-type=module", "-e", script], {
+        ...{ uid: 54_321, gid: 54_321, cwd: "/", env: {}, encoding: "utf8" },
+      });
+      expect(said.trim()).toBe("none");
+    });
+  }
+
   it("is kept where its own variable says, or not at all", () => {
     const elsewhere = join(at, "elsewhere");
     expect(kept({ NODE_COMPILE_CACHE: elsewhere })).toContain(elsewhere);

@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync } from "node:fs";
 import { enableCompileCache } from "node:module";
 import { userInfo } from "node:os";
 import { join } from "node:path";
@@ -10,19 +10,25 @@ import { join } from "node:path";
  * `NODE_DISABLE_COMPILE_CACHE=1` turns it off. Must be called before what it is for is loaded. Returns the directory, or
  * undefined when there is none that is fit; that is no error.
  */
-export function keepCompiled(home: string = userInfo().homedir): string | undefined {
-  const directory = join(home, ".cache", "airlock", "compiled");
+export function keepCompiled(home?: string): string | undefined {
+  const directory = prepare(home);
+  return directory === undefined ? undefined : enableCompileCache(directory).directory;
+}
+
+function prepare(given: string | undefined): string | undefined {
   try {
-    if (!isOurs(home)) return undefined;
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    for (const part of [".cache", ".cache/airlock", ".cache/airlock/compiled"]) {
-      if (!isOurs(join(home, part))) return undefined;
+    let directory = given ?? userInfo().homedir;
+    if (!isOurs(directory)) return undefined;
+    for (const part of [".cache", "airlock", "compiled"]) {
+      directory = join(directory, part);
+      if (!existsSync(directory)) mkdirSync(directory, { mode: 0o700 });
+      if (!isOurs(directory)) return undefined;
     }
+    return directory;
   } catch {
-    // An account without a home that can be written to, a full disk: it starts as it would have.
+    // No entry in that table, no home that can be written to, a full disk: it starts as it would have.
     return undefined;
   }
-  return enableCompileCache(directory).directory;
 }
 
 /** A directory, no link to one, that nobody but this account (and root) can change. */
