@@ -84,7 +84,7 @@ describe("a database that another program has locked", () => {
       const asked = performance.now();
       expect((await before.get()).status).toBe("succeeded");
       expect((await clientOf(gateway).health()).live).toBe(true);
-      expect(performance.now() - asked).toBeLessThan(2_000);
+      expect(performance.now() - asked).toBeLessThan(3_500);
     }
     other.exec("ROLLBACK");
     other.close();
@@ -227,7 +227,7 @@ if (mayAttach()) {
       );
       const asked = performance.now();
       expect((await clientOf(gateway).health()).live).toBe(true);
-      expect(performance.now() - asked).toBeLessThan(5_000);
+      expect(performance.now() - asked).toBeLessThan(20_000);
       await expectSound(
         gateway,
         runs.map(({ id }) => id),

@@ -76,8 +76,8 @@ it(`takes up ${count} unfinished runs, each once`, async () => {
       expect(defectsOf(id, await historyOf(next, id))).toEqual([]);
     }
     expect(await clientOf(next).verify()).toMatchObject({ ok: true, runs: count, defects: [] });
-    // A busy machine may take longer than the 5 seconds that one with nothing else to do gets by with.
-    expect(last("turn.replied")).toBeLessThan(20_000);
+    // The 5 seconds that are promised are a row of the benchmark; a busy machine may take longer.
+    expect(last("turn.replied")).toBeLessThan(60_000);
   } finally {
     await next.stop();
   }

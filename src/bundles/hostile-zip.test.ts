@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { cpuMs } from "../../test/support/cpu-ms.ts";
 import { tempDirUntilExit } from "../../test/support/temp-dir.ts";
 import { type ZipEntry, zipOf } from "../../test/support/zip-of.ts";
 import { systemClock } from "../base/clock.ts";
@@ -121,10 +122,11 @@ describe("too much is refused", () => {
   it("as segments of names, at once", async () => {
     const deep = "a/".repeat(32_000);
     const names = Array.from({ length: 70 }, (_, at) => ({ path: `${deep}${at}` }));
-    const start = systemClock.monotonic();
-    expect(await problemOf(beside(...names))).toContain("exceeds 512 bytes");
+    const look = async () => {
+      expect(await problemOf(beside(...names))).toContain("exceeds 512 bytes");
+    };
     // Of the thread that all other requests are answered by.
-    expect(systemClock.monotonic() - start).toBeLessThan(5_000);
+    expect(await cpuMs(look)).toBeLessThan(5_000);
   });
 
   it("as directories, before any of them is looked at", async () => {

@@ -194,27 +194,17 @@ describe("a redactor", () => {
     expect(cut.text(`${text}${secrets[7]}`)).toBe(`${text}[redacted]`);
   });
 
-  test("is ready soon, however many and long the secrets are, and finds those as keys are written", () => {
+  test("is ready soon, however many and long the secrets are, and finds those as keys are written", async () => {
     const secrets = Array.from({ length: 64 }, () => randomBytes(48 * 1024).toString("base64"));
-    const before = process.cpuUsage();
-    const cut = redactor(secrets);
     const [first = ""] = secrets;
-    for (const name of [
-      "raw",
-      "json",
-      "json in json",
-      "percent",
-      "form",
-      "hex",
-      "base64",
-      "base64url",
-    ]) {
-      for (const write of writings[name] ?? []) {
+    const names = ["raw", "json", "json in json", "percent", "form", "hex", "base64", "base64url"];
+    const open = () => {
+      const cut = redactor(secrets);
+      for (const write of names.flatMap((name) => writings[name] ?? [])) {
         expect(cut.text(write(first).toString()).length).toBeLessThan(100);
       }
-    }
-    const { user, system } = process.cpuUsage(before);
-    expect((user + system) / 1000).toBeLessThan(15_000);
+    };
+    expect(await cpuMs(open)).toBeLessThan(30_000);
   });
 
   test.each([
