@@ -10,6 +10,7 @@ import type { Place } from "./sandbox.ts";
 const run = promisify(execFile);
 const walkWithinMs = 60_000;
 const looksPerTurn = 200;
+const complaintBytes = 16 * 1024 * 1024;
 
 export interface DirectoryUse {
   bytes: number;
@@ -108,7 +109,11 @@ function isLocked({ complaint }: Sum): boolean {
 }
 
 async function sumBy(program: string, args: string[]): Promise<Sum> {
-  const options = { env: { PATH: "/usr/bin:/bin" }, cwd: "/", timeout: walkWithinMs };
+  const options = {
+    ...{ env: { PATH: "/usr/bin:/bin" }, cwd: "/", timeout: walkWithinMs },
+    // It complains of each name that goes while it looks, and would be ended before it says its sum.
+    maxBuffer: complaintBytes,
+  };
   const { stdout, stderr } = await run(program, args, options).catch(
     // A tree that changes while it is read makes du complain, and still say what it counted.
     (error: { stdout?: string; stderr?: string }) => ({

@@ -238,6 +238,17 @@ for i in range(10**6): os.close(os.open(f"many/{i}", os.O_CREAT))`;
     expect((await end).end).toEqual(killed("disk_limit"));
   });
 
+  test("cannot be passed by locking more directories than anybody can name", async () => {
+    // 1.5 MB of names: what a measuring program complains of is cut off long before.
+    const lock = `import os
+for i in range(6000):
+    os.mkdir("%0250d" % i)
+    os.chmod("%0250d" % i, 0)`;
+    const fill = "for i in 1 2 3 4; do head -c 20M /dev/zero >~/f$i; sleep 0.3; done; sleep 60";
+    const said = await own.run(`python3 -c '${lock}'; ${fill}`);
+    expect(said.end).toEqual(killed("disk_limit"));
+  });
+
   test("is noticed after a command that was quick", async () => {
     const fill = "mkdir -p l/x; chmod 0 l; for i in 1 2; do head -c 40M /dev/zero >~/g$i; done";
     expect((await own.run(fill)).end).toEqual(killed("disk_limit"));
